@@ -1,0 +1,75 @@
+"""Checks at the door: a label matrix, a class balance, the columns of a table."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.errors import ConfigError, InvalidLabelMatrix, MissingColumns
+from sparkws.vocab import ABSTAIN
+
+
+def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int) -> None:
+    """Refuse votes outside -1..k-1 and a matrix that is not `(n, m)`.
+
+    Raises
+    ------
+    InvalidLabelMatrix
+        With the number of offending votes and the first of them.
+    """
+    if L.ndim != 2 or L.shape[1] != len(lf_names):
+        raise InvalidLabelMatrix(
+            f"L has shape {L.shape}, expected (n, {len(lf_names)}) for {len(lf_names)} labeling functions."
+        )
+    outside = (L < ABSTAIN) | (L >= cardinality)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise InvalidLabelMatrix(
+            f"L has {int(outside.sum()):,} votes outside -1..{cardinality - 1} for cardinality={cardinality}; "
+            f"first: {lf_names[column]!r} (column {column}) voted {L[row, column]} in row {row}."
+        )
+
+
+def check_class_balance(class_balance: Sequence[float], cardinality: int) -> NDArray[np.float64]:
+    """The class prior as a `(k,)` array that sums to 1.
+
+    Raises
+    ------
+    ConfigError
+        If it has another length, a share that is not positive, or another sum.
+    """
+    p = np.asarray(class_balance, np.float64)
+    if p.shape != (cardinality,):
+        raise ConfigError(f"class_balance has {p.size} values, expected {cardinality}, one for each class.")
+    if not (p > 0).all() or abs(p.sum() - 1) > 1e-6:
+        raise ConfigError(f"class_balance must be positive and sum to 1, got {p.tolist()} with sum {p.sum():g}.")
+    return p / p.sum()
+
+
+def check_columns(table: str, asked: Iterable[str], has: Sequence[str]) -> None:
+    """Refuse a table that lacks columns.
+
+    Raises
+    ------
+    MissingColumns
+        With what the table lacks and what it has, and a suggestion for a name that is close.
+    """
+    missing = sorted(set(asked) - set(has))
+    if missing:
+        raise MissingColumns(
+            f"table {table!r} lacks {first_few(missing)}; it has {first_few(has, 12)}.{did_you_mean(missing[0], has)}"
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """" Did you mean ...?" when a known name is close to `name`, else nothing."""
+    close = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def first_few(values: Iterable[object], most: int = 3) -> str:
+    """The first values as a list, and how many more there are."""
+    listed = list(values)
+    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
+    return f"{listed[:most]!r}{more}"

@@ -1,0 +1,95 @@
+"""The exception tree.
+
+SparkwsError
+├── ConfigError                a configuration that says something impossible (exit code 2)
+│   └── InvalidFunction        a labeling function or preprocessor that cannot be used as written
+├── DataError                  data that breaks a promise (exit code 3)
+│   ├── MissingColumns         a table lacks columns that were asked for
+│   ├── InvalidKeys            a key column with NULLs or duplicates
+│   ├── InvalidLabelMatrix     votes outside -1..k-1, or of the wrong shape
+│   ├── InvalidVote            a labeling function returned something that is not a vote
+│   ├── InvalidGold            a gold class that does not exist
+│   ├── FunctionFailed         a labeling function raised under the policy `fail`
+│   ├── IncompatibleStatistics statistics of different functions, classes or items
+│   └── NothingToFit           statistics that do not determine the model
+├── EngineError                the work could not be carried (exit code 1)
+│   ├── TableNotFound          no Delta table where one was named
+│   ├── LaneUnavailable        a lane was forced that cannot carry the work
+│   └── ForeignWrite           somebody else wrote to a table that sparkws owns
+├── MissingExtra               an optional dependency is not installed
+└── DatasetUnavailable         a public dataset could not be fetched or is not the one expected
+
+Every message is one sentence, or two, that names what was expected, what came and what to do.
+"""
+
+
+class SparkwsError(Exception):
+    """Any error that sparkws raises on purpose."""
+
+
+class ConfigError(SparkwsError, ValueError):
+    """The configuration says something impossible."""
+
+
+class InvalidFunction(ConfigError):
+    """A labeling function or preprocessor cannot be used as written."""
+
+
+class DataError(SparkwsError, ValueError):
+    """Data breaks a promise that the configuration made for it."""
+
+
+class MissingColumns(DataError):
+    """A table lacks columns that were asked for."""
+
+
+class InvalidKeys(DataError):
+    """A key column holds NULLs or duplicates."""
+
+
+class InvalidLabelMatrix(DataError):
+    """Votes outside -1..k-1, or a matrix of the wrong shape."""
+
+
+class InvalidVote(DataError):
+    """A labeling function returned something that is not a vote."""
+
+
+class InvalidGold(DataError):
+    """A gold class that does not exist."""
+
+
+class FunctionFailed(DataError):
+    """A labeling function raised under the policy `fail`."""
+
+
+class IncompatibleStatistics(DataError):
+    """Statistics of different functions, classes or items were combined."""
+
+
+class NothingToFit(DataError):
+    """The statistics do not determine the model."""
+
+
+class EngineError(SparkwsError):
+    """The work could not be carried."""
+
+
+class TableNotFound(EngineError):
+    """There is no Delta table where one was named."""
+
+
+class LaneUnavailable(EngineError):
+    """A lane was forced that cannot carry the work."""
+
+
+class ForeignWrite(EngineError):
+    """Somebody else wrote to a table that sparkws owns."""
+
+
+class MissingExtra(SparkwsError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class DatasetUnavailable(SparkwsError):
+    """A public dataset could not be fetched or is not the one expected."""

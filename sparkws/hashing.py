@@ -1,0 +1,85 @@
+"""A 64-bit hash of an item's key that no library upgrade can change.
+
+Levels of the pattern statistics and random ties follow it, so it must be equal in every lane, on
+every machine, in every year. It is defined here down to the byte and held by tests.
+"""
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws.vocab import MAX_LEVEL
+
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_LONG_KEY_BYTES: Final = 256  # longer keys are cut into words one at a time instead of by equal length
+
+
+def hash_keys(keys: pl.Series) -> NDArray[np.uint64]:
+    """The hash of every key.
+
+    Integers, dates and timestamps hash as one 64-bit word (days, microseconds); everything else as the
+    UTF-8 bytes of its text, cut into little-endian words padded with zeros, started from the length.
+
+    Parameters
+    ----------
+    keys : (n,) Series
+        Without NULLs.
+
+    Returns
+    -------
+    (n,) uint64 array
+    """
+    if keys.dtype.is_integer() or keys.dtype.is_temporal():
+        if isinstance(keys.dtype, pl.Datetime):
+            keys = keys.dt.cast_time_unit("us")
+        words = keys.to_physical().cast(pl.Int64).to_numpy().view(np.uint64)
+        return _mix(words + _GOLDEN)
+    if keys.dtype == pl.Binary:
+        return _hash_bytes(keys)
+    return _hash_bytes(keys.cast(pl.String).cast(pl.Binary))
+
+
+def levels(hashes: NDArray[np.uint64]) -> NDArray[np.int8]:
+    """The number of leading zero bits of each hash, at most `MAX_LEVEL`.
+
+    The items of level l or more are a 2^-l sample of all items.
+    """
+    # The position of the highest set bit of a 16-bit number is exact in floating point.
+    top = (hashes >> np.uint64(64 - MAX_LEVEL)).astype(np.int64)
+    return (MAX_LEVEL - np.ceil(np.log2(top + 1))).astype(np.int8)
+
+
+def _hash_bytes(keys: pl.Series) -> NDArray[np.uint64]:
+    lengths = keys.bin.size().to_numpy().astype(np.int64)
+    hashes = np.empty(len(keys), np.uint64)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        if length > _LONG_KEY_BYTES:
+            for row in rows:
+                hashes[row] = _hash_words(_words(np.frombuffer(keys[int(row)], np.uint8)[None, :]), int(length))[0]
+            continue
+        octets = np.frombuffer(b"".join(keys.gather(rows).to_list()), np.uint8).reshape(len(rows), int(length))
+        hashes[rows] = _hash_words(_words(octets), int(length))
+    return hashes
+
+
+def _words(octets: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    # (n, length) bytes -> (n, length / 8) little-endian words, the last one padded with zeros
+    padded = np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8)))
+    return np.ascontiguousarray(padded).view("<u8").astype(np.uint64, copy=False)
+
+
+def _hash_words(words: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
+    state = np.full(len(words), np.uint64(length), np.uint64)
+    for column in words.T:
+        state = _mix((state ^ column) + _GOLDEN)
+    return _mix(state + _GOLDEN)
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,33 @@
+"""The words that all stages share: the abstaining vote, column names, states of a label."""
+
+from typing import Final
+
+ABSTAIN: Final = -1
+
+# Columns of published tables.
+ITEM_ID: Final = "item_id"
+CLASS: Final = "class"
+SPLIT: Final = "split"
+PROBS: Final = "probs"
+PRED: Final = "pred"
+CONFIDENCE: Final = "confidence"
+N_VOTES: Final = "n_votes"
+LABEL_STATUS: Final = "label_status"
+VOTES_VERSION: Final = "votes_version"
+MODEL_VERSION: Final = "model_version"
+LEVEL: Final = "level"
+N_ITEMS: Final = "n_items"
+GOLD: Final = "gold"
+
+# Values of `label_status`.
+LABELED: Final = "labeled"
+ABSTAINED: Final = "abstain"
+FAULTED: Final = "fault"
+GOLD_LABEL: Final = "gold"
+LABEL_STATUSES: Final = (LABELED, ABSTAINED, FAULTED, GOLD_LABEL)
+
+# Items whose key hash starts with at least this many zero bits share the last level: a 2^-16 sample.
+MAX_LEVEL: Final = 16
+
+# Votes are TINYINT, so a class index has seven bits.
+MAX_CLASSES: Final = 127
