@@ -1,0 +1,374 @@
+"""The typed description of a project: one file, and overlays that hold only what differs.
+
+Every default lives here; `conf/base.yaml` says the same with comments, and a test holds them equal.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sparkws.checks import did_you_mean
+from sparkws.errors import ConfigError
+from sparkws.vocab import MAX_CLASSES
+
+# LF and task names become column and table names, which Delta without column mapping restricts.
+IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+LaneOption = Literal["auto", "direct", "rows"]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SourceConfig(Section):
+    """The items: a table, or a query over several tables."""
+
+    table: str | None = None
+    query: str | None = None
+    tables: dict[Identifier, str] = {}
+    key: str = "item_id"
+    version: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("give exactly one of 'table' and 'query'")
+        if self.tables and self.query is None:
+            raise ValueError("'tables' names the tables of a 'query'; for a single table use 'table'")
+        if self.version is not None and self.table is None:
+            raise ValueError("'version' is of a 'table'; in a query write VERSION AS OF behind the table")
+        return self
+
+
+class GoldConfig(Section):
+    """The known classes of some items, and what they are used for."""
+
+    column: str | None = None
+    expression: str | None = None
+    table: str | None = None
+    key: str | None = None
+    split_column: str | None = None
+    splits: tuple[str, ...] | None = None
+    use: Literal["evaluate", "dev", "clamp"] = "evaluate"
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.column is None) == (self.expression is None):
+            raise ValueError("give exactly one of 'column' (class names or indices) and 'expression' (Spark SQL)")
+        if self.splits is not None and self.split_column is None:
+            raise ValueError("'splits' needs 'split_column'")
+        return self
+
+
+class KeywordConfig(Section):
+    """Votes when the text contains any of some words."""
+
+    column: str
+    any: Annotated[tuple[str, ...], Field(min_length=1)]
+    match: Literal["word", "substring"] = "word"
+    case_sensitive: bool = False
+    label: str | int
+
+
+class RegexConfig(Section):
+    """Votes when a regular expression (Rust syntax, linear time) is found in the text."""
+
+    column: str
+    pattern: str
+    case_sensitive: bool = True
+    label: str | int
+
+
+class LookupConfig(Section):
+    """Votes what a table of values says: given here, or in a CSV file with the columns value and class."""
+
+    column: str
+    values: dict[str | int, str | int] = {}
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if bool(self.values) == (self.file is not None):
+            raise ValueError("give exactly one of 'values' and 'file'")
+        return self
+
+
+class ThresholdConfig(Section):
+    """Votes when a number lies within all given bounds."""
+
+    column: str
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+    label: str | int
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if all(bound is None for bound in (self.above, self.at_least, self.below, self.at_most)):
+            raise ValueError("give at least one of 'above', 'at_least', 'below' and 'at_most'")
+        return self
+
+
+class ExpressionConfig(Section):
+    """Votes `label` where a polars SQL condition holds, or, without `label`, what the expression gives."""
+
+    sql: str
+    label: str | int | None = None
+
+
+class DeclarativeLFConfig(Section):
+    """A labeling function written as configuration: a name and exactly one kind."""
+
+    name: Identifier
+    keyword: KeywordConfig | None = None
+    regex: RegexConfig | None = None
+    lookup: LookupConfig | None = None
+    threshold: ThresholdConfig | None = None
+    expression: ExpressionConfig | None = None
+    owner: str | None = None
+    source: str | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name of the one kind that is given."""
+        return next(kind for kind in DECLARATIVE_KINDS if getattr(self, kind) is not None)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [kind for kind in DECLARATIVE_KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"LF {self.name!r} needs exactly one of {list(DECLARATIVE_KINDS)}, got {given}")
+        return self
+
+
+DECLARATIVE_KINDS = ("keyword", "regex", "lookup", "threshold", "expression")
+
+
+class LFsConfig(Section):
+    """Where the labeling functions are and what happens when one raises."""
+
+    modules: tuple[str, ...] = ()
+    declarative: tuple[DeclarativeLFConfig, ...] = ()
+    on_fault: Literal["quarantine", "fail"] = "quarantine"
+    max_fault_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+    @field_validator("declarative")
+    @classmethod
+    def _unique(cls, lfs: tuple[DeclarativeLFConfig, ...]) -> tuple[DeclarativeLFConfig, ...]:
+        names = [lf.name.lower() for lf in lfs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"LF names must differ by more than case: {twice}")
+        return lfs
+
+
+class VotesConfig(Section):
+    """Votes made elsewhere: a column for each LF (wide) or a row for each vote (long)."""
+
+    table: str
+    format: Literal["wide", "long"] = "wide"
+    key: str = "item_id"
+    columns: tuple[str, ...] | None = None
+    lf_column: str | None = None
+    vote_column: str | None = None
+    mapping: dict[str | int, str | int] = {}
+
+    @model_validator(mode="after")
+    def _long(self) -> Self:
+        named = self.lf_column is not None and self.vote_column is not None
+        if self.format == "long" and not named:
+            raise ValueError("a long votes table needs 'lf_column' and 'vote_column'")
+        if self.format == "wide" and (self.lf_column or self.vote_column):
+            raise ValueError("'lf_column' and 'vote_column' are for format: long")
+        if self.format == "long" and self.columns is not None:
+            raise ValueError("'columns' is for format: wide")
+        return self
+
+
+class LabelModelConfig(Section):
+    """How votes become probabilities."""
+
+    kind: Literal["majority", "dawid_skene"] = "dawid_skene"
+    class_balance: tuple[float, ...] | Literal["estimate", "uniform", "dev"] = "estimate"
+    abstain: Literal["auto", "outcome", "missing"] = "auto"
+    smoothing: Annotated[float, Field(ge=0)] = 1.0
+    max_iter: Annotated[int, Field(ge=1)] = 200
+    tol: Annotated[float, Field(ge=0)] = 1e-7
+    tie_break_policy: Literal["abstain", "random"] = "abstain"
+    seed: int = 0
+
+
+class TaskConfig(Section):
+    """One task: its classes, its votes and its label model."""
+
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+    gold: GoldConfig | None = None
+    lfs: LFsConfig | None = None
+    votes: VotesConfig | None = None
+    label_model: LabelModelConfig = LabelModelConfig()
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ValueError(f"classes must differ, got {list(classes)}")
+        return classes
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.lfs is None) == (self.votes is None):
+            raise ValueError("give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)")
+        return self
+
+
+class EngineConfig(Section):
+    """How work is carried."""
+
+    lane: LaneOption = "auto"
+    key_check: Literal["changed", "always", "trust"] = "changed"
+    task_mib: Annotated[int, Field(ge=1)] = 256
+    batch_rows: Annotated[int, Field(ge=1)] = 100_000
+
+
+class SparkConfig(Section):
+    """The session that is made where none is running; ignored on Databricks and with a remote."""
+
+    master: str | None = None
+    remote: str | None = None
+    driver_memory: str = "2g"
+    settings: dict[str, str] = {}
+
+
+class ProjectConfig(Section):
+    """A project: items, tasks, and where the tables go."""
+
+    project: Identifier
+    workspace: str
+    source: SourceConfig | None = None
+    tasks: Annotated[dict[Identifier, TaskConfig], Field(min_length=1)]
+    engine: EngineConfig = EngineConfig()
+    spark: SparkConfig = SparkConfig()
+
+    @model_validator(mode="after")
+    def _sources(self) -> Self:
+        for name, task in self.tasks.items():
+            if self.source is None and task.lfs is not None:
+                raise ValueError(f"task {name!r} has LFs to run, so the project needs a 'source'")
+            if self.source is None and task.gold is not None and task.gold.table is None:
+                raise ValueError(f"the gold of task {name!r} needs a 'table', because the project has no 'source'")
+        return self
+
+
+def load_config(path: str | Path, *overlays: str | Path) -> ProjectConfig:
+    """The project described by a file, with overlays laid over it in order.
+
+    Mappings are merged key by key; every other value replaces the one below it. Relative paths of
+    modules, files, tables and the workspace are taken from the folder of the first file.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, an unknown key (with a suggestion) or a wrong value.
+    """
+    merged: dict[str, Any] = {}
+    for layer in (path, *overlays):
+        merged = _overlay(merged, _read(Path(layer)))
+    return parse_config(merged, " + ".join(str(layer) for layer in (path, *overlays)))
+
+
+def parse_config(raw: Mapping[str, Any], origin: str) -> ProjectConfig:
+    """The project described by plain values; `origin` names them in errors.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown key (with a suggestion) or a wrong value.
+    """
+    try:
+        return ProjectConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, origin)) from None
+
+
+def dump_config(config: ProjectConfig) -> dict[str, Any]:
+    """The configuration as plain values, complete: `parse_config` gives it back."""
+    return config.model_dump(mode="json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {str(path)!r}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file {str(path)!r} cannot be read: {error}.") from None
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not valid YAML: {where}.") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} must be a mapping of keys to values, got {type(raw).__name__}.")
+    return raw
+
+
+def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _overlay(below, value) if both else value
+    return merged
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    """The first three problems, each as one sentence."""
+    problems = error.errors()
+    sentences = []
+    for problem in problems[:3]:
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(problem["loc"][:-1])
+            hint = did_you_mean(str(problem["loc"][-1]), known).strip()
+            sentences.append(f"unknown key {where!r} in {origin}; {_lower_first(hint) or f'it takes {sorted(known)}.'}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            at = f"{where!r} in {origin}" if where else origin
+            sentences.append(f"{at}: {_lower_first(message)}{_got(problem)}.")
+    if len(problems) > 3:
+        sentences.append(f"and {len(problems) - 3} more.")
+    return "\n".join(sentences)
+
+
+def _got(problem: Any) -> str:
+    shown = not problem["msg"].startswith("Value error") and problem["type"] != "missing"
+    return f", got {problem['input']!r}" if shown else ""
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _known_keys(location: Sequence[str | int]) -> list[str]:
+    """The keys that the section at `location` takes."""
+    model: type[BaseModel] = ProjectConfig
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None:  # an index of a list, a key of a mapping, or the tag of a union
+            continue
+        inner = [found for found in _SECTIONS if re.search(rf"\b{found.__name__}\b", str(field.annotation))]
+        model = inner[0] if inner else model
+    return list(model.model_fields)
+
+
+_SECTIONS = Section.__subclasses__()
