@@ -44,7 +44,7 @@ def check_class_balance(class_balance: Sequence[float], cardinality: int) -> NDA
         raise ConfigError(f"class_balance has {p.size} values, expected {cardinality}, one for each class.")
     if not (p > 0).all() or abs(p.sum() - 1) > 1e-6:
         raise ConfigError(f"class_balance must be positive and sum to 1, got {p.tolist()} with sum {p.sum():g}.")
-    return p / p.sum()
+    return np.asarray(p / p.sum(), np.float64)
 
 
 def check_columns(table: str, asked: Iterable[str], has: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from sparkws.checks import did_you_mean
+from sparkws.checks import check_class_balance, did_you_mean
 from sparkws.errors import ConfigError
 from sparkws.vocab import MAX_CLASSES
 
@@ -230,6 +230,15 @@ class TaskConfig(Section):
             raise ValueError("give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)")
         return self
 
+    @model_validator(mode="after")
+    def _balance(self) -> Self:
+        balance = self.label_model.class_balance
+        if isinstance(balance, tuple):
+            check_class_balance(balance, len(self.classes))
+        if balance == "dev" and (self.gold is None or self.gold.use == "evaluate"):
+            raise ValueError("class_balance: dev needs gold with use: dev or use: clamp")
+        return self
+
 
 class EngineConfig(Section):
     """How work is carried."""
@@ -254,6 +263,7 @@ class ProjectConfig(Section):
 
     project: Identifier
     workspace: str
+    base_dir: str = "."
     source: SourceConfig | None = None
     tasks: Annotated[dict[Identifier, TaskConfig], Field(min_length=1)]
     engine: EngineConfig = EngineConfig()
@@ -269,11 +279,12 @@ class ProjectConfig(Section):
         return self
 
 
-def load_config(path: str | Path, *overlays: str | Path) -> ProjectConfig:
-    """The project described by a file, with overlays laid over it in order.
+def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> ProjectConfig:
+    """The project described by a file, with overlays (files or plain values) laid over it in order.
 
     Mappings are merged key by key; every other value replaces the one below it. Relative paths of
-    modules, files, tables and the workspace are taken from the folder of the first file.
+    modules, files, tables and the workspace are taken from `base_dir`, by default the folder of the
+    first file.
 
     Raises
     ------
@@ -282,8 +293,9 @@ def load_config(path: str | Path, *overlays: str | Path) -> ProjectConfig:
     """
     merged: dict[str, Any] = {}
     for layer in (path, *overlays):
-        merged = _overlay(merged, _read(Path(layer)))
-    return parse_config(merged, " + ".join(str(layer) for layer in (path, *overlays)))
+        merged = _overlay(merged, layer if isinstance(layer, Mapping) else _read(Path(layer)))
+    merged.setdefault("base_dir", str(Path(path).resolve().parent))
+    return parse_config(merged, " + ".join(_layer_name(layer) for layer in (path, *overlays)))
 
 
 def parse_config(raw: Mapping[str, Any], origin: str) -> ProjectConfig:
@@ -322,12 +334,16 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
+def _layer_name(layer: str | Path | Mapping[str, Any]) -> str:
+    return "the given values" if isinstance(layer, Mapping) else str(layer)
+
+
 def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
-    for key, value in top.items():
+    for key, over in top.items():
         below = merged.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _overlay(below, value) if both else value
+        both = isinstance(below, Mapping) and isinstance(over, Mapping)
+        merged[key] = _overlay(dict(below or {}), over) if both else over
     return merged
 
 

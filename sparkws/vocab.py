@@ -2,6 +2,8 @@
 
 from typing import Final
 
+VERSION: Final = "0.1.0"
+
 ABSTAIN: Final = -1
 
 # Columns of published tables.

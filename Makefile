@@ -1,0 +1,45 @@
+# Each target does the set-up that it needs and is quick when nothing changed.
+#   PYTHON=python3.12   the Python to make .venv with (3.11 or newer)
+#   JARS=folder         take Delta's jars from a folder instead of Maven Central
+#   ARGS=...            passed on to pytest or to the benchmark
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+SETUP = PYTHON="$(PYTHON)" JARS="$(JARS)" tools/setup
+
+.PHONY: help demo test lint bench lock setup clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
+	@sed -n '2,4s/^#   /    /p' Makefile
+
+demo: ## label public comments on this machine and look at the result
+	@$(SETUP) spark
+	@$(BIN)/sparkws demo $(ARGS)
+
+test: ## all tests, the quick ones first
+	@$(SETUP) spark dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: ## ruff and mypy, as in CI
+	@$(SETUP) spark dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: ## a benchmark: B=name SIZE=rows
+	@$(SETUP) spark dev
+	@$(BIN)/python -m benchmarks.run $(B) $(if $(SIZE),--size $(SIZE)) $(ARGS)
+
+setup: ## only the environment, with the development tools
+	@$(SETUP) spark dev
+
+lock: ## choose the versions in requirements.lock anew
+	@$(SETUP) dev
+	@tools/lock
+
+clean: ## remove everything that was made here (not the jars in ~/.cache)
+	@rm -rf .venv build dist *.egg-info conf/local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf spark-warehouse metastore_db derby.log .sparkws
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

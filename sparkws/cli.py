@@ -1,0 +1,156 @@
+"""The `sparkws` command; jobs and notebooks call the same `main`.
+
+Exit codes: 0 done, 1 unexpected, 2 configuration, 3 a check of the data failed. Logs and tables go to
+stderr; the last line on stdout is one JSON object of results.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sparkws.errors import ConfigError, DataError, MissingExtra, SparkwsError
+from sparkws.vocab import VERSION
+
+logger = logging.getLogger(__name__)
+
+DONE, UNEXPECTED, CONFIGURATION, DATA = 0, 1, 2, 3
+
+
+def main(argv: Sequence[str] | None = None, *, submitted: bool = False) -> int:
+    """Run a command and give its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+    submitted : bool
+        Spark was configured by spark-submit: take its session as it is.
+    """
+    arguments = _parser().parse_args(argv)
+    _log_to_stderr(verbose=arguments.verbose)
+    try:
+        result = arguments.command(arguments, submitted)
+    except (ConfigError, MissingExtra) as error:
+        logger.error("%s", error)
+        return CONFIGURATION
+    except DataError as error:
+        logger.error("%s", error)
+        return DATA
+    except SparkwsError as error:
+        logger.error("%s", error)
+        return UNEXPECTED
+    except Exception:
+        logger.exception("unexpected error; please report it with the lines below")
+        return UNEXPECTED
+    print(json.dumps(result, ensure_ascii=False))  # noqa: T201  # the result is for stdout
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sparkws", description="Program training data on Spark.")
+    parser.add_argument("--version", action="version", version=f"sparkws {VERSION}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    run = commands.add_parser("run", help="bring the tables of a project up to date")
+    _add_project(run)
+    run.add_argument("--task", action="append", dest="tasks", metavar="NAME", help="only this task; may be repeated")
+    _add_engine(run)
+    run.set_defaults(command=_run)
+
+    lfs = commands.add_parser("lfs", help="show the labeling functions of a project; needs no Spark")
+    _add_project(lfs)
+    lfs.set_defaults(command=_lfs)
+
+    demo = commands.add_parser("demo", help="the main job on 23,700 human-rated texts")
+    demo.add_argument("--workspace", default=".sparkws/demo", help="folder for the tables (default: %(default)s)")
+    _add_engine(demo)
+    demo.set_defaults(command=_demo)
+
+    for command in (run, lfs, demo):
+        command.add_argument("-v", "--verbose", action="store_true", help="log more")
+    return parser
+
+
+def _add_project(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", required=True, metavar="FILE", help="the project's YAML file")
+    command.add_argument(
+        "--overlay", action="append", default=[], metavar="FILE", help="values over the file's; may be repeated"
+    )
+
+
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--lane", choices=["auto", "direct", "rows"], help="how kernels reach the data")
+    command.add_argument("--master", help="Spark master of a session of our own, as local[4] or spark://host:7077")
+    command.add_argument("--remote", help="Spark Connect server, as sc://host:15002")
+
+
+def _values(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the arguments say over the configuration."""
+    engine = {"lane": arguments.lane} if arguments.lane else {}
+    spark = {name: value for name in ("master", "remote") if (value := getattr(arguments, name)) is not None}
+    return {name: section for name, section in (("engine", engine), ("spark", spark)) if section}
+
+
+def _run(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
+    from sparkws import load_config, open_session, run
+    from sparkws.report.text import log_report
+
+    config = load_config(arguments.config, *arguments.overlay, _values(arguments))
+    spark = open_session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted)
+    result = run(spark, config, tasks=arguments.tasks)
+    log_report(result)
+    return result.to_json()
+
+
+def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
+    from sparkws import load_config
+    from sparkws.lfs import lfset_of
+    from sparkws.report.text import log_functions
+
+    config = load_config(arguments.config, *arguments.overlay)
+    shown: dict[str, Any] = {}
+    for name, task in config.tasks.items():
+        if task.lfs is None:
+            logger.info("task %s: its votes are made elsewhere, in %s", name, task.votes.table if task.votes else "")
+            continue
+        described = lfset_of(task.lfs, config.base_dir).describe()
+        log_functions(name, described)
+        shown[name] = json.loads(described.write_json())
+    return {"project": config.project, "tasks": shown}
+
+
+def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
+    from sparkws import load_config, open_session, run
+    from sparkws.datasets import read_vader
+    from sparkws.engine.refs import parse_ref
+    from sparkws.engine.tables import find_version, write_rows
+    from sparkws.report.text import log_report
+
+    workspace = Path(arguments.workspace).resolve()
+    here = {"workspace": str(workspace), "source": {"table": str(workspace / "items")}}
+    project = Path(__file__).parent / "demo" / "project.yaml"
+    config = load_config(project, here, _values(arguments))
+    spark = open_session(config.spark, app_name="sparkws demo", submitted=submitted)
+    items = parse_ref(str(workspace / "items"))
+    if find_version(spark, items) is None:
+        write_rows(spark, items, read_vader(), direct=False)
+    result = run(spark, config)
+    log_report(result)
+    return result.to_json()
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    ours = logging.getLogger("sparkws")
+    ours.handlers = [handler]
+    ours.propagate = False
+    ours.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,65 @@
+"""One atomic commit for the files that workers wrote beside a table's log."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from deltalake import DeltaTable, Schema
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+
+from sparkws.engine.tables import Transition, commit_properties, properties_for
+from sparkws.engine.types import arrow_schema
+from sparkws.errors import EngineError
+
+
+def commit_files(
+    folder: Path,
+    schema: pl.Schema,
+    adds: Sequence[Mapping[str, Any]],
+    transition: Transition,
+    comments: Mapping[str, str],
+) -> int:
+    """Replace the whole content of the table in `folder` by `adds`, and give the new version.
+
+    delta-rs records transactions but does not look at them: a repeat is recognized here, and so is a
+    file that is missing or has another size than its writer said.
+
+    Raises
+    ------
+    EngineError
+        If a file is not there as it was written.
+    """
+    table = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
+    if table is not None and (table.transaction_version(transition.application) or -1) >= transition.sequence:
+        return table.version()
+    for add in adds:
+        _check_written(folder / add["path"], add["size"])
+    new = [AddAction(add["path"], add["size"], {}, add["modified"], True, add["stats"]) for add in adds]
+    properties = commit_properties(transition)
+    delta_schema = _with_comments(schema, comments)
+    if table is None:
+        configuration = properties_for(schema)
+        create_table_with_add_actions(
+            str(folder), delta_schema, new, mode="error", configuration=configuration, commit_properties=properties
+        )
+    else:
+        table.create_write_transaction(list[AddAction | RemoveAction](new), "overwrite", delta_schema, commit_properties=properties)
+    return DeltaTable(str(folder)).version()
+
+
+def _check_written(path: Path, size_bytes: int) -> None:
+    found = path.stat().st_size if path.exists() else -1
+    if found != size_bytes:
+        what = "is missing" if found < 0 else f"has {found:,} bytes"
+        raise EngineError(f"file {str(path)!r} {what}, its worker wrote {size_bytes:,} bytes; run again.")
+
+
+def _with_comments(schema: pl.Schema, comments: Mapping[str, str]) -> Schema:
+    """The Delta schema, with what `comments` says of its columns."""
+    raw = json.loads(Schema.from_arrow(arrow_schema(schema)).to_json())
+    for field in raw["fields"]:
+        if field["name"] in comments:
+            field["metadata"] = {"comment": comments[field["name"]]}
+    return Schema.from_json(json.dumps(raw))

@@ -1,0 +1,141 @@
+"""The direct lane: a task receives names of data files, scans the columns it needs and runs the kernel.
+
+A unit is a data file or a range of its row groups, in order; a task is a list of units.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from sparkws.engine.tables import TableVersion
+from sparkws.engine.types import to_polars
+
+_MIB: Final = 1 << 20
+_SMALLEST_TASK: Final = 4 * _MIB  # below this, starting a task costs more than its work
+_TASKS_PER_SLOT: Final = 4
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A data file, or a range of its row groups.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    row_groups : (int, int)
+        First row group and the one behind the last.
+    partition : tuple of (str, value)
+        Values of partition columns, which the file itself does not hold.
+    """
+
+    path: str
+    size_bytes: int
+    row_groups: tuple[int, int]
+    partition: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What to read of every unit: the columns with their types, in batches of at most `batch_rows`."""
+
+    schema: pl.Schema
+    batch_rows: int
+
+    def batches(self, unit: Unit) -> Iterator[pl.DataFrame]:
+        """The rows of a unit, in the order of the file."""
+        with pq.ParquetFile(unit.path) as file:
+            present = [name for name in self.schema if name in set(file.schema_arrow.names)]
+            has_int96 = any(file.schema.column(i).physical_type == "INT96" for i in range(len(file.schema)))
+            starts = _row_offsets(file)
+            for group in range(*unit.row_groups):
+                if has_int96:
+                    frame = self._read_arrow(unit.path, group, present)
+                else:
+                    rows = pl.scan_parquet(unit.path, glob=False).slice(
+                        starts[group], starts[group + 1] - starts[group]
+                    )
+                    # A height without columns would be lost: count on one column that the file has.
+                    frame = rows.select(present or file.schema_arrow.names[:1]).collect()
+                yield from self._complete(frame, unit).iter_slices(self.batch_rows)
+
+    def _read_arrow(self, path: str, group: int, columns: list[str]) -> pl.DataFrame:
+        """A row group with INT96 timestamps, which as nanoseconds would wrap outside 1677 to 2262."""
+        with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
+            return to_polars(file.read_row_group(group, columns=columns, use_threads=False))
+
+    def _complete(self, frame: pl.DataFrame, unit: Unit) -> pl.DataFrame:
+        """Exactly the columns of the scan: partition values and columns newer than the file added."""
+        values = dict(unit.partition)
+        columns = [
+            pl.col(name).cast(dtype) if name in frame.columns else pl.lit(values.get(name), dtype).alias(name)
+            for name, dtype in self.schema.items()
+        ]
+        return frame.with_columns(columns).select(self.schema.names())
+
+
+def list_units(table: TableVersion) -> list[Unit]:
+    """A unit for every data file of a table version, in the order of the log."""
+    assert table.folder is not None
+    actions = pa.table(DeltaTable(str(table.folder), version=table.version).get_add_actions(flatten=True))
+    partitioned = [name for name in actions.schema.names if name.startswith("partition.")]
+    units = []
+    for action in actions.select(["path", "size_bytes", *partitioned]).to_pylist():
+        path = unquote(action["path"]).removeprefix("file://")
+        values = tuple((name.removeprefix("partition."), action[name]) for name in partitioned)
+        units.append(Unit(str(table.folder / path), action["size_bytes"], (0, -1), values))
+    return units
+
+
+def plan_tasks(units: Iterable[Unit], *, slots: int, task_bytes: int, widest_rows: int) -> list[list[Unit]]:
+    """Units cut at row groups and packed into tasks, the largest first.
+
+    A task holds at most `task_bytes`, unless a single row group is larger, and less where that gives
+    every slot at least four tasks. No unit has more than `widest_rows` rows, unless a row group has.
+    """
+    listed = list(units)
+    total = sum(unit.size_bytes for unit in listed)
+    limit = min(task_bytes, max(_SMALLEST_TASK, total // (_TASKS_PER_SLOT * max(slots, 1))))
+    cut = [part for unit in listed for part in _cut(unit, limit, widest_rows)]
+    tasks: list[list[Unit]] = []
+    room = 0
+    for unit in sorted(cut, key=lambda part: -part.size_bytes):
+        if unit.size_bytes > room:
+            tasks.append([])
+            room = limit
+        tasks[-1].append(unit)
+        room -= unit.size_bytes
+    return tasks
+
+
+def _cut(unit: Unit, limit: int, widest_rows: int) -> Iterator[Unit]:
+    metadata = pq.read_metadata(unit.path)
+    first, size, rows = 0, 0, 0
+    for group in range(metadata.num_row_groups):
+        facts = metadata.row_group(group)
+        # Sizes of groups in a footer are uncompressed: share the file's own size by them.
+        share = max(1, unit.size_bytes * facts.total_byte_size // max(1, _uncompressed(metadata)))
+        if size and (size + share > limit or rows + facts.num_rows > widest_rows):
+            yield Unit(unit.path, size, (first, group), unit.partition)
+            first, size, rows = group, 0, 0
+        size += share
+        rows += facts.num_rows
+    if first < metadata.num_row_groups:
+        yield Unit(unit.path, size, (first, metadata.num_row_groups), unit.partition)
+
+
+def _uncompressed(metadata: pq.FileMetaData) -> int:
+    return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+
+
+def _row_offsets(file: pq.ParquetFile) -> Sequence[int]:
+    offsets = [0]
+    for group in range(file.metadata.num_row_groups):
+        offsets.append(offsets[-1] + file.metadata.row_group(group).num_rows)
+    return offsets

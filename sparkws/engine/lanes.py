@@ -1,0 +1,295 @@
+"""Carry a kernel over a table: map it, reduce it, write its rows; in the direct or in the row lane.
+
+Direct: Spark tasks receive names of data files and scan them beside the file. Rows: Spark reads and
+streams Arrow batches. Both give the same answers; the log tells which was taken, and why.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Generic, Literal, TypeVar
+
+import polars as pl
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from sparkws.checks import check_columns
+from sparkws.config import LaneOption
+from sparkws.engine import programs
+from sparkws.engine.commit import commit_files
+from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
+from sparkws.engine.reach import Reach, probe
+from sparkws.engine.refs import TableRef, quote_column
+from sparkws.engine.tables import Query, Source, TableVersion, Transition, read, write_frame
+from sparkws.engine.types import spark_schema
+from sparkws.engine.worker import carry, decode_error
+from sparkws.errors import LaneUnavailable
+from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
+
+S = TypeVar("S")
+logger = logging.getLogger(__name__)
+
+WRITTEN_DDL: Final = "add string, n_rows long, statistic binary"  # the columns of programs.WRITTEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How work is carried.
+
+    Attributes
+    ----------
+    lane : {"auto", "direct", "rows"}
+    task_bytes : int
+        The most that a task of the direct lane reads.
+    batch_rows : int
+        The most rows that a kernel sees at once.
+    reach : Reach or None
+        What a probe of the folders found; None: probe when it is needed.
+    """
+
+    lane: LaneOption = "auto"
+    task_bytes: int = 256 << 20
+    batch_rows: int = 100_000
+    reach: Reach | None = None
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The lane that was taken, and why."""
+
+    name: Literal["direct", "rows"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Written(Generic[S]):
+    """What a write left behind: the table's version, its rows, and the statistic of the rows."""
+
+    version: int
+    n_rows: int
+    statistic: S
+    lane: Lane
+
+
+def choose_lane(spark: SparkSession, source: Source, options: Options, target: TableRef | None = None) -> Lane:
+    """The lane for a source, and for a target where workers are to write it.
+
+    Raises
+    ------
+    LaneUnavailable
+        If the direct lane is forced and closed.
+    """
+    if options.lane == "rows":
+        return Lane("rows", "asked for")
+    problem = _against_direct(spark, source, options, target)
+    if not problem:
+        return Lane("direct", "asked for" if options.lane == "direct" else "workers can open the files themselves")
+    if options.lane == "direct":
+        raise LaneUnavailable(f"the direct lane is closed for {str(source)!r}: {problem}. Use lane: auto or rows.")
+    return Lane("rows", problem)
+
+
+def map_batches(spark: SparkSession, kernel: MapKernel, source: Source, options: Options | None = None) -> DataFrame:
+    """The kernel's rows for the rows of a source, as a lazy Spark data frame."""
+    options = options or Options()
+    schema = spark_schema(kernel.schema)
+    return _stream(spark, source, kernel.columns, programs.MapFrames(kernel), schema, options)
+
+
+def reduce_batches(spark: SparkSession, kernel: ReduceKernel[S], source: Source, options: Options | None = None) -> S:
+    """The kernel's statistic of all rows of a source; only one small row a task reaches the driver."""
+    options = options or Options()
+    frame = _stream(spark, source, kernel.columns, programs.FoldFrames(kernel), "statistic binary", options)
+    with our_errors():
+        packed = frame.toArrow().column("statistic").to_pylist()
+    return programs.merge_packed(kernel, packed)
+
+
+def tabulate_batches(
+    spark: SparkSession,
+    kernel: ReduceKernel[S],
+    source: Source,
+    schema: pl.Schema,
+    options: Options | None = None,
+) -> DataFrame:
+    """The rows of the statistic, one set for each task: for statistics too large for the driver.
+
+    `sum_rows` adds them up in Spark. `schema` is that of the rows which the kernel dumps.
+    """
+    program = programs.TabulateFrames(kernel, schema)
+    return _stream(spark, source, kernel.columns, program, spark_schema(schema), options or Options())
+
+
+def sum_rows(frames: Sequence[DataFrame], count: str) -> DataFrame:
+    """Rows that agree in everything but `count`, added up over all frames; sums of zero are dropped."""
+    together = frames[0]
+    for frame in frames[1:]:
+        together = together.unionByName(frame)
+    groups = [quote_column(name) for name in together.columns if name != count]
+    total = F.sum(quote_column(count)).cast("long").alias(count)
+    return together.groupBy(*groups).agg(total).where(F.col(quote_column(count)) != 0)
+
+
+def write_batches(
+    spark: SparkSession,
+    kernel: WriteKernel[S],
+    source: Source,
+    target: TableRef,
+    transition: Transition,
+    options: Options | None = None,
+    comments: Mapping[str, str] | None = None,
+) -> Written[S]:
+    """Replace the content of `target` by the kernel's rows, in one commit, and give their statistic.
+
+    In the direct lane a file of the target covers a file of the source, or a range of its row groups,
+    in order. Nothing is committed when a task fails.
+    """
+    options = options or Options()
+    check_columns(str(source), kernel.columns, source.schema.names())
+    lane = choose_lane(spark, source, options, target)
+    logger.info("%s lane for %s -> %s: %s", lane.name, source, target, lane.reason)
+    if lane.name == "direct":
+        return _write_direct(spark, kernel, source, target, transition, options, comments or {}, lane)
+    return _write_rows(spark, kernel, source, target, transition, options, comments or {}, lane)
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Turn an error of ours that comes back inside Spark's into itself."""
+    try:
+        yield
+    except PySparkException as error:
+        ours = decode_error(str(error))
+        if ours is None:
+            raise
+        raise ours from None
+    except Exception as error:
+        ours = decode_error(str(error)) if type(error).__module__.startswith(("py4j", "grpc")) else None
+        if ours is None:
+            raise
+        raise ours from None
+
+
+def _stream(
+    spark: SparkSession,
+    source: Source,
+    columns: tuple[str, ...],
+    program: programs.MapFrames | programs.FoldFrames[S] | programs.TabulateFrames[S],
+    schema: object,
+    options: Options,
+) -> DataFrame:
+    check_columns(str(source), columns, source.schema.names())
+    lane = choose_lane(spark, source, options)
+    logger.info("%s lane for %s: %s", lane.name, source, lane.reason)
+    wanted = _narrowed(source, columns)
+    if lane.name == "direct":
+        tasks = _tasks(spark, source, options, widest_rows=1 << 62)
+        carried = programs.OfTasks(program, tasks, Scan(wanted, options.batch_rows))
+        return _numbers(spark, len(tasks)).mapInArrow(carry(carried), schema)
+    frame = read(spark, source).select(*map(quote_column, columns))
+    return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows)), schema)
+
+
+def _write_direct(
+    spark: SparkSession,
+    kernel: WriteKernel[S],
+    source: Source,
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+    comments: Mapping[str, str],
+    lane: Lane,
+) -> Written[S]:
+    folder = target.folder
+    assert folder is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    # A unit's rows are held until its file is written, so wide tables get shorter files.
+    tasks = _tasks(spark, source, options, widest_rows=max(1, options.task_bytes // _row_bytes(kernel.schema)))
+    scan = Scan(_narrowed(source, kernel.columns), options.batch_rows)
+    program = programs.WriteUnits(kernel, tasks, scan, folder)
+    frame = _numbers(spark, len(tasks)).mapInArrow(carry(program), WRITTEN_DDL)
+    with our_errors():
+        written = frame.toArrow()
+    statistic = programs.merge_packed(kernel, written.column("statistic").to_pylist())
+    adds = [json.loads(add) for add in written.column("add").to_pylist()]
+    version = commit_files(folder, kernel.schema, adds, transition, comments)
+    return Written(version, sum(written.column("n_rows").to_pylist()), statistic, lane)
+
+
+def _write_rows(
+    spark: SparkSession,
+    kernel: WriteKernel[S],
+    source: Source,
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+    comments: Mapping[str, str],
+    lane: Lane,
+) -> Written[S]:
+    program = programs.OfRows(programs.TallyFrames(kernel), _narrowed(source, kernel.columns), options.batch_rows)
+    schema = spark_schema(kernel.schema)
+    fields = [f"{quote_column(field.name)} {field.dataType.simpleString()}" for field in schema.fields]
+    carried = ", ".join([*fields, f"{quote_column(programs.TALLY)} binary"])
+    observed = Observation()
+    rows = read(spark, source).select(*map(quote_column, kernel.columns)).mapInArrow(carry(program), carried)
+    tallied = rows.observe(observed, F.count(F.lit(1)).alias("n_rows"), F.collect_list(programs.TALLY).alias("tallies"))
+    frame = tallied.select(
+        *[
+            F.col(quote_column(name)).alias(name, metadata={"comment": comments[name]} if name in comments else {})
+            for name in kernel.schema
+        ]
+    )
+    with our_errors():
+        version = write_frame(spark, target, frame, transition=transition)
+    found = observed.get
+    statistic = programs.merge_packed(kernel, [bytes(part) for part in found["tallies"]])
+    return Written(version, found["n_rows"], statistic, lane)
+
+
+def _against_direct(spark: SparkSession, source: Source, options: Options, target: TableRef | None) -> str:
+    """Why the direct lane is closed; empty when it is open."""
+    if isinstance(source, Query):
+        return f"{source.label} has no data files of its own"
+    if source.hidden:
+        return source.hidden
+    if source.folder is None:
+        return "its location is not a folder of a file system that this process sees"
+    if target is not None and target.folder is None:
+        return f"{str(target)!r} is not a folder, so Spark commits to it"
+    problem = _why_not(spark, options.reach, source.folder, written=False)
+    if not problem and target is not None and target.folder is not None:
+        problem = _why_not(spark, options.reach, target.folder, written=True)
+    return problem
+
+
+def _why_not(spark: SparkSession, reach: Reach | None, folder: Path, *, written: bool) -> str:
+    """Why the workers cannot share a folder, by an earlier probe that covers it or by one now."""
+    known = None if reach is None else reach.why_not(folder)
+    if known is None:
+        known = probe(spark, **{"write" if written else "read": [folder]}).why_not(folder)
+    assert known is not None
+    return known
+
+
+def _tasks(spark: SparkSession, source: Source, options: Options, *, widest_rows: int) -> list[list[Unit]]:
+    assert isinstance(source, TableVersion)
+    slots = (options.reach or probe(spark)).slots
+    return plan_tasks(list_units(source), slots=slots, task_bytes=options.task_bytes, widest_rows=widest_rows)
+
+
+def _numbers(spark: SparkSession, n_tasks: int) -> DataFrame:
+    """The numbers of the tasks, each in a Spark task of its own; an empty table has one task without a number."""
+    return spark.range(0, n_tasks, 1, n_tasks) if n_tasks else spark.range(0, 0, 1, 1)
+
+
+def _narrowed(source: Source, columns: tuple[str, ...]) -> pl.Schema:
+    schema = source.schema
+    return pl.Schema({name: schema[name] for name in columns})
+
+
+def _row_bytes(schema: pl.Schema) -> int:
+    return sum(1 if dtype == pl.Int8 else 32 for dtype in schema.dtypes())

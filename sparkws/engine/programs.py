@@ -1,0 +1,219 @@
+"""What a task does with its batches: map them, fold them into a statistic, or write them to files.
+
+A program takes any iterator of frames, so the two lanes differ only in where the frames come from:
+`OfRows` turns the Arrow batches that Spark streams into frames, `OfTasks` scans the data files that
+the task was given by number.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import polars as pl
+import pyarrow as pa
+
+from sparkws.engine.direct import Scan, Unit
+from sparkws.engine.types import arrow_schema, to_arrow, to_polars
+from sparkws.kernels import MapKernel, ReduceKernel, Statistic, WriteKernel
+from sparkws.vocab import ITEM_ID
+
+S = TypeVar("S")
+
+TALLY: Final = "__sparkws_tally"  # in the row lane a written batch carries its statistic in this column
+FOLDED: Final = pa.schema([("statistic", pa.binary())])
+WRITTEN: Final = pa.schema([("add", pa.string()), ("n_rows", pa.int64()), ("statistic", pa.binary())])
+
+_PREFIX_CHARS: Final = 32  # statistics in the log hold the first characters of long strings
+
+
+@dataclass(frozen=True)
+class OfRows:
+    """The row lane: Spark reads, and streams batches in."""
+
+    inner: "MapFrames | FoldFrames[Any] | TabulateFrames[Any] | TallyFrames[Any]"
+    schema: pl.Schema
+    batch_rows: int
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The program's output for the rows of a partition."""
+        frames = (part for batch in batches for part in to_polars(batch, self.schema).iter_slices(self.batch_rows))
+        yield from self.inner(frames)
+
+
+@dataclass(frozen=True)
+class OfTasks:
+    """The direct lane: Spark streams numbers of tasks, the worker scans their files."""
+
+    inner: "MapFrames | FoldFrames[Any] | TabulateFrames[Any]"
+    tasks: Sequence[Sequence[Unit]]
+    scan: Scan
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The program's output for the files of the tasks of a partition."""
+        numbers = (number for batch in batches for number in batch.column(0).to_pylist())
+        units = (unit for number in numbers for unit in self.tasks[number])
+        yield from self.inner(frame for unit in units for frame in self.scan.batches(unit))
+
+
+@dataclass(frozen=True)
+class MapFrames:
+    """Frames -> frames."""
+
+    kernel: MapKernel
+
+    def __call__(self, frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+        """What the kernel makes of every frame."""
+        schema = arrow_schema(self.kernel.schema)
+        for frame in frames:
+            yield from to_arrow(self.kernel(frame), schema)
+
+
+@dataclass(frozen=True)
+class FoldFrames(Generic[S]):
+    """Frames -> one row that holds their statistic."""
+
+    kernel: ReduceKernel[S]
+
+    def __call__(self, frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+        """One row."""
+        value = fold(self.kernel, map(self.kernel.of_batch, frames))
+        yield pa.RecordBatch.from_pylist([{"statistic": pack(self.kernel, value)}], schema=FOLDED)
+
+
+@dataclass(frozen=True)
+class TabulateFrames(Generic[S]):
+    """Frames -> the rows of their statistic, for statistics that are summed up by Spark."""
+
+    kernel: ReduceKernel[S]
+    schema: pl.Schema
+
+    def __call__(self, frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+        """The rows of the statistic of all frames together."""
+        value = fold(self.kernel, map(self.kernel.of_batch, frames))
+        yield from to_arrow(self.kernel.dump(value), arrow_schema(self.schema))
+
+
+@dataclass(frozen=True)
+class TallyFrames(Generic[S]):
+    """Frames -> the kernel's rows; the last row carries the statistic of all of them in a column of its own."""
+
+    kernel: WriteKernel[S]
+
+    def __call__(self, frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+        """The kernel's rows with the column `TALLY`."""
+        schema = arrow_schema(self.kernel.schema)
+        value, held = self.kernel.zero(), None
+        for frame in frames:
+            rows, part = self.kernel.run(frame)
+            value = self.kernel.merge(value, part)
+            for batch in to_arrow(rows, schema):
+                if held is not None:
+                    yield _with_tally(held, None)
+                held = batch
+        if held is not None:
+            yield _with_tally(held, pack(self.kernel, value))
+
+
+@dataclass(frozen=True)
+class WriteUnits(Generic[S]):
+    """The direct lane: every unit becomes a file in the target's folder; what comes back are add actions.
+
+    A file is named by the source's file, the range and the attempt, so that a task that runs twice
+    cannot touch its first try, and only what a successful task returned is ever committed.
+    """
+
+    kernel: WriteKernel[S]
+    tasks: Sequence[Sequence[Unit]]
+    scan: Scan
+    folder: Path
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """A row for each file written."""
+        attempt = uuid.uuid4().hex[:12]
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                written = [self._write(unit, attempt) for unit in self.tasks[number]]
+                yield pa.RecordBatch.from_pylist([row for row in written if row], schema=WRITTEN)
+
+    def _write(self, unit: Unit, attempt: str) -> dict[str, Any] | None:
+        parts, value = [], self.kernel.zero()
+        for frame in self.scan.batches(unit):
+            rows, part = self.kernel.run(frame)
+            parts.append(rows)
+            value = self.kernel.merge(value, part)
+        rows = pl.concat(parts) if parts else pl.DataFrame(schema=self.kernel.schema)
+        if rows.is_empty():
+            return None
+        name = f"part-{sha256(unit.path.encode()).hexdigest()[:16]}-{unit.row_groups[0]}-{attempt}.parquet"
+        path = self.folder / name
+        rows.write_parquet(path, compression="zstd", statistics=False)
+        add = {"path": name, "size": path.stat().st_size, "stats": json.dumps(log_statistics(rows))}
+        add["modified"] = int(os.stat(path).st_mtime * 1000)
+        return {"add": json.dumps(add), "n_rows": rows.height, "statistic": pack(self.kernel, value)}
+
+
+def pack(statistic: Statistic[S], value: S) -> bytes:
+    """A statistic's rows as an Arrow stream."""
+    table = statistic.dump(value).to_arrow(compat_level=pl.CompatLevel.oldest())
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def unpack(statistic: Statistic[S], packed: bytes) -> S:
+    """The statistic that `pack` wrote."""
+    return statistic.load(to_polars(pa.ipc.open_stream(packed).read_all()))
+
+
+def merge_packed(statistic: Statistic[S], packed: Sequence[bytes]) -> S:
+    """The merged statistic of all tasks."""
+    return fold(statistic, (unpack(statistic, part) for part in packed))
+
+
+def fold(statistic: Statistic[S], values: Iterable[S]) -> S:
+    """All values merged, always two that hold equally many.
+
+    A statistic that grows, such as pattern counts, would be copied once for every batch if batches were
+    added to a single total.
+    """
+    held: list[tuple[int, S]] = []
+    for value in values:
+        held.append((1, value))
+        while len(held) > 1 and held[-2][0] == held[-1][0]:
+            (size, right), (_, left) = held.pop(), held.pop()
+            held.append((2 * size, statistic.merge(left, right)))
+    return reduce(statistic.merge, (value for _, value in reversed(held)), statistic.zero())
+
+
+def log_statistics(rows: pl.DataFrame) -> dict[str, Any]:
+    """Delta's statistics of a file: its rows, and the range of the key."""
+    statistics: dict[str, Any] = {"numRecords": rows.height}
+    if ITEM_ID not in rows.columns:
+        return statistics
+    keys = rows[ITEM_ID]
+    statistics["nullCount"] = {ITEM_ID: keys.null_count()}
+    low, high = keys.min(), keys.max()
+    if low is not None and (keys.dtype.is_integer() or keys.dtype == pl.Date):
+        statistics["minValues"], statistics["maxValues"] = {ITEM_ID: _plain(low)}, {ITEM_ID: _plain(high)}
+    elif isinstance(low, str) and isinstance(high, str):
+        # A prefix sorts before its string; the last code point behind it sorts after.
+        statistics["minValues"] = {ITEM_ID: low[:_PREFIX_CHARS]}
+        above = high if len(high) <= _PREFIX_CHARS else high[:_PREFIX_CHARS] + "\U0010ffff"
+        statistics["maxValues"] = {ITEM_ID: above}
+    return statistics
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, int) else str(value)
+
+
+def _with_tally(batch: pa.RecordBatch, tally: bytes | None) -> pa.RecordBatch:
+    column = pa.array([None] * (batch.num_rows - 1) + [tally], pa.binary())
+    return batch.append_column(TALLY, column)

@@ -1,0 +1,120 @@
+"""Which folders the driver and the workers see alike, found out by trying.
+
+The direct lane needs it: a worker opens data files by name, and what it writes the driver commits.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from sparkws.engine.worker import carry
+
+_SEEN: Final = pa.schema([("partition", pa.int64()), ("problems", pa.string())])
+_PROBES: Final = 1 << 10  # rows of the probe: Spark spreads them over as many tasks as it has slots
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a probe found.
+
+    Attributes
+    ----------
+    slots : int
+        Tasks that Spark runs at once by its own account.
+    problems : tuple of (str, str)
+        Probed folders, each with why it cannot be shared; empty when it can.
+    """
+
+    slots: int
+    problems: tuple[tuple[str, str], ...]
+
+    def why_not(self, folder: Path) -> str | None:
+        """Why the driver and the workers cannot share `folder`; empty when they can, None if it was not probed."""
+        for probed, problem in self.problems:
+            if folder == Path(probed) or Path(probed) in folder.parents:
+                return problem
+        return None
+
+
+@dataclass(frozen=True)
+class _Witness:
+    """A folder with a file in it that every worker must see as the driver does."""
+
+    folder: str
+    file: str
+    digest: str
+    written: bool
+
+
+def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Path] = ()) -> Reach:
+    """Try on every slot whether folders are shared: by a file of each, in `write` by writing one too."""
+    token = uuid.uuid4().hex
+    witnesses = [_readable(folder) for folder in read] + [_writable(folder, token) for folder in write]
+    try:
+        program = carry(_Look(tuple(witnesses), token))
+        frame = spark.range(_PROBES).mapInArrow(program, "partition long, problems string")
+        seen = frame.toArrow().to_pylist()
+    finally:
+        unseen = [
+            [witness.folder, f"a worker wrote to folder {witness.folder!r}, but this process does not see its file"]
+            for witness in witnesses
+            if witness.written and not _collect(witness, token)
+        ]
+    found: dict[str, str] = {witness.folder: "" for witness in witnesses}
+    for folder, problem in [*unseen, *(pair for row in seen for pair in json.loads(row["problems"]))]:
+        found[folder] = problem
+    return Reach(len(seen), tuple(found.items()))
+
+
+@dataclass(frozen=True)
+class _Look:
+    witnesses: tuple[_Witness, ...]
+    token: str
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            pass
+        problems = [[witness.folder, problem] for witness in self.witnesses if (problem := self._try(witness))]
+        yield pa.RecordBatch.from_pylist([{"partition": 0, "problems": json.dumps(problems)}], schema=_SEEN)
+
+    def _try(self, witness: _Witness) -> str:
+        try:
+            if _digest(Path(witness.file)) != witness.digest:
+                return f"a worker sees other content in {witness.file!r} than this process"
+            if witness.written:
+                (Path(witness.folder) / f".sparkws-{self.token}-{uuid.uuid4().hex}").write_text(self.token)
+        except OSError as error:
+            return f"a worker cannot use folder {witness.folder!r} ({type(error).__name__})"
+        return ""
+
+
+def _readable(folder: Path) -> _Witness:
+    newest = max((folder / "_delta_log").iterdir(), key=lambda entry: entry.name if entry.suffix == ".json" else "")
+    return _Witness(str(folder), str(newest), _digest(newest), written=False)
+
+
+def _writable(folder: Path, token: str) -> _Witness:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f".sparkws-{token}"
+    file.write_text(token)
+    return _Witness(str(folder), str(file), _digest(file), written=True)
+
+
+def _collect(witness: _Witness, token: str) -> bool:
+    """Remove what the probe wrote; whether a worker's file was among it."""
+    left = list(Path(witness.folder).glob(f".sparkws-{token}*"))
+    for file in left:
+        file.unlink(missing_ok=True)
+    return len(left) > 1
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return sha256(stream.read(4096)).hexdigest()

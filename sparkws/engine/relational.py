@@ -1,0 +1,99 @@
+"""What stays Spark's: joins, pivots and expressions, made as lazy data frames."""
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkws.checks import first_few
+from sparkws.engine.refs import quote_column
+from sparkws.engine.tables import Query, Source, read
+from sparkws.errors import ConfigError, DataError
+from sparkws.vocab import CLASS, GOLD, ITEM_ID
+
+
+def choose_columns(
+    spark: SparkSession,
+    source: Source,
+    expressions: Mapping[str, str],
+    *,
+    not_null: str,
+    among: tuple[str, Sequence[str]] | None = None,
+) -> Query:
+    """Named Spark SQL expressions over the rows of a source.
+
+    Parameters
+    ----------
+    not_null : str
+        Rows in which this column would be NULL are left out.
+    among : (str, sequence of str), optional
+        Keep the rows in which this column has one of these values.
+
+    Raises
+    ------
+    ConfigError
+        If Spark does not understand an expression.
+    """
+    try:
+        chosen = read(spark, source).select(*[F.expr(sql).alias(name) for name, sql in expressions.items()])
+        kept = chosen.where(F.col(not_null).isNotNull())
+        if among is not None:
+            kept = kept.where(F.col(among[0]).isin(list(among[1])))
+        return Query(f"a selection from {source}", kept)
+    except PySparkException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"{list(expressions.values())} cannot be computed over {str(source)!r}: {reason}") from None
+
+
+def join_gold(spark: SparkSession, votes: Source, gold: Source, *, only_gold: bool) -> Query:
+    """Votes with the known class of their item in the column `gold`, NULL where it is not known."""
+    known = read(spark, gold).select(F.col(ITEM_ID), F.col(CLASS).alias(GOLD))
+    joined = read(spark, votes).join(known, ITEM_ID, "inner" if only_gold else "left")
+    return Query(f"{votes} joined with gold", joined)
+
+
+def negate(frame: DataFrame, count: str) -> DataFrame:
+    """The same rows with their counts negated: to be subtracted."""
+    return frame.withColumn(count, -F.col(quote_column(count)))
+
+
+def pivot_votes(
+    spark: SparkSession, source: Source, *, key: str, lf_column: str, vote_column: str, names: Mapping[str, str]
+) -> Query:
+    """A long table of votes as a wide one: a row for each item, a column for each LF.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        LFs as text in `lf_column`, and the column each becomes.
+
+    Raises
+    ------
+    DataError
+        If an LF voted twice on an item.
+    """
+    item, lf, vote = (F.col(quote_column(name)) for name in (key, lf_column, vote_column))
+    long = read(spark, source).select(item.alias(key), lf.cast("string").alias("lf"), vote.alias("vote"))
+    twice = long.groupBy(quote_column(key), "lf").count().where("count > 1").limit(4).collect()
+    if twice:
+        shown = first_few([f"{row['lf']} on {row[key]} ({row['count']} times)" for row in twice])
+        raise DataError(f"{str(source)!r} must hold one vote for an item and LF; more than one: {shown}.")
+    wide = long.groupBy(quote_column(key)).pivot("lf", list(names)).agg(F.first("vote"))
+    columns = [F.col(quote_column(raw)).alias(name) for raw, name in names.items()]
+    return Query(f"{source}, pivoted", wide.select(quote_column(key), *columns))
+
+
+def distinct_values(spark: SparkSession, source: Source, column: str, most: int) -> Sequence[str]:
+    """The distinct values of a column as text, in order.
+
+    Raises
+    ------
+    DataError
+        If there are more than `most`.
+    """
+    texts = read(spark, source).select(F.col(quote_column(column)).cast("string").alias("value"))
+    rows = texts.where("value IS NOT NULL").distinct().orderBy("value").limit(most + 1).collect()
+    if len(rows) > most:
+        raise DataError(f"column {column!r} of {str(source)!r} has more than {most:,} distinct values.")
+    return [row["value"] for row in rows]

@@ -1,0 +1,99 @@
+"""The Spark session: the running one, or one of our own, with every setting that matters in one place."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from sparkws.config import SparkConfig
+from sparkws.jars import jar_paths
+
+__all__ = ["LOCAL_SETTINGS", "RUNTIME_SETTINGS", "SparkSession", "count_tasks", "open_session"]
+
+# Settings that change results or speed between Spark versions; they can be set on a running session.
+RUNTIME_SETTINGS: Final[Mapping[str, str]] = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    # Readers outside Spark know INT96 as nanoseconds, which end in 2262.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
+}
+
+# Settings of a session that we start ourselves.
+LOCAL_SETTINGS: Final[Mapping[str, str]] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # The defaults of 50 and 10,000 tasks suit clusters; on one machine they cost seconds a commit.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+
+
+def open_session(
+    config: SparkConfig, *, app_name: str, submitted: bool = False, settings: Mapping[str, str] | None = None
+) -> SparkSession:
+    """The session to work in.
+
+    The running session where there is one (a notebook, Databricks); that of `config.remote` on Spark
+    Connect; the one that spark-submit configured when `submitted`; else a local one of our own, on
+    `config.master`, local[*] by default. `settings` go over those of `config`.
+    """
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return _set_runtime(running)
+    builder = SparkSession.builder.appName(app_name)
+    if config.remote is not None:
+        return _set_runtime(builder.remote(config.remote).getOrCreate())
+    # Workers must run this interpreter; `python3` of the PATH may lack sparkws and pyarrow.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if submitted:
+        return _set_runtime(builder.getOrCreate())
+    chosen = {**LOCAL_SETTINGS, **_own_settings(config), **config.settings, **(settings or {})}
+    for key, value in chosen.items():
+        builder = builder.config(key, value)
+    return _set_runtime(builder.master(config.master or "local[*]").getOrCreate())
+
+
+def count_tasks(spark: SparkSession) -> tuple[int, int] | None:
+    """The finished and all tasks of the running stages; None where the session does not tell (Spark Connect)."""
+    try:
+        tracker = spark.sparkContext.statusTracker()
+    except (PySparkException, AttributeError):
+        return None
+    stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+    known = [stage for stage in stages if stage is not None]
+    return sum(stage.numCompletedTasks for stage in known), sum(stage.numTasks for stage in known)
+
+
+def _own_settings(config: SparkConfig) -> dict[str, str]:
+    quiet = Path(__file__).with_name("log4j2.properties")
+    own = {
+        "spark.driver.memory": config.driver_memory,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet.as_uri()}",
+    }
+    jars = jar_paths()
+    if jars:
+        # A list: a pattern such as dir/*.jar would reach the driver only.
+        own["spark.jars"] = ",".join(jars)
+    return own
+
+
+def _set_runtime(spark: SparkSession) -> SparkSession:
+    for key, value in RUNTIME_SETTINGS.items():
+        try:
+            spark.conf.set(key, value)
+        except PySparkException:  # serverless compute refuses some of them and sets its own
+            continue
+    return spark

@@ -1,0 +1,332 @@
+"""Delta tables: what is there, at which version, and small rows in and out.
+
+The only place that knows Delta's commands, properties and features.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkws.engine.refs import TableRef, quote_column
+from sparkws.engine.types import arrow_schema, polars_schema, polars_schema_of_spark, spark_schema, to_polars
+from sparkws.errors import ConfigError, TableNotFound
+from sparkws.vocab import ITEM_ID
+
+# Published tables stay at reader version 1, so that delta-rs, polars, DuckDB and Trino can read them.
+PROPERTIES: Final[Mapping[str, str]] = {
+    "delta.enableDeletionVectors": "false",
+    "delta.columnMapping.mode": "none",
+    "delta.checkpointPolicy": "classic",
+}
+
+# Reader features that the direct lane understands beyond plain Parquet files: none that moves or hides rows.
+_PLAIN_FEATURES: Final = frozenset({"timestampNtz", "vacuumProtocolCheck", "appendOnly", "invariants"})
+
+
+@dataclass(frozen=True)
+class Transition:
+    """The identity of a step's commits, by which a retry is recognized.
+
+    Attributes
+    ----------
+    application : str
+        The step, as "sparkws/sentiment.votes".
+    sequence : int
+        Reserved in the ledger; greater than that of every commit of the step before.
+    note : str
+        JSON for the table's history: what the commit was made from.
+    """
+
+    application: str
+    sequence: int
+    note: str = "{}"
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """One version of a Delta table.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Where its files are, if that is a folder that this process can read.
+    schema : pl.Schema
+        Its columns.
+    hidden : str
+        Why its files alone do not tell its rows; empty when they do.
+    """
+
+    ref: TableRef
+    version: int
+    folder: Path | None
+    schema: pl.Schema
+    hidden: str
+
+    @property
+    def inputs(self) -> dict[str, int | None]:
+        """The table and its version, for the ledger."""
+        return {str(self.ref): self.version}
+
+    def __str__(self) -> str:
+        return str(self.ref)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Rows that only Spark can read: a query, a view, a data frame.
+
+    Attributes
+    ----------
+    label : str
+        What messages call it.
+    frame : DataFrame
+        Lazy.
+    inputs : mapping of str to int or None
+        The tables behind it with their versions, None where there is none to compare.
+    """
+
+    label: str
+    frame: DataFrame
+    inputs: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Its columns."""
+        return polars_schema_of_spark(self.frame.schema)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+Source = TableVersion | Query
+
+
+def open_table(spark: SparkSession, ref: TableRef, version: int | None = None) -> Source:
+    """A version of a table, the newest by default; a view comes back as a query.
+
+    Raises
+    ------
+    TableNotFound
+        If there is no such table or version.
+    """
+    folder = ref.folder
+    if folder is not None and (folder / "_delta_log").is_dir():
+        return _of_folder(ref, folder, version)
+    if ref.path:
+        return _of_spark(spark, ref, None, version)
+    try:
+        detail = spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]
+    except PySparkException as error:
+        return _of_view(spark, ref, error)
+    location = TableRef(path=detail["location"] or "").folder
+    if location is not None and (location / "_delta_log").is_dir():
+        return _of_folder(ref, location, version)
+    return _of_spark(spark, ref, location, version)
+
+
+def open_version(spark: SparkSession, ref: TableRef, version: int | None = None) -> TableVersion:
+    """A version of a Delta table, the newest by default.
+
+    Raises
+    ------
+    TableNotFound
+        If there is no such table or version, or it is a view.
+    """
+    found = open_table(spark, ref, version)
+    if isinstance(found, Query):
+        raise TableNotFound(f"{str(ref)!r} is a view; a Delta table is needed here.")
+    return found
+
+
+def find_version(spark: SparkSession, ref: TableRef) -> int | None:
+    """The newest version of a table, None if there is no such table."""
+    try:
+        found = open_table(spark, ref)
+    except TableNotFound:
+        return None
+    return found.version if isinstance(found, TableVersion) else None
+
+
+def read(spark: SparkSession, source: Source) -> DataFrame:
+    """The rows of a source as a Spark data frame."""
+    if isinstance(source, Query):
+        return source.frame
+    reader = spark.read.format("delta").option("versionAsOf", source.version)
+    return reader.load(source.ref.path) if source.ref.path else reader.table(source.ref.sql)
+
+
+def query(spark: SparkSession, sql: str, tables: Mapping[str, TableRef]) -> Query:
+    """The rows of a SQL query in which {name} stands for a table of `tables`, at its present version.
+
+    Raises
+    ------
+    TableNotFound
+        If one of the tables is not there.
+    ConfigError
+        If the query names another table in braces, or Spark refuses it.
+    """
+    opened = {name: open_table(spark, ref) for name, ref in tables.items()}
+    names = {
+        name: f"{source.ref.sql} VERSION AS OF {source.version}"
+        if isinstance(source, TableVersion)
+        else tables[name].sql
+        for name, source in opened.items()
+    }
+    try:
+        frame = spark.sql(sql.format_map(names))
+    except (KeyError, IndexError, ValueError) as error:
+        raise ConfigError(f"the query has {error} in braces; 'tables' names {sorted(tables)}.") from None
+    except PySparkException as error:
+        raise ConfigError(f"Spark refuses the query: {_first_line(error)}.") from None
+    inputs = {table: version for source in opened.values() for table, version in source.inputs.items()}
+    return Query("the query", frame, inputs or {"the query": None})
+
+
+def read_rows(spark: SparkSession, source: TableVersion, *, at_least: tuple[str, int] | None = None) -> pl.DataFrame:
+    """The rows of a small table: all, or those in which a column has at least some value."""
+    if source.folder is not None and not source.hidden:
+        table = DeltaTable(str(source.folder), version=source.version).to_pyarrow_table(
+            filters=[(at_least[0], ">=", at_least[1])] if at_least else None
+        )
+    else:
+        frame = read(spark, source)
+        table = (frame.where(F.col(quote_column(at_least[0])) >= at_least[1]) if at_least else frame).toArrow()
+    return to_polars(table, source.schema)
+
+
+def count_by(spark: SparkSession, source: Source, column: str) -> dict[Any, int]:
+    """How many rows have each value of a column of few values."""
+    return {row[0]: row["count"] for row in read(spark, source).groupBy(quote_column(column)).count().collect()}
+
+
+def write_rows(
+    spark: SparkSession,
+    ref: TableRef,
+    rows: pl.DataFrame,
+    *,
+    direct: bool,
+    transition: Transition | None = None,
+    mode: Literal["append", "overwrite"] = "overwrite",
+) -> int:
+    """Write a small table, and give the version that holds it.
+
+    Parameters
+    ----------
+    direct : bool
+        Whether this process may commit beside Spark; otherwise Spark does it.
+    transition : Transition, optional
+        The identity of the commit; ledger rows have none.
+    """
+    schema = arrow_schema(rows.schema)
+    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+    folder = ref.folder
+    if not direct or folder is None:
+        frame = spark.createDataFrame(table, schema=spark_schema(rows.schema))
+        return write_frame(spark, ref, frame, transition=transition, mode=mode)
+    properties = commit_properties(transition) if transition else None
+    if not DeltaTable.is_deltatable(str(folder)):
+        configuration = dict(properties_for(rows.columns))
+        write_deltalake(str(folder), table, configuration=configuration, commit_properties=properties)
+    elif mode == "append":
+        write_deltalake(str(folder), table, mode="append", commit_properties=properties)
+    else:
+        write_deltalake(
+            str(folder), table, mode="overwrite", schema_mode="overwrite", commit_properties=properties
+        )
+    return DeltaTable(str(folder)).version()
+
+
+def write_frame(
+    spark: SparkSession,
+    ref: TableRef,
+    frame: DataFrame,
+    *,
+    transition: Transition | None,
+    mode: Literal["append", "overwrite"] = "overwrite",
+) -> int:
+    """Let Spark write a table and commit it, and give the version that holds it."""
+    writer = frame.write.format("delta").mode(mode)
+    for key, value in properties_for(frame.columns).items():
+        writer = writer.option(key, value)
+    if mode == "overwrite":
+        writer = writer.option("overwriteSchema", "true")
+    if transition:
+        writer = writer.option("txnAppId", transition.application).option("txnVersion", transition.sequence)
+        writer = writer.option("userMetadata", transition.note)
+    if ref.path:
+        writer.save(ref.path)
+    else:
+        writer.saveAsTable(ref.sql)
+    version = find_version(spark, ref)
+    assert version is not None
+    return version
+
+
+def properties_for(columns: Iterable[str]) -> dict[str, str]:
+    """The properties of a published table; statistics in its log cover the key only, where it has one."""
+    keyed = {"delta.dataSkippingStatsColumns": ITEM_ID} if ITEM_ID in columns else {}
+    return {**PROPERTIES, **keyed}
+
+
+def commit_properties(transition: Transition) -> CommitProperties:
+    """What delta-rs writes into the log with a step's commit, as Spark would."""
+    return CommitProperties(
+        custom_metadata={"userMetadata": transition.note},
+        app_transactions=[Transaction(transition.application, transition.sequence)],
+    )
+
+
+def _of_folder(ref: TableRef, folder: Path, version: int | None) -> TableVersion:
+    try:
+        table = DeltaTable(str(folder), version=version)
+    except TableNotFoundError:
+        raise TableNotFound(f"there is no Delta table at {str(ref)!r}.") from None
+    except Exception as error:  # delta-rs has no error class of its own for a missing version
+        if version is None:
+            raise
+        raise TableNotFound(f"table {str(ref)!r} has no version {version}: {error}.") from None
+    protocol = table.protocol()
+    features = set(protocol.reader_features or []) - _PLAIN_FEATURES
+    mapping = table.metadata().configuration.get("delta.columnMapping.mode", "none")
+    hidden = ""
+    if features:
+        hidden = f"the table uses {sorted(features)}"
+    elif mapping != "none" or protocol.min_reader_version == 2:
+        hidden = "the table maps its columns to other names"
+    return TableVersion(ref, table.version(), folder, _schema_of(table), hidden)
+
+
+def _of_spark(spark: SparkSession, ref: TableRef, folder: Path | None, version: int | None) -> TableVersion:
+    """Facts of a table whose log only Spark can read."""
+    try:
+        newest = spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT 1").collect()[0]["version"]
+        at = newest if version is None else version
+        schema = polars_schema_of_spark(spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(at)}").schema)
+    except PySparkException as error:
+        raise TableNotFound(f"there is no Delta table {str(ref)!r}: {_first_line(error)}.") from None
+    return TableVersion(ref, at, folder, schema, "its log cannot be read beside Spark")
+
+
+def _of_view(spark: SparkSession, ref: TableRef, error: PySparkException) -> Query:
+    try:
+        frame = spark.sql(f"SELECT * FROM {ref.sql}")  # noqa: S608  # the name is quoted
+        return Query(str(ref), frame, {str(ref): None})
+    except PySparkException:
+        raise TableNotFound(f"there is no table {str(ref)!r}: {_first_line(error)}.") from None
+
+
+def _schema_of(table: DeltaTable) -> pl.Schema:
+    return polars_schema(pa.schema(table.schema().to_arrow()))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")

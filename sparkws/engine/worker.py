@@ -1,0 +1,76 @@
+"""What a Python worker runs first, imported there before polars or anything else that starts threads.
+
+A program is pickled by value inside a small carrier, so that the number of threads is set before its
+modules are imported, and labeling functions from a project's own files travel with it.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sparkws import errors
+from sparkws.errors import SparkwsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_THREAD_VARIABLES = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_OPEN, _CLOSE = "sparkws-error<", ">sparkws-error"
+
+
+class Program(Protocol):
+    """What is carried: Arrow batches in, Arrow batches out."""
+
+    def __call__(self, batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]": ...
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """The function that Spark is given; `program` is a pickled `Program`."""
+
+    program: bytes
+
+    def __call__(self, batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        limit_threads(1)
+        from pyspark import cloudpickle
+
+        try:
+            yield from cloudpickle.loads(self.program)(batches)
+        except SparkwsError as error:
+            raise WorkerError(encode_error(error)) from None
+
+
+class WorkerError(Exception):
+    """Carries an error of ours through Spark, as text that `decode_error` finds again."""
+
+
+def carry(program: Program) -> Carrier:
+    """`program`, ready for Spark."""
+    from pyspark import cloudpickle
+
+    return Carrier(cloudpickle.dumps(program))
+
+
+def limit_threads(n_threads: int) -> None:
+    """Give polars and BLAS `n_threads` threads, because Spark already runs one task a core."""
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = str(n_threads)
+
+
+def encode_error(error: SparkwsError) -> str:
+    """An error as text that survives stack traces: letters and digits between two marks."""
+    content = json.dumps([type(error).__name__, str(error)])
+    return _OPEN + base64.b64encode(content.encode()).decode() + _CLOSE
+
+
+def decode_error(text: str) -> SparkwsError | None:
+    """The error in a stack trace, if there is one of ours."""
+    start, end = text.find(_OPEN), text.find(_CLOSE)
+    if start < 0 or end < 0:
+        return None
+    content: list[Any] = json.loads(base64.b64decode(text[start + len(_OPEN) : end]))
+    kind: type[SparkwsError] = getattr(errors, content[0], SparkwsError)
+    return kind(content[1])

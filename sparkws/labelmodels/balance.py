@@ -1,0 +1,69 @@
+"""Where P(class) comes from: given, uniform, estimated, or counted on items with known classes."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import check_class_balance
+from sparkws.errors import ConfigError, NothingToFit
+from sparkws.labelmodels.posterior import vote_shares
+from sparkws.vocab import ABSTAIN
+
+ClassBalance = Sequence[float] | Literal["estimate", "uniform", "dev"]
+
+
+def known_balance(
+    option: ClassBalance, cardinality: int, gold: NDArray[np.int8], counts: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """The class balance `(k,)` that an option gives without a fit; None for "estimate".
+
+    Parameters
+    ----------
+    option : sequence of k floats, "estimate", "uniform" or "dev"
+        "dev" counts the known classes among the items.
+    cardinality : int
+        The number of classes k.
+    gold, counts : (u,) arrays
+        The known class of each pattern row (-1 where unknown) and its items.
+
+    Raises
+    ------
+    ConfigError
+        If a given balance is not one, or the option does not exist.
+    NothingToFit
+        If "dev" finds no known class.
+    """
+    if not isinstance(option, str):
+        return check_class_balance(option, cardinality)
+    if option == "estimate":
+        return None
+    if option == "uniform":
+        return np.full(cardinality, 1 / cardinality)
+    if option == "dev":
+        return dev_balance(gold, counts, cardinality)
+    raise ConfigError(f"class_balance must be {cardinality} shares, 'estimate', 'uniform' or 'dev', got {option!r}.")
+
+
+def dev_balance(gold: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> NDArray[np.float64]:
+    """The balance of the known classes, `(k,)`, each counted one time more than seen, so that none is impossible."""
+    known = gold != ABSTAIN
+    if not known.any():
+        raise NothingToFit(
+            "class_balance='dev' counts the items with a known class, and there are none: give gold, or 'estimate'."
+        )
+    seen = np.bincount(gold[known], weights=counts[known], minlength=cardinality) + 1
+    return np.asarray(seen / seen.sum(), np.float64)
+
+
+def volume(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> NDArray[np.float64]:
+    """The volume of voting for each class, `(k,)`: majority vote's soft counts over the items with votes.
+
+    It is not the class balance: functions for a rare class may be many. One item is added, spread over
+    the classes, so that none has no volume.
+    """
+    shares = vote_shares(L, cardinality)
+    voted = ~np.isnan(shares[:, 0])
+    soft = counts[voted] @ shares[voted] + 1 / cardinality
+    return np.asarray(soft / soft.sum(), np.float64)

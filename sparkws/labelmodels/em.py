@@ -1,0 +1,233 @@
+"""One iteration of EM for functions that are independent given the class, as plain functions of arrays."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.balance import volume
+from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, one_hot
+from sparkws.stats.packing import key_columns
+from sparkws.stats.patterns import Patterns
+from sparkws.vocab import ABSTAIN
+
+PRIOR_ACCURACY: Final = 0.7
+SINGLE_CLASS_PRECISION: Final = 0.75
+# Of a class above three quarters of the volume, a vote must still count for the class, not against it.
+_ABOVE_VOLUME: Final = 0.02
+_MAX_PRECISION: Final = 0.99
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What stays the same over the iterations.
+
+    Attributes
+    ----------
+    votes : (u, m * k) sparse matrix of ones, and its transpose in rows
+    counts : (u,) float64 array
+        Items of each pattern; in sums of at most 2^53 items exact.
+    gold : (u,) int8 array
+        The class to hold, -1 where none.
+    prior : (m, k + 1, k) float64 array
+        Pseudo-votes, abstain row first.
+    fixed : (m, k + 1, k) float64 array
+        The tables of functions that are not estimated, NaN elsewhere.
+    coverage : (m,) float64 array
+    balance : (k,) float64 array or None
+        None if it is estimated.
+    smoothing : float
+        Pseudo-items of an estimated balance.
+    use_abstain : bool
+    """
+
+    votes: "sparse.csr_array[Any, tuple[int, int]]"
+    votes_t: "sparse.csr_array[Any, tuple[int, int]]"
+    counts: NDArray[np.float64]
+    gold: NDArray[np.int8]
+    prior: NDArray[np.float64]
+    fixed: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    balance: NDArray[np.float64] | None
+    smoothing: float
+    use_abstain: bool
+
+    @property
+    def n_votes(self) -> float:
+        """The votes of all items."""
+        return float(self.coverage.sum() * self.counts.sum())
+
+
+def m_step(problem: Problem, q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tables `(m, k + 1, k)` and balance `(k,)` that fit the soft labels `(u, k)` best."""
+    m, _, k = problem.prior.shape
+    expected = problem.counts[:, None] * q
+    mass = expected.sum(axis=0)
+    # (m * k, u) @ (u, k) -> (m, k votes, k classes)
+    votes = (problem.votes_t @ expected).reshape(m, k, k)
+    if problem.use_abstain:
+        # Rounding may leave a function that never abstains a little below none.
+        abstained = np.maximum(mass - votes.sum(axis=1, keepdims=True), 0.0)
+        table = np.concatenate([abstained, votes], axis=1) + problem.prior
+        cpt = table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    else:
+        table = votes + problem.prior[:, 1:]
+        given_voted = table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        silent = np.broadcast_to((1 - problem.coverage)[:, None, None], (m, 1, k))
+        cpt = np.concatenate([silent, problem.coverage[:, None, None] * given_voted], axis=1)
+    cpt = np.where(np.isnan(problem.fixed), cpt, problem.fixed)
+    if problem.balance is not None:
+        return cpt, problem.balance
+    if not problem.use_abstain:
+        # Items without votes and without a known class say nothing about the balance.
+        silent_rows = (problem.votes.indptr[1:] == problem.votes.indptr[:-1]) & (problem.gold == ABSTAIN)
+        mass = expected[~silent_rows].sum(axis=0)
+    return cpt, (mass + problem.smoothing / k) / (mass.sum() + problem.smoothing)
+
+
+def e_step(
+    problem: Problem, cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Soft labels `(u, k)` under the tables, and the log-likelihood."""
+    m, _, k = cpt.shape
+    factors = log_table(cpt, use_abstain=problem.use_abstain)
+    # Start every pattern from all functions abstaining, and exchange the factors of those that voted.
+    none_voted = np.log(np.maximum(class_balance, FLOOR)) + factors[:, 0].sum(axis=0)
+    change = (factors[:, 1:] - factors[:, :1]).reshape(m * k, k)
+    scores = none_voted + problem.votes @ change
+    q, log_sum = normalize(scores)
+    known = np.flatnonzero(problem.gold != ABSTAIN)
+    log_sum[known] = scores[known, problem.gold[known]]
+    return clamp(q, problem.gold), float(problem.counts @ log_sum)
+
+
+def precision_rows(pi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Up to a factor, P(vote l | class y) of a function whose votes are right with fixed precision, `(k, k)`.
+
+    By Bayes, P(vote l | y) is proportional to P(y | vote l) / π_y: a_l / π_l for y = l, and
+    (1 - a_l) / (1 - π_l) elsewhere, because errors spread over the other classes as π does.
+    """
+    precision = np.maximum(SINGLE_CLASS_PRECISION, pi + _ABOVE_VOLUME)
+    precision = np.where(precision > _MAX_PRECISION, (1 + pi) / 2, precision)
+    rows = np.repeat(((1 - precision) / (1 - pi))[:, None], len(pi), axis=1)
+    np.fill_diagonal(rows, precision / pi)
+    return rows
+
+
+def make_problem(
+    L: NDArray[np.int8],
+    counts: NDArray[np.int64],
+    gold: NDArray[np.int8],
+    balance: NDArray[np.float64] | None,
+    *,
+    use_abstain: bool,
+    smoothing: float,
+    cardinality: int,
+) -> Problem:
+    """The parts of a fit that stay the same.
+
+    Parameters
+    ----------
+    L : (u, m) int8 array in {-1, 0..k-1}
+    counts : (u,) int64 array
+        Items of each pattern.
+    gold : (u,) int8 array
+        The class to hold, -1 where none.
+    balance : (k,) float64 array or None
+        P(class); None if it is estimated.
+    use_abstain : bool
+        Whether abstaining is an outcome.
+    smoothing : float
+        Pseudo-votes of each function and class.
+    cardinality : int
+    """
+    k = cardinality
+    m = L.shape[1]
+    votes = count_votes(L, counts, k)
+    coverage = votes.sum(axis=1) / counts.sum()
+    pi = volume(L, counts, k) if balance is None else balance
+    fixed = np.full((m, k + 1, k), np.nan)
+    accurate = np.full((k, k), (1 - PRIOR_ACCURACY) / (k - 1))
+    np.fill_diagonal(accurate, PRIOR_ACCURACY)
+    if use_abstain:
+        # (k, k) precision -> (m, k, k): the votes a function casts, spread over the classes as π does
+        prior = (votes / counts.sum())[:, :, None] * (accurate / pi)[None]
+        prior *= np.minimum(1, 0.99 / np.maximum(prior.sum(axis=1, keepdims=True), FLOOR))
+        prior = np.concatenate([1 - prior.sum(axis=1, keepdims=True), prior], axis=1)
+    else:
+        prior = np.concatenate([np.zeros((m, 1, k)), np.repeat(accurate[None], m, axis=0)], axis=1)
+        single = np.flatnonzero((votes > 0).sum(axis=1) == 1)
+        rows = coverage[single, None, None] * precision_rows(pi)[None]
+        # A row may be scaled freely, only its ratios are evidence; columns of a table sum to 1.
+        rows *= (votes[single] > 0)[:, :, None]
+        rows *= np.minimum(1, 1 / rows.max(axis=(1, 2), keepdims=True))
+        fixed[single] = np.concatenate([1 - rows.sum(axis=1, keepdims=True), rows], axis=1)
+    matrix = one_hot(L, k)
+    return Problem(
+        votes=matrix,
+        votes_t=matrix.T.tocsr(),
+        counts=counts.astype(np.float64),
+        gold=gold,
+        prior=smoothing * prior,
+        fixed=fixed,
+        coverage=coverage,
+        balance=balance,
+        smoothing=smoothing,
+        use_abstain=use_abstain,
+    )
+
+
+def log_prior(problem: Problem, cpt: NDArray[np.float64], class_balance: NDArray[np.float64]) -> float:
+    """The part of the objective that the pseudo-votes and pseudo-items make."""
+    table = cpt
+    if not problem.use_abstain:
+        table = cpt / np.maximum(problem.coverage, FLOOR)[:, None, None]
+    free = np.isnan(problem.fixed) & (problem.prior > 0) & (table > 0)
+    total = float((problem.prior[free] * np.log(table[free])).sum())
+    if problem.balance is None:
+        total += problem.smoothing / len(class_balance) * float(np.log(np.maximum(class_balance, FLOOR)).sum())
+    return total
+
+
+def count_votes(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> NDArray[np.int64]:
+    """Votes of each function for each class, `(m, k)`."""
+    return np.stack([counts @ np.equal(L, label) for label in range(cardinality)], axis=1)
+
+
+def clamp(q: NDArray[np.float64], gold: NDArray[np.int8]) -> NDArray[np.float64]:
+    known = np.flatnonzero(gold != ABSTAIN)
+    if not len(known):
+        return q
+    held = q.copy()
+    held[known] = np.eye(q.shape[1])[gold[known]]
+    return held
+
+
+def check_fittable(patterns: Patterns, cardinality: int) -> None:
+    """Refuse counts that no model can be fitted from.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If they are of another number of classes, or a count is negative.
+    NothingToFit
+        If no item has a vote.
+    """
+    if patterns.cardinality != cardinality:
+        raise IncompatibleStatistics(
+            f"the patterns have {patterns.cardinality} classes, the label model {cardinality}; make them equal."
+        )
+    if (patterns.counts < 0).any():
+        raise IncompatibleStatistics(
+            "the patterns hold negative counts: a part of a statistic, not a whole; load the whole."
+        )
+    # Digits of abstentions are zero, so an item without a vote has zero in every key.
+    keys = key_columns(patterns.lf_names, cardinality)
+    if not patterns.rows.select(pl.any_horizontal(pl.col(keys) != 0).any()).item():
+        raise NothingToFit(
+            f"none of the {patterns.n_items:,} items has a vote; check that the labeling functions fire."
+        )

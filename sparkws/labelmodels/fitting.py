@@ -1,0 +1,135 @@
+"""From counts to a fitted label model and to what has to be said of it, beside majority vote."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sparkws.checks import first_few
+from sparkws.config import LabelModelConfig
+from sparkws.errors import NothingToFit
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.factory import make_label_model
+from sparkws.labelmodels.guard import check_model
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.metrics import Metrics, evaluate
+from sparkws.labelmodels.posterior import predict
+from sparkws.labelmodels.sampling import standard_error
+from sparkws.stats.analysis import lf_summary
+from sparkws.stats.counters import Counters
+from sparkws.stats.patterns import Patterns, collapse, select, unpack
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A label model, and what has to be said of it as plain values."""
+
+    model: MajorityVote | DawidSkene
+    report: Mapping[str, Any]
+
+
+def fit_label_model(
+    config: LabelModelConfig,
+    patterns: Patterns,
+    counters: Counters,
+    classes: Sequence[str],
+    *,
+    gold_use: str = "evaluate",
+    max_fault_rate: float = 1.0,
+    level: int = 0,
+) -> Fitted:
+    """Fit the configured model from pattern counts, and compare it with majority vote.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        Of all items, or of the sample of those of `level` or more.
+    counters : Counters
+        Of all items.
+    gold_use : {"evaluate", "dev", "clamp"}
+        Whether the fit may see known classes: not at all, for the class balance, or held fixed.
+    max_fault_rate : float
+        A function that faulted on a larger share of the items takes no part.
+
+    Raises
+    ------
+    NothingToFit
+        If every function faulted too often, or none voted.
+    """
+    out = faulty(counters, max_fault_rate)
+    taking_part = [name for name in counters.lf_names if name not in out]
+    if not taking_part:
+        raise NothingToFit(
+            f"all {len(out)} labeling functions faulted on more than {max_fault_rate:.1%} of the items: "
+            f"{first_few(out)}. Look at the faults table, mend them, or raise max_fault_rate."
+        )
+    counted = collapse(select(patterns, taking_part))
+    seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
+    model = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp").fit(seen)
+    rng = np.random.default_rng(config.seed)
+    largest_error = 0.0
+    if level and isinstance(model, DawidSkene):
+        errors = standard_error(model, seen, level, rng)
+        largest_error = float(max(errors.cpt.max(), errors.class_balance.max()))
+    report = {
+        "kind": model.kind,
+        "class_balance": dict(zip(classes, model.class_balance_.tolist(), strict=True)),
+        "balance_source": getattr(model, "balance_source_", "votes"),
+        "abstain": getattr(model, "abstain_", None),
+        "n_iter": model.n_iter_,
+        "converged": model.converged_,
+        "log_likelihood": model.log_likelihood_,
+        "n_items": counters.n_items,
+        "n_patterns": counted.rows.height,
+        "level": level,
+        "largest_standard_error": largest_error,
+        "left_out": out,
+        "lf_summary": _summary(counters),
+        "gold_use": gold_use,
+        "metrics": _compare(model, counted),
+        "warnings": [asdict(finding) for finding in check_model(model, counted, classes, out)],
+    }
+    return Fitted(model, report)
+
+
+def faulty(counters: Counters, max_fault_rate: float) -> list[str]:
+    """The functions that faulted on more than this share of the items."""
+    rates = counters.faults / max(counters.n_items, 1)
+    return [name for name, rate in zip(counters.lf_names, rates, strict=True) if rate > max_fault_rate]
+
+
+def _compare(model: MajorityVote | DawidSkene, patterns: Patterns) -> dict[str, dict[str, Any]]:
+    """Measures of the model and of majority vote, by kind; empty without known classes."""
+    gold = patterns.gold
+    if not (gold >= 0).any():
+        return {}
+    L = unpack(patterns)
+    compared: dict[str, dict[str, Any]] = {}
+    for candidate in (model, MajorityVote(model.cardinality)):
+        probs = candidate.posterior(L)
+        compared[candidate.kind] = _plain(evaluate(probs, predict(probs), gold, patterns.counts))
+    return compared
+
+
+def _plain(metrics: Metrics) -> dict[str, Any]:
+    figures = {
+        "n_gold": metrics.n_gold,
+        "n_labeled": metrics.n_labeled,
+        "accuracy": metrics.accuracy,
+        "macro_f1": metrics.macro_f1,
+        "accuracy_overall": metrics.accuracy_overall,
+        "macro_f1_overall": metrics.macro_f1_overall,
+        "f1": metrics.f1.tolist(),
+        "brier": metrics.brier,
+        "ece": metrics.calibration_error,
+    }
+    # JSON has no NaN: a measure that no item determines is null.
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}
+
+
+def _summary(counters: Counters) -> list[dict[str, Any]]:
+    # Often only a sample of the items has gold: accuracy is over the votes on those.
+    rows = lf_summary(counters, accuracy_over="gold").to_dicts()
+    return [{**row, "Faults": int(n)} for row, n in zip(rows, counters.faults, strict=True)]

@@ -1,0 +1,232 @@
+"""The guard: majority vote stands beside every label model, and what looks wrong is said.
+
+Nothing here changes a label. Each finding is one or two plain sentences with the figures behind it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import first_few
+from sparkws.labelmodels.em import count_votes
+from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
+from sparkws.labelmodels.posterior import LabelModel, hits, predict
+from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.vocab import ABSTAIN
+
+COLLAPSED_SHARE: Final = 0.98
+FEWEST_OVERLAPPING: Final = 3
+# A difference below two standard errors is within what chance does in one case of twenty.
+STANDARD_ERRORS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at.
+
+    Attributes
+    ----------
+    code : str
+        One of `no_votes_for_class`, `few_overlaps`, `out_for_faults`, `class_never_predicted`,
+        `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`, `not_converged`.
+    message : str
+        What was found, in plain words.
+    """
+
+    code: str
+    message: str
+
+
+def check_model(
+    model: LabelModel, patterns: Patterns, classes: Sequence[str], out_for_faults: Sequence[str] = ()
+) -> list[Finding]:
+    """What looks wrong about a fitted model, beside majority vote on the same items.
+
+    Parameters
+    ----------
+    model : LabelModel
+        Fitted on these functions.
+    patterns : Patterns
+        Their counts; rows with a known class are used to compare with majority vote.
+    classes : sequence of str
+        The class names, for the messages.
+    out_for_faults : sequence of str
+        Functions that were left out because they faulted too often.
+    """
+    flat = collapse(patterns)
+    L, counts, gold = unpack(flat), flat.counts, flat.gold
+    votes = count_votes(L, counts, model.cardinality)
+    findings = _about_functions(L, counts, votes, patterns.lf_names, classes, out_for_faults)
+    if model.kind == MajorityVote.kind:
+        return findings
+    theirs, ours = MajorityVote(model.cardinality).posterior(L), model.posterior(L)
+    majority, preds = predict(theirs), predict(ours)
+    return [
+        *findings,
+        *_not_converged(model),
+        *_contradicts(L, counts, preds, model.cardinality),
+        *_collapse(preds, majority, counts, votes, classes),
+        *_below_chance(model, patterns.lf_names),
+        *_worse_than_majority(model.kind, ours, theirs, gold, counts),
+    ]
+
+
+def estimated_accuracy(
+    cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """P(right | voted) of each function under the model, and of one that votes as often but blindly, both `(m,)`.
+
+    NaN for functions that do not vote.
+    """
+    joint = cpt[:, 1:, :] * class_balance  # (m, k votes, k classes)
+    voted = joint.sum(axis=(1, 2))
+    safe = np.where(voted > 0, voted, np.nan)
+    right = np.trace(joint, axis1=1, axis2=2) / safe
+    blind = (joint.sum(axis=2) @ class_balance) / safe
+    return right, blind
+
+
+def _about_functions(
+    L: NDArray[np.int8],
+    counts: NDArray[np.int64],
+    votes: NDArray[np.int64],
+    lf_names: Sequence[str],
+    classes: Sequence[str],
+    out_for_faults: Sequence[str],
+) -> list[Finding]:
+    findings = []
+    if out_for_faults:
+        findings.append(
+            Finding(
+                "out_for_faults",
+                f"{first_few(out_for_faults)} faulted on too many items and "
+                f"{'takes' if len(out_for_faults) == 1 else 'take'} no part in the label model.",
+            )
+        )
+    unvoted = [name for name, n in zip(classes, votes.sum(axis=0), strict=True) if not n]
+    if unvoted:
+        findings.append(
+            Finding(
+                "no_votes_for_class",
+                f"No labeling function votes for {first_few(unvoted)}, so no item will be labeled so. "
+                "Write one, or leave the class out.",
+            )
+        )
+    together = (L != ABSTAIN)[((L != ABSTAIN).sum(axis=1) >= 2) & (counts > 0)]
+    overlapping = [name for name, meets in zip(lf_names, together.any(axis=0), strict=True) if meets]
+    if len(overlapping) < FEWEST_OVERLAPPING:
+        findings.append(
+            Finding(
+                "few_overlaps",
+                f"Only {len(overlapping)} labeling functions ever vote on an item together with another, "
+                f"{first_few(overlapping)}; accuracies cannot be told from agreement with fewer than "
+                f"{FEWEST_OVERLAPPING}. Add functions, or use majority vote.",
+            )
+        )
+    return findings
+
+
+def _not_converged(model: LabelModel) -> list[Finding]:
+    if model.converged_:
+        return []
+    return [
+        Finding("not_converged", f"{model.kind} had not converged after {model.n_iter_:,} iterations; raise max_iter.")
+    ]
+
+
+def _contradicts(
+    L: NDArray[np.int8], counts: NDArray[np.int64], preds: NDArray[np.int32], cardinality: int
+) -> list[Finding]:
+    _, against_all = contradictions(L, counts, preds, cardinality)
+    if against_all <= MOST_AGAINST_ALL:
+        return []
+    return [
+        Finding(
+            "contradicts_votes",
+            f"The label model contradicts {against_all:.1%} of the items on which two or more functions all agree: it "
+            "may have found what dependent functions share instead of the class. Compare with majority vote on gold, "
+            "or set abstain: missing.",
+        )
+    ]
+
+
+def _collapse(
+    preds: NDArray[np.int32],
+    majority: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    votes: NDArray[np.int64],
+    classes: Sequence[str],
+) -> list[Finding]:
+    k = len(classes)
+    of_class = np.bincount(preds[preds != ABSTAIN], weights=counts[preds != ABSTAIN], minlength=k)
+    of_majority = np.bincount(majority[majority != ABSTAIN], weights=counts[majority != ABSTAIN], minlength=k)
+    share = of_class / max(of_class.sum(), 1)
+    share_majority = of_majority / max(of_majority.sum(), 1)
+    top = int(share.argmax())
+    if share[top] > COLLAPSED_SHARE and share_majority[top] <= COLLAPSED_SHARE:
+        return [
+            Finding(
+                "collapsed",
+                f"The label model puts {share[top]:.1%} of the labeled items into {classes[top]!r}, majority vote "
+                f"{share_majority[top]:.1%}: it has collapsed to one class. Do not use its labels; take majority "
+                "vote, give class_balance, or set abstain: missing.",
+            )
+        ]
+    lost = [y for y in range(k) if votes[:, y].sum() and not of_class[y]]
+    return [
+        Finding(
+            "class_never_predicted",
+            f"The label model never predicts {classes[y]!r}, for which {votes[:, y].sum():,} votes are cast; "
+            f"majority vote predicts it on {int(of_majority[y]):,} items.",
+        )
+        for y in lost
+    ]
+
+
+def _below_chance(model: LabelModel, lf_names: Sequence[str]) -> list[Finding]:
+    if model.cpt_ is None:
+        return []
+    right, blind = estimated_accuracy(model.cpt_, model.class_balance_)
+    return [
+        Finding(
+            "below_chance",
+            f"{lf_names[j]!r} is estimated to be right on {right[j]:.2f} of the items it votes on, less than the "
+            f"{blind[j]:.2f} of blind votes: it may vote for the wrong class.",
+        )
+        for j in np.flatnonzero(right < blind - 1e-9).tolist()
+    ]
+
+
+def _worse_than_majority(
+    kind: str,
+    probs: NDArray[np.float64],
+    probs_majority: NDArray[np.float64],
+    gold: NDArray[np.int8],
+    counts: NDArray[np.int64],
+) -> list[Finding]:
+    # Items with votes only: without one neither has a label. A tie is right in its share, or majority
+    # vote, which has many, would look worse than any way of breaking them.
+    known = (gold != ABSTAIN) & ~np.isnan(probs[:, 0])
+    n = int(counts[known].sum())
+    if not n:
+        return []
+    # Paired: most items are judged alike by both, and do not blur the difference.
+    ours, theirs = hits(probs[known], gold[known]), hits(probs_majority[known], gold[known])
+    gain = theirs - ours
+    difference = float(counts[known] @ gain) / n
+    variance = float(counts[known] @ (gain - difference) ** 2) / n
+    error = (variance / n) ** 0.5
+    if difference <= STANDARD_ERRORS * error:
+        return []
+    accuracy, accuracy_majority = (float(counts[known] @ right) / n for right in (ours, theirs))
+    return [
+        Finding(
+            "worse_than_majority",
+            f"Majority vote does better than {kind}: {accuracy_majority:.3f} against {accuracy:.3f} on {n:,} gold "
+            f"items with votes (difference {difference:.3f}, standard error {error:.3f}). Set label_model.kind: "
+            "majority, or look for functions that repeat each other.",
+        )
+    ]

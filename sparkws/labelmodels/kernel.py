@@ -1,0 +1,273 @@
+"""Votes -> the labels that are published, and counts of them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws import hashing
+from sparkws.checks import check_columns
+from sparkws.errors import IncompatibleStatistics
+from sparkws.labelmodels.posterior import LabelModel, TieBreakPolicy, predict
+from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
+from sparkws.vocab import (
+    ABSTAIN,
+    ABSTAINED,
+    CONFIDENCE,
+    FAULTED,
+    GOLD,
+    GOLD_LABEL,
+    ITEM_ID,
+    LABEL_STATUS,
+    LABEL_STATUSES,
+    LABELED,
+    MODEL_VERSION,
+    N_VOTES,
+    PRED,
+    PROBS,
+    VOTES_VERSION,
+)
+
+# Expectations are summed over workers as multiples of this, so that the order of adding changes nothing.
+CONFIDENCE_UNIT: Final = 2.0**-30
+
+
+@dataclass(frozen=True, eq=False)
+class LabelCounts:
+    """What labels were published.
+
+    Attributes
+    ----------
+    statuses : (4,) int64 array
+        Items of each status, in the order of `vocab.LABEL_STATUSES`.
+    preds : (k,) int64 array
+        Items predicted as each class.
+    confidence : int
+        The sum of the confidences in multiples of 2^-30.
+    """
+
+    statuses: NDArray[np.int64]
+    preds: NDArray[np.int64]
+    confidence: int
+
+    @property
+    def n_items(self) -> int:
+        """The items that have a row."""
+        return int(self.statuses.sum())
+
+    @property
+    def by_status(self) -> dict[str, int]:
+        """The items of each status."""
+        return dict(zip(LABEL_STATUSES, self.statuses.tolist(), strict=True))
+
+    @property
+    def mean_confidence(self) -> float | None:
+        """The mean confidence of the items that have probabilities; None if there is none."""
+        n = int(self.statuses[LABEL_STATUSES.index(LABELED)] + self.statuses[LABEL_STATUSES.index(GOLD_LABEL)])
+        return self.confidence * CONFIDENCE_UNIT / n if n else None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LabelCounts):
+            return NotImplemented
+        same = np.array_equal(self.statuses, other.statuses) and np.array_equal(self.preds, other.preds)
+        return same and self.confidence == other.confidence
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have no cheap hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsKernel:
+    """Rows of the votes table -> rows of the labels table; a `WriteKernel`.
+
+    An item with votes gets `probs`, `confidence` (the highest of them) and `pred`. A tie under the policy
+    `abstain` leaves `pred` NULL: the item is still `labeled`, by its probabilities. An item without any
+    vote gets no probabilities; its status is `fault` if a function of the model faulted on it, else
+    `abstain`. Held gold is written as certain, with status `gold`, whether the item has votes or not.
+
+    Parameters
+    ----------
+    model : LabelModel
+        Fitted; reads the columns `model.lf_names_` only.
+    key_dtype : polars data type
+        The type of the keys.
+    votes_version, model_version : int
+        Written beside every label.
+    tie_break_policy, seed : str, int
+        See `posterior.predict`.
+    clamp_gold : bool
+        Read the column `gold` (class index, NULL or -1 where unknown) and hold it.
+    """
+
+    model: LabelModel
+    key_dtype: pl.DataType
+    votes_version: int
+    model_version: int
+    tie_break_policy: TieBreakPolicy = "abstain"
+    seed: int = 0
+    clamp_gold: bool = False
+
+    @property
+    def lf_names(self) -> tuple[str, ...]:
+        """The functions whose votes are read."""
+        return self.model.lf_names_
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the votes table that are read."""
+        return (ITEM_ID, *self.lf_names, *((GOLD,) if self.clamp_gold else ()))
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The columns of the labels table."""
+        return pl.Schema(
+            {
+                ITEM_ID: self.key_dtype,
+                PROBS: pl.List(pl.Float64()),
+                PRED: pl.Int32(),
+                CONFIDENCE: pl.Float64(),
+                N_VOTES: pl.Int32(),
+                LABEL_STATUS: pl.String(),
+                VOTES_VERSION: pl.Int64(),
+                MODEL_VERSION: pl.Int64(),
+            }
+        )
+
+    @property
+    def dump_schema(self) -> pl.Schema:
+        """The columns of `dump`."""
+        return pl.Schema({"counter": pl.String(), "value": pl.Int64()})
+
+    def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, LabelCounts]:
+        """The labels of a batch of votes, in the same order, and their counts.
+
+        Raises
+        ------
+        MissingColumns
+            If a function of the model has no column.
+        InvalidLabelMatrix
+            If a vote or a gold class is outside -1..k-1.
+        """
+        check_columns("votes", self.columns, batch.columns)
+        check_votes(batch, self.columns[1:], self.model.cardinality)
+        index, L = self._distinct(batch)
+        probs = self.model.posterior(L)
+        n_votes = (L != ABSTAIN).sum(axis=1).astype(np.int32)
+        gold = self._gold(batch)
+
+        preds = self._predict(batch, index, probs)
+        status = np.where(n_votes[index] > 0, LABEL_STATUSES.index(LABELED), self._silent_status(batch, n_votes[index]))
+        status[gold != ABSTAIN] = LABEL_STATUSES.index(GOLD_LABEL)
+        preds[gold != ABSTAIN] = gold[gold != ABSTAIN]
+
+        # Held gold: k more rows of probabilities, one-hot, below those of the patterns.
+        table = np.concatenate([probs, np.eye(self.model.cardinality)])
+        row = np.where(gold != ABSTAIN, len(probs) + gold, index)
+        rows = self._rows(batch[ITEM_ID], table, row, preds, n_votes[index], status)
+        return rows, self._count(rows, preds, status)
+
+    def zero(self) -> LabelCounts:
+        """The counts of no labels."""
+        return LabelCounts(np.zeros(len(LABEL_STATUSES), np.int64), np.zeros(self.model.cardinality, np.int64), 0)
+
+    def merge(self, a: LabelCounts, b: LabelCounts) -> LabelCounts:
+        """The counts of the labels of both."""
+        return LabelCounts(a.statuses + b.statuses, a.preds + b.preds, a.confidence + b.confidence)
+
+    def dump(self, value: LabelCounts) -> pl.DataFrame:
+        """`value` as rows `(counter, value)`."""
+        names = [*LABEL_STATUSES, *(f"pred_{label}" for label in range(len(value.preds))), CONFIDENCE]
+        values = [*value.statuses.tolist(), *value.preds.tolist(), value.confidence]
+        return pl.DataFrame({"counter": names, "value": values}, self.dump_schema)
+
+    def load(self, rows: pl.DataFrame) -> LabelCounts:
+        """The counts that `dump` wrote; rows of several dumps add up.
+
+        Raises
+        ------
+        IncompatibleStatistics
+            If these are not counts of labels over the model's classes.
+        """
+        check_columns("label counts", self.dump_schema.names(), rows.columns)
+        cells = dict.fromkeys(self.dump(self.zero())["counter"], 0)
+        for name, value in rows.select("counter", "value").iter_rows():
+            if name not in cells:
+                raise IncompatibleStatistics(
+                    f"label counts have no {name!r} for {self.model.cardinality} classes; count the labels again."
+                )
+            cells[name] += value
+        values = list(cells.values())
+        n = len(LABEL_STATUSES)
+        return LabelCounts(np.array(values[:n], np.int64), np.array(values[n:-1], np.int64), values[-1])
+
+    def _distinct(self, batch: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """The distinct votes `(u, m)` of a batch, and which of them each row has `(n,)`."""
+        k = self.model.cardinality
+        names = list(key_columns(self.lf_names, k))
+        keys = batch.select(pack(self.lf_names, k))
+        distinct = keys.unique(names, maintain_order=True).with_row_index("row")
+        index = keys.join(distinct, on=names, how="left", maintain_order="left")["row"].to_numpy()
+        return index.astype(np.int64), unpack_keys(distinct.select(names), len(self.lf_names), k)
+
+    def _predict(self, batch: pl.DataFrame, index: NDArray[np.int64], probs: NDArray[np.float64]) -> NDArray[np.int32]:
+        preds = predict(probs)[index]
+        if self.tie_break_policy == "random":
+            # Only tied items need the hash of their key, and they are few.
+            tied = np.flatnonzero((preds == ABSTAIN) & ~np.isnan(probs[index, 0]))
+            if len(tied):
+                hashes = hashing.hash_keys(batch[ITEM_ID].gather(tied))
+                preds[tied] = predict(probs[index[tied]], hashes, "random", self.seed)
+        return preds
+
+    def _silent_status(self, batch: pl.DataFrame, n_votes: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The status that each row has if it has no votes."""
+        status = np.full(len(n_votes), LABEL_STATUSES.index(ABSTAINED), np.int64)
+        if any(batch[name].null_count() for name in self.lf_names):
+            faulted = batch.select(pl.any_horizontal(pl.col(self.lf_names).is_null())).to_series().to_numpy()
+            status[faulted] = LABEL_STATUSES.index(FAULTED)
+        return status
+
+    def _gold(self, batch: pl.DataFrame) -> NDArray[np.int64]:
+        if not self.clamp_gold:
+            return np.full(batch.height, ABSTAIN, np.int64)
+        return batch[GOLD].fill_null(ABSTAIN).cast(pl.Int64).to_numpy()
+
+    def _rows(
+        self,
+        keys: pl.Series,
+        table: NDArray[np.float64],
+        row: NDArray[np.int64],
+        preds: NDArray[np.int32],
+        n_votes: NDArray[np.int32],
+        status: NDArray[np.int64],
+    ) -> pl.DataFrame:
+        # Labels of the distinct patterns are made once and gathered for all rows.
+        silent = np.isnan(table[:, 0])
+        patterns = pl.DataFrame(
+            {
+                PROBS: pl.Series(table, dtype=pl.Array(pl.Float64, table.shape[1])).arr.to_list(),
+                CONFIDENCE: pl.Series(table.max(axis=1)),
+            }
+        ).with_columns(pl.when(~pl.Series(silent)).then(pl.all()))
+        names = pl.Series(LABEL_STATUSES, dtype=pl.String)
+        return (
+            patterns.select(pl.all().gather(row))
+            .with_columns(
+                keys.cast(self.key_dtype).alias(ITEM_ID),
+                pl.Series(PRED, preds).replace(ABSTAIN, None),
+                pl.Series(N_VOTES, n_votes),
+                names.gather(status).alias(LABEL_STATUS),
+                pl.lit(self.votes_version, pl.Int64).alias(VOTES_VERSION),
+                pl.lit(self.model_version, pl.Int64).alias(MODEL_VERSION),
+            )
+            .select(self.schema.names())
+        )
+
+    def _count(self, rows: pl.DataFrame, preds: NDArray[np.int32], status: NDArray[np.int64]) -> LabelCounts:
+        units = (rows[CONFIDENCE] / CONFIDENCE_UNIT).round().cast(pl.Int64).sum()
+        return LabelCounts(
+            np.bincount(status, minlength=len(LABEL_STATUSES)).astype(np.int64),
+            np.bincount(preds[preds != ABSTAIN], minlength=self.model.cardinality).astype(np.int64),
+            int(units),
+        )

@@ -1,0 +1,102 @@
+"""Majority vote: the share of each class among the votes of an item."""
+
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.labelmodels.em import check_fittable
+from sparkws.labelmodels.posterior import predict, vote_shares
+from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.vocab import ABSTAIN
+
+# Shares of items above this are no accident of sampling: see `contradictions`.
+MOST_AGAINST_ALL: Final = 0.01
+
+
+class MajorityVote:
+    """Every vote counts the same; an item's probabilities are the shares of its votes.
+
+    Nothing is estimated. `class_balance_` describes the votes: the mean share of each class over the
+    items with votes. There is no table of the functions (`cpt_` is None) and no likelihood.
+
+    Parameters
+    ----------
+    cardinality : int
+        The number of classes k.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = MajorityVote(cardinality=2)
+    >>> model.posterior(np.array([[0, 1, 1, -1], [-1, -1, -1, -1]], np.int8)).round(2).tolist()
+    [[0.33, 0.67], [nan, nan]]
+    """
+
+    kind: Final = "majority"
+
+    def __init__(self, cardinality: int) -> None:
+        self.cardinality = cardinality
+        self.lf_names_: tuple[str, ...] = ()
+        self.cpt_: NDArray[np.float64] | None = None
+        self.class_balance_ = np.full(cardinality, 1 / cardinality)
+        self.log_likelihood_: float | None = None
+        self.n_iter_ = 0
+        self.converged_ = True
+
+    def fit(self, patterns: Patterns) -> Self:
+        """Remember the functions and describe their votes.
+
+        Raises
+        ------
+        NothingToFit
+            If no item has a vote.
+        IncompatibleStatistics
+            If classes differ, or counts are negative.
+        """
+        check_fittable(patterns, self.cardinality)
+        flat = collapse(patterns, keep_gold=False)
+        shares = vote_shares(unpack(flat), self.cardinality)
+        voted = ~np.isnan(shares[:, 0])
+        self.lf_names_ = patterns.lf_names
+        self.class_balance_ = np.average(shares[voted], axis=0, weights=flat.counts[voted])
+        return self
+
+    def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
+        """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
+        return vote_shares(L, self.cardinality)
+
+
+def contradictions(
+    L: NDArray[np.int8], counts: NDArray[np.int64], preds: NDArray[np.int32], cardinality: int
+) -> tuple[float, float]:
+    """How often predictions contradict the votes: what tells, without gold, that a model has gone astray.
+
+    A model may overrule a majority where the others are better. That two or more functions agree, with
+    no vote against, and the model says otherwise, hardly happens when it has found the class.
+
+    Parameters
+    ----------
+    L : (u, m) int8 array in {-1, 0..k-1}
+    counts : (u,) int64 array
+        Items of each row.
+    preds : (u,) int32 array
+        Predicted classes, -1 where none.
+    cardinality : int
+
+    Returns
+    -------
+    against_majority : float
+        The share of the items that majority vote decides on which another class is predicted.
+    against_all : float
+        The share of the items with two or more votes, all for one class, on which another is predicted.
+    """
+    shares = vote_shares(L, cardinality)
+    majority = predict(shares)
+    differs = (preds != majority) & (preds != ABSTAIN)
+    decided = majority != ABSTAIN
+    unanimous = decided & (shares.max(axis=1) == 1) & ((L != ABSTAIN).sum(axis=1) >= 2)
+    against_majority, against_all = (
+        float(counts[differs & among].sum() / max(counts[among].sum(), 1)) for among in (decided, unanimous)
+    )
+    return against_majority, against_all

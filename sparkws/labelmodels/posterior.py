@@ -1,0 +1,180 @@
+"""From votes and a table of what each function votes given the class, to P(class | votes)."""
+
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sparkws import hashing
+from sparkws.vocab import ABSTAIN
+
+TieBreakPolicy = Literal["abstain", "random"]
+
+# The products of a few hundred probabilities, added in another order, differ by some 1e-13; no fit
+# determines a probability to 1e-9. What is closer than this is a tie that rounding would decide.
+TIE: Final = 1e-9
+
+# Below this an estimated probability says only that the event was not seen. It keeps logarithms finite.
+FLOOR: Final = 1e-10
+
+
+class LabelModel(Protocol):
+    """A fitted label model: what the stages after it read.
+
+    Attributes
+    ----------
+    lf_names_ : tuple of str
+        The m functions that it reads the votes of, in this order.
+    cpt_ : (m, k + 1, k) float64 array or None
+        P(vote | class), abstain row first; None where a model has no such table.
+    class_balance_ : (k,) float64 array
+        P(class), sums to 1.
+    log_likelihood_ : float or None
+        Of the pattern counts that were fitted.
+    n_iter_, converged_ : int, bool
+        How the fit ended.
+    """
+
+    @property
+    def kind(self) -> str:
+        """`majority`, `dawid_skene`."""
+        ...
+
+    cardinality: int
+    lf_names_: tuple[str, ...]
+    cpt_: NDArray[np.float64] | None
+    class_balance_: NDArray[np.float64]
+    log_likelihood_: float | None
+    n_iter_: int
+    converged_: bool
+
+    def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
+        """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
+        ...
+
+
+def posterior(
+    L: NDArray[np.int8], cpt: NDArray[np.float64], class_balance: NDArray[np.float64], *, use_abstain: bool
+) -> NDArray[np.float64]:
+    """P(class | votes) of independent functions: p_y Π_j P(vote_j | y), normalized.
+
+    Parameters
+    ----------
+    L : (n, m) int8 array in {-1, 0..k-1}
+    cpt : (m, k + 1, k) float64 array
+        P(vote | class), abstain row first.
+    class_balance : (k,) float64 array
+    use_abstain : bool
+        Whether abstaining is evidence. If not, the factors of functions that abstained are left out.
+
+    Returns
+    -------
+    (n, k) float64 array
+        Rows sum to 1; NaN in the rows without a vote, which get no label: there the prior is all that
+        could be said, and it is not evidence about the item.
+    """
+    log_likelihood = log_table(cpt, use_abstain=use_abstain)
+    # A sum of logarithms, because a product of 1,200 probabilities is zero in floating point.
+    scores = np.tile(np.log(np.maximum(class_balance, FLOOR)), (len(L), 1))
+    for j in range(L.shape[1]):
+        scores += log_likelihood[j][L[:, j] + 1]
+    probs = normalize(scores)[0]
+    probs[(L == ABSTAIN).all(axis=1)] = np.nan
+    return probs
+
+
+def log_table(cpt: NDArray[np.float64], *, use_abstain: bool) -> NDArray[np.float64]:
+    """The logarithm of the factor of each vote, `(m, k + 1, k)`.
+
+    The floor is relative to the class where the vote is most probable, so that a rare vote stays
+    evidence; a vote that no class can cast has the same factor in every class and says nothing.
+    """
+    likeliest = cpt.max(axis=2, keepdims=True)
+    factors = np.log(np.where(likeliest > 0, np.maximum(cpt, FLOOR * likeliest), 1.0))
+    if not use_abstain:
+        factors[:, 0, :] = 0.0
+    return np.asarray(factors, np.float64)
+
+
+def normalize(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities `(n, k)` of log scores `(n, k)`, and the logarithm of each row's sum `(n,)`."""
+    top = scores.max(axis=1, keepdims=True)
+    exp = np.exp(scores - top)
+    total = exp.sum(axis=1, keepdims=True)
+    return exp / total, (top + np.log(total))[:, 0]
+
+
+def one_hot(L: NDArray[np.int8], cardinality: int) -> "sparse.csr_array[Any, tuple[int, int]]":
+    """The votes as a sparse matrix of ones, `(n, m * k)`; abstentions have no entry."""
+    n, m = L.shape
+    voted = L != ABSTAIN
+    columns = (np.arange(m, dtype=np.int32) * cardinality + L)[voted]
+    ends = np.concatenate([[0], np.cumsum(voted.sum(axis=1))])
+    return sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(n, m * cardinality))
+
+
+def predict(
+    probs: NDArray[np.float64],
+    hashes: NDArray[np.uint64] | None = None,
+    tie_break_policy: TieBreakPolicy = "abstain",
+    seed: int = 0,
+) -> NDArray[np.int32]:
+    """The most probable class of every row, `(n,)`, -1 where there is none.
+
+    Parameters
+    ----------
+    probs : (n, k) float64 array
+        NaN in rows without a label.
+    hashes : (n,) uint64 array
+        The hashes of the items' keys; needed to break ties at random.
+    tie_break_policy : {"abstain", "random"}
+        Among classes within `TIE` of the highest: none, or one chosen by the key's hash and the seed, so
+        that the same item gets the same class on every machine and in every run.
+    seed : int
+        Another seed chooses otherwise.
+    """
+    if tie_break_policy not in ("abstain", "random"):
+        raise ValueError(f"tie_break_policy must be 'abstain' or 'random', got {tie_break_policy!r}.")
+    if not len(probs):
+        return np.empty(0, np.int32)
+    labeled = ~np.isnan(probs[:, 0])
+    filled = np.where(labeled[:, None], probs, 0.0)
+    tied = filled >= filled.max(axis=1, keepdims=True) - TIE
+    n_tied = tied.sum(axis=1)
+    preds = np.where(labeled, filled.argmax(axis=1), ABSTAIN).astype(np.int32)
+    rows = np.flatnonzero(labeled & (n_tied > 1))
+    if tie_break_policy == "abstain":
+        preds[rows] = ABSTAIN
+    elif len(rows):
+        if hashes is None:
+            raise ValueError("tie_break_policy='random' chooses by the hash of the key: give hashes.")
+        # The levels of the statistics take the leading bits of the hash, so it is hashed again with the seed.
+        salt = hashing.hash_keys(pl.Series([seed], dtype=pl.Int64))[0]
+        dice = hashing.hash_keys(pl.Series((hashes[rows] ^ salt).view(np.int64)))
+        chosen = (dice % n_tied[rows].astype(np.uint64)).astype(np.int64)
+        # (r, k): the position of each tied class among the tied ones; argmax finds the chosen one
+        place = np.cumsum(tied[rows], axis=1) - 1
+        preds[rows] = (tied[rows] & (place == chosen[:, None])).argmax(axis=1)
+    return preds
+
+
+def hits(probs: NDArray[np.float64], gold: NDArray[np.int8]) -> NDArray[np.float64]:
+    """How right each row is, `(n,)`: 1 if the known class is the most probable, its share if it ties for it.
+
+    Parameters
+    ----------
+    probs : (n, k) float64 array
+        Without NaN.
+    gold : (n,) int8 array in 0..k-1
+    """
+    top = probs >= probs.max(axis=1, keepdims=True) - TIE
+    return np.asarray(top[np.arange(len(gold)), gold] / top.sum(axis=1), np.float64)
+
+
+def vote_shares(L: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
+    """The share of each class among the votes of each row, `(n, k)`; NaN in the rows without a vote."""
+    votes = np.stack([np.equal(L, label).sum(axis=1) for label in range(cardinality)], axis=1).astype(np.float64)
+    total = votes.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(votes, total, out=np.full_like(votes, np.nan), where=total > 0), np.float64)

@@ -1,0 +1,85 @@
+"""The steps `label_model` and `labels`: which tables, which kernels, which engine calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sparkws.config import LabelModelConfig
+from sparkws.engine.lanes import Options, Written, write_batches
+from sparkws.engine.refs import TableRef
+from sparkws.engine.relational import join_gold
+from sparkws.engine.session import SparkSession
+from sparkws.engine.tables import TableVersion, Transition, count_by, read_rows, write_rows
+from sparkws.labelmodels import persist
+from sparkws.labelmodels.fitting import Fitted, fit_label_model
+from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
+from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, sample_level
+from sparkws.stats.counters import Counters
+from sparkws.stats.patterns import PatternsKernel
+from sparkws.vocab import ITEM_ID, LEVEL, MAX_LEVEL
+
+# A pattern has a row for each level on which it was seen, so more rows than patterns are read at first.
+_MAX_ROWS = (MAX_LEVEL + 1) * MAX_PATTERNS
+
+
+@dataclass(frozen=True)
+class FittedVersion:
+    """A fitted model, and the version of the table that holds it."""
+
+    fitted: Fitted
+    version: int
+
+
+def fit_model(
+    spark: SparkSession,
+    config: LabelModelConfig,
+    patterns: TableVersion,
+    counters: Counters,
+    classes: tuple[str, ...],
+    target: TableRef,
+    transition: Transition,
+    *,
+    gold_use: str,
+    max_fault_rate: float,
+    direct: bool,
+) -> FittedVersion:
+    """Fit the label model from stored patterns, or from a sample of them when they are too many, and store it."""
+    kernel = PatternsKernel(counters.lf_names, len(classes))
+    by_level = count_by(spark, patterns, LEVEL)
+    level = sample_level([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], _MAX_ROWS)
+    counted = kernel.load(read_rows(spark, patterns, at_least=(LEVEL, level)), is_whole=True)
+    counted, level = cap_patterns(counted, level)
+    fitted = fit_label_model(
+        config, counted, counters, classes, gold_use=gold_use, max_fault_rate=max_fault_rate, level=level
+    )
+    rows = persist.to_rows(fitted.model, classes)
+    return FittedVersion(fitted, write_rows(spark, target, rows, direct=direct, transition=transition))
+
+
+def label_items(
+    spark: SparkSession,
+    config: LabelModelConfig,
+    votes: TableVersion,
+    model: TableVersion,
+    classes: Sequence[str],
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+    *,
+    clamped: TableVersion | None,
+) -> Written[LabelCounts]:
+    """Turn votes into published labels with a stored model; `clamped` gold is held, and joined by Spark."""
+    kernel = LabelsKernel(
+        model=persist.from_rows(read_rows(spark, model), classes),
+        key_dtype=votes.schema[ITEM_ID],
+        votes_version=votes.version,
+        model_version=model.version,
+        tie_break_policy=config.tie_break_policy,
+        seed=config.seed,
+        clamp_gold=clamped is not None,
+    )
+    comments = {"pred": "index of the class: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))}
+    if clamped is None:
+        return write_batches(spark, kernel, votes, target, transition, options, comments)
+    # Only Spark joins, so the lane is that of rows, whatever was asked for.
+    joined = join_gold(spark, votes, clamped, only_gold=False)
+    return write_batches(spark, kernel, joined, target, transition, replace(options, lane="rows"), comments)

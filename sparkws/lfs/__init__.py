@@ -1,0 +1,27 @@
+"""Labeling functions: written in Python or as configuration, run over batches of items."""
+
+from sparkws.lfs.faults import Faults
+from sparkws.lfs.function import LabelingFunction, labeling_function
+from sparkws.lfs.imports import Imported, ImportKernel, lf_column_name, lf_column_names
+from sparkws.lfs.kernel import VotesKernel
+from sparkws.lfs.lfset import LFSet, declarative_lfs, label_matrix, lfset_of
+from sparkws.lfs.modules import load_modules
+from sparkws.lfs.preprocess import Preprocessor, preprocessor
+
+__all__ = [
+    "Faults",
+    "ImportKernel",
+    "Imported",
+    "LFSet",
+    "LabelingFunction",
+    "Preprocessor",
+    "VotesKernel",
+    "declarative_lfs",
+    "label_matrix",
+    "labeling_function",
+    "lf_column_name",
+    "lf_column_names",
+    "lfset_of",
+    "load_modules",
+    "preprocessor",
+]

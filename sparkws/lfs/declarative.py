@@ -1,0 +1,200 @@
+"""Declarative labeling functions: a rule of the configuration becomes one polars expression.
+
+The expressions of a set are evaluated together, natively; nothing of them runs in Python for each item.
+NULL never meets a condition, so an item without the text or number abstains.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sparkws.checks import did_you_mean, first_few
+from sparkws.config import DeclarativeLFConfig, ThresholdConfig
+from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.lfs.lookup import lookup_votes, read_lookup, said_of
+from sparkws.lfs.patterns import check_pattern, keyword_pattern, regex_pattern
+from sparkws.lfs.sql import bind_sql, parse_sql
+from sparkws.vocab import ABSTAIN
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One declarative labeling function, checked as far as that is possible without a table.
+
+    Attributes
+    ----------
+    config : DeclarativeLFConfig
+    values : dict
+        What a lookup says, from the configuration or its file; empty for other kinds.
+    columns : tuple of str
+        What it reads.
+
+    Raises
+    ------
+    InvalidFunction
+        For a pattern or an expression that cannot be used.
+    """
+
+    config: DeclarativeLFConfig
+    values: Mapping[str | int, str | int] = field(default_factory=dict)
+    columns: tuple[str, ...] = field(init=False)
+    pattern: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        columns = (self._section.column,) if config.expression is None else _roots(self.name, config.expression.sql)
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "pattern", _pattern(config))
+        if self.pattern is not None:
+            check_pattern(self.name, self.pattern)
+
+    @property
+    def name(self) -> str:
+        """The labeling function's name."""
+        return self.config.name
+
+    @property
+    def kind(self) -> str:
+        """`keyword`, `regex`, `lookup`, `threshold` or `expression`."""
+        return self.config.kind
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What decides its votes, as plain values."""
+        return {self.kind: self._section.model_dump(exclude={"file", "values"}), "values": dict(self.values)}
+
+    @property
+    def gives_votes(self) -> bool:
+        """Whether the expression gives nothing but class indices and `ABSTAIN`, whatever the data."""
+        return self.config.expression is None or self.config.expression.label is not None
+
+    def expression(self, classes: Sequence[str], schema: pl.Schema) -> pl.Expr:
+        """The votes as an expression over a table of `schema`.
+
+        They are class indices and `ABSTAIN`; only an expression without a label may give more: class
+        names, NULL to abstain, and values that are no votes.
+
+        Raises
+        ------
+        ConfigError
+            For a label that is no class, a column of the wrong type, or an expression that does not
+            fit the table.
+        """
+        if self.config.lookup is not None:
+            return self._lookup(classes, schema)
+        condition, label = self._condition(schema)
+        if label is None:
+            return condition
+        vote = class_index(self.name, label, classes)
+        return pl.when(condition).then(pl.lit(vote, pl.Int8)).otherwise(pl.lit(ABSTAIN, pl.Int8))
+
+    def __call__(self, x: Any) -> Any:
+        """The label, as it is written in the configuration, for one item; `ABSTAIN` where it does not hold."""
+        item = {column: [x[column] if isinstance(x, Mapping) else getattr(x, column)] for column in self.columns}
+        if self.config.lookup is not None:
+            return said_of(item[self.columns[0]][0], self.values, ABSTAIN)
+        frame = pl.DataFrame(item) if item else pl.DataFrame({"": [None]})
+        condition, label = self._condition(frame.schema)
+        value = frame.with_columns(condition.alias("vote"))["vote"][0]
+        if label is None:
+            return ABSTAIN if value is None else value
+        return label if value else ABSTAIN
+
+    @property
+    def _section(self) -> Any:
+        return getattr(self.config, self.kind)
+
+    def _condition(self, schema: pl.Schema) -> tuple[pl.Expr, str | int | None]:
+        """What must hold and the label where it does; without a label, the vote itself."""
+        label = self._section.label
+        if self.config.expression is not None:
+            return bind_sql(self.name, self.config.expression.sql, schema, is_condition=label is not None), label
+        if self.config.threshold is not None:
+            return _within(self.name, self.config.threshold, schema), label
+        _check_text(self, schema)
+        assert self.pattern is not None
+        return pl.col(self.columns[0]).cast(pl.String).str.contains(self.pattern), label
+
+    def _lookup(self, classes: Sequence[str], schema: pl.Schema) -> pl.Expr:
+        column = self.columns[0]
+        dtype = schema[column]
+        if not dtype.is_integer():
+            _check_text(self, schema, "text or integers")
+        from_file = self._section.file is not None
+        votes = {value: _looked_up(self.name, label, classes, from_file) for value, label in self.values.items()}
+        return lookup_votes(self.name, pl.col(column), dtype, votes, ABSTAIN)
+
+
+def make_rule(config: DeclarativeLFConfig, base_dir: str | Path = ".") -> Rule:
+    """The rule of one declarative labeling function; a lookup's file is found from `base_dir`.
+
+    Raises
+    ------
+    InvalidFunction
+        For a file, a pattern or an expression that cannot be used.
+    """
+    if config.keyword is not None and not all(word.strip() for word in config.keyword.any):
+        raise InvalidFunction(f"{config.name!r} has an empty keyword, which every text contains; remove it.")
+    return Rule(config, read_lookup(config.name, config.lookup, Path(base_dir)) if config.lookup is not None else {})
+
+
+def class_index(name: str, label: str | int, classes: Sequence[str]) -> int:
+    """The index of a class given by name or index.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such class.
+    """
+    if isinstance(label, str) and label in classes:
+        return list(classes).index(label)
+    if isinstance(label, int) and 0 <= label < len(classes):
+        return label
+    hint = did_you_mean(label, classes) if isinstance(label, str) else ""
+    raise ConfigError(
+        f"{name!r} votes {label!r}, which is no class; the classes are {first_few(classes, 12)}, "
+        f"or 0..{len(classes) - 1} by index.{hint}"
+    )
+
+
+def _looked_up(name: str, label: str | int, classes: Sequence[str], from_file: bool) -> int:
+    # A file holds text only: there "1" is the class of that name, or else an index.
+    if from_file and isinstance(label, str) and label not in classes and label.removeprefix("-").isdecimal():
+        label = int(label)
+    return ABSTAIN if label == ABSTAIN else class_index(name, label, classes)
+
+
+def _roots(name: str, sql: str) -> tuple[str, ...]:
+    return tuple(sorted(set(parse_sql(name, sql).meta.root_names())))
+
+
+def _pattern(config: DeclarativeLFConfig) -> str | None:
+    if config.keyword is not None:
+        return keyword_pattern(config.keyword)
+    return regex_pattern(config.regex) if config.regex is not None else None
+
+
+def _check_text(rule: Rule, schema: pl.Schema, needs: str = "text") -> None:
+    column = rule.columns[0]
+    if schema[column] not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        raise ConfigError(
+            f"{rule.name!r} is a {rule.kind} LF, which needs {needs}, but column {column!r} is {schema[column]}."
+        )
+
+
+def _within(name: str, config: ThresholdConfig, schema: pl.Schema) -> pl.Expr:
+    dtype = schema[config.column]
+    if not dtype.is_numeric() and dtype != pl.Null:
+        raise ConfigError(f"{name!r} is a threshold LF, which needs a number, but column {config.column!r} is {dtype}.")
+    # NaN would be greater than every number; it is no number, so it meets no bound.
+    value = pl.col(config.column).cast(pl.Float64).fill_nan(None)
+    bounds = (
+        (config.above, value.gt),
+        (config.at_least, value.ge),
+        (config.below, value.lt),
+        (config.at_most, value.le),
+    )
+    return pl.all_horizontal([holds(bound) for bound, holds in bounds if bound is not None])

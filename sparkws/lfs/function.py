@@ -1,0 +1,247 @@
+"""Labeling functions: what a user writes, with everything that is known about it."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import date
+from functools import cached_property, partial
+from typing import Any, Final, Literal, overload
+
+from sparkws.checks import did_you_mean, first_few
+from sparkws.config import IDENTIFIER
+from sparkws.errors import InvalidFunction
+from sparkws.lfs.declarative import Rule
+from sparkws.lfs.fingerprint import fingerprint_of
+from sparkws.lfs.preprocess import Preprocessor, chain_of, check_pre
+from sparkws.lfs.reads import find_reads
+from sparkws.lfs.rows import Row
+from sparkws.vocab import ITEM_ID
+
+Vectorized = Literal["polars", "arrow"]
+VECTORIZED: Final = ("polars", "arrow")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelingFunction:
+    """A function of an item that votes for a class or abstains.
+
+    Attributes
+    ----------
+    name : str
+        The name of its column in votes tables.
+    f : function, or Rule
+        Takes an item (or a frame, if `vectorized`) and the resources as keyword arguments; returns a
+        class index, a class name or `ABSTAIN`. A `Rule` is a declarative labeling function.
+    resources : dict
+        Passed to `f` as keyword arguments.
+    pre : tuple of Preprocessor
+        What runs on the item before `f`; other labeling functions do not see it.
+    columns : tuple of str, or None
+        What it reads of the source: found from its own and its preprocessors' source where not given,
+        None where that does not tell, which means all columns.
+    vectorized : {None, "polars", "arrow"}
+        Whether `f` takes a `polars.DataFrame` or a `pyarrow.RecordBatch` of many items and returns
+        their votes; null abstains.
+    owner, source, valid_from, valid_to
+        Shown with it; nothing enforces the dates.
+
+    Raises
+    ------
+    InvalidFunction
+        If anything of this cannot be used as written.
+    """
+
+    name: str
+    f: Callable[..., Any]
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    pre: Sequence[Preprocessor] = ()
+    _: KW_ONLY
+    columns: Sequence[str] | None = None
+    vectorized: Vectorized | None = None
+    owner: str | None = None
+    source: str | None = None
+    valid_from: str | date | None = None
+    valid_to: str | date | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not callable(self.f):
+            raise InvalidFunction(f"{self.name!r} needs a function of an item, got {self.f!r}.")
+        settled = {
+            "resources": dict(self.resources or {}),
+            "pre": check_pre(repr(self.name), self.pre),
+            "valid_from": _as_date(self.name, "valid_from", self.valid_from),
+            "valid_to": _as_date(self.name, "valid_to", self.valid_to),
+        }
+        for attribute, value in settled.items():
+            object.__setattr__(self, attribute, value)
+        _check_vectorized(self)
+        _check_call(self)
+        object.__setattr__(self, "columns", _columns(self))
+
+    @property
+    def kind(self) -> str:
+        """`row`, `polars`, `arrow`, or the kind of a declarative one."""
+        return self.f.kind if isinstance(self.f, Rule) else self.vectorized or "row"
+
+    @property
+    def call(self) -> Callable[[Any], Any]:
+        """The function with its resources, without its preprocessors."""
+        return partial(self.f, **self.resources) if self.resources else self.f
+
+    @property
+    def chain(self) -> tuple[Preprocessor, ...]:
+        """The preprocessors in the order in which they run."""
+        return chain_of(self.pre)
+
+    def __call__(self, x: Any) -> Any:
+        """What it returns for one item, or for a frame if it is vectorized.
+
+        `x` is anything that has attributes, or a mapping; preprocessors work on a copy of it.
+
+        Examples
+        --------
+        >>> from types import SimpleNamespace
+        >>> @labeling_function(resources={"words": ("great", "superb")})
+        ... def lf_praise(x, words):
+        ...     return 1 if any(word in x.text for word in words) else -1
+        >>> lf_praise(SimpleNamespace(text="a superb film")), lf_praise.columns
+        (1, ('text',))
+        """
+        item = Row(x) if isinstance(x, Mapping) else x
+        if self.pre:
+            item = copy(item)
+        for preprocessor in self.chain:
+            item = preprocessor(item)
+        return self.call(item)
+
+    @property
+    def described(self) -> dict[str, object]:
+        """What decides its votes: not its owner, source and dates."""
+        options = {"kind": self.kind, "columns": self.columns, "pre": self.pre}
+        return {"name": self.name, "f": self.f, "resources": self.resources, **options}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with its code, data, resources, preprocessors and options."""
+        return fingerprint_of(self)
+
+
+@overload
+def labeling_function(name: Callable[..., Any], /) -> LabelingFunction: ...
+
+
+@overload
+def labeling_function(
+    name: str | None = None,
+    resources: Mapping[str, Any] | None = None,
+    pre: Sequence[Preprocessor] | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    vectorized: Vectorized | None = None,
+    owner: str | None = None,
+    source: str | None = None,
+    valid_from: str | date | None = None,
+    valid_to: str | date | None = None,
+) -> Callable[[Callable[..., Any]], LabelingFunction]: ...
+
+
+def labeling_function(
+    name: str | Callable[..., Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    pre: Sequence[Preprocessor] | None = None,
+    **options: Any,
+) -> LabelingFunction | Callable[[Callable[..., Any]], LabelingFunction]:
+    """A labeling function made of the decorated function; with or without parentheses.
+
+    The parameters are the attributes of `LabelingFunction`; the name is the function's own if omitted.
+    """
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise InvalidFunction(
+            f"labeling_function takes no {unknown[0]!r}; its options are {['name', 'resources', 'pre', *_OPTIONS]}."
+            f"{did_you_mean(unknown[0], _OPTIONS)}"
+        )
+    if name is not None and not isinstance(name, str):
+        return LabelingFunction(_name_of(name), name)
+    return lambda f: LabelingFunction(str(name or _name_of(f)), f, resources or {}, pre or (), **options)
+
+
+_OPTIONS: Final = ("columns", "vectorized", "owner", "source", "valid_from", "valid_to")
+
+
+def _name_of(f: Any) -> str:
+    return str(getattr(f, "__name__", repr(f)))
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or re.fullmatch(IDENTIFIER, name) is None:
+        raise InvalidFunction(
+            f"{name!r} cannot be the name of a labeling function, because it becomes a column: "
+            "use letters, digits and underscores, not starting with a digit."
+        )
+    if name.lower() == ITEM_ID:
+        raise InvalidFunction(f"{name!r} cannot be the name of a labeling function: the key's column has that name.")
+
+
+def _check_vectorized(lf: LabelingFunction) -> None:
+    if lf.vectorized is not None and lf.vectorized not in VECTORIZED:
+        raise InvalidFunction(
+            f"'vectorized' of {lf.name!r} must be one of {list(VECTORIZED)} or None, got {lf.vectorized!r}."
+        )
+    if lf.vectorized is not None and lf.pre:
+        raise InvalidFunction(
+            f"{lf.name!r} is vectorized, so it gets many items at once and cannot have the preprocessors "
+            f"{first_few([p.name for p in lf.pre])} of single items; do their work inside it."
+        )
+
+
+def _check_call(lf: LabelingFunction) -> None:
+    try:
+        signature = inspect.signature(lf.f)
+    except (TypeError, ValueError):  # a builtin without a signature
+        return
+    try:
+        signature.bind(object(), **lf.resources)
+    except TypeError as error:
+        raise InvalidFunction(
+            f"{lf.name!r} cannot be called with an item and the resources {sorted(lf.resources)}: {error}."
+        ) from None
+
+
+def _as_date(name: str, option: str, value: object) -> date | None:
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InvalidFunction(f"{option!r} of {name!r} must be a date such as '2026-01-31', got {value!r}.") from None
+
+
+def _columns(lf: LabelingFunction) -> tuple[str, ...] | None:
+    """The columns that it is given: those it names, which must hold those that it is seen to read."""
+    if isinstance(lf.f, Rule):
+        return lf.f.columns
+    if isinstance(lf.columns, str):
+        raise InvalidFunction(f"'columns' of {lf.name!r} must be a list of names, got {lf.columns!r}.")
+    found = _reads(lf) if lf.vectorized is None else None
+    if lf.columns is None:
+        return None if found is None else tuple(sorted(found))
+    named = tuple(dict.fromkeys(lf.columns))
+    beyond = sorted((found or frozenset()) - set(named))
+    if beyond:
+        raise InvalidFunction(f"{lf.name!r} reads {first_few(beyond)} beyond its 'columns' {list(named)}; add them.")
+    return named
+
+
+def _reads(lf: LabelingFunction) -> frozenset[str] | None:
+    columns: set[str] = set()
+    made: set[str] = set()  # by the preprocessors so far
+    for reads in (*(preprocessor.reads for preprocessor in lf.chain), find_reads(lf.f)):
+        if reads is None:
+            return None
+        columns |= reads.columns - made
+        made |= reads.sets
+    return frozenset(columns)

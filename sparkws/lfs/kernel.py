@@ -1,0 +1,190 @@
+"""The kernel of the stage: a batch of items -> their votes, and what failed.
+
+Declarative functions are evaluated together by polars, vectorized ones get the batch, and all functions
+of single items share one pass over the rows. A function that raises leaves NULL in its own column.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import pyarrow as pa
+
+from sparkws.checks import did_you_mean, first_few
+from sparkws.errors import ConfigError, InvalidKeys, MissingColumns
+from sparkws.lfs import faults
+from sparkws.lfs.declarative import Rule
+from sparkws.lfs.faults import FAULTS, FaultLog, Faults
+from sparkws.lfs.function import LabelingFunction
+from sparkws.lfs.returns import votes_of_array, votes_of_values
+from sparkws.lfs.rowloop import Group, group_by_chain, run_rows
+from sparkws.vocab import ITEM_ID
+
+if TYPE_CHECKING:
+    from sparkws.lfs.lfset import LFSet
+
+ON_FAULT: Final = ("quarantine", "fail")
+
+
+@dataclass(frozen=True, eq=False)
+class VotesKernel:
+    """Labeling functions bound to the classes of a task and the columns of a source.
+
+    Attributes
+    ----------
+    lfset : LFSet
+    classes : tuple of str
+        The names of the k classes, in the order of their indices.
+    key : str
+        The column that identifies an item.
+    source_schema : Schema
+        The columns of the source.
+    on_fault : {"quarantine", "fail"}
+        What happens when a function raises: NULL for that item, or an error.
+    columns : tuple of str
+        What is read: the key, and what the functions need.
+    schema : Schema
+        `item_id` of the key's type, and an Int8 column for each function: class index, -1 abstained,
+        NULL failed.
+
+    Raises
+    ------
+    MissingColumns
+        If a function reads a column that the source lacks.
+    ConfigError
+        If a declarative function votes for a class that there is not, or reads a column of another type.
+    """
+
+    lfset: "LFSet"
+    classes: tuple[str, ...]
+    key: str
+    source_schema: pl.Schema
+    on_fault: str = "quarantine"
+    columns: tuple[str, ...] = field(init=False)
+    schema: pl.Schema = field(init=False)
+    fingerprints: dict[str, str] = field(init=False, repr=False)
+    _expressions: dict[str, pl.Expr] = field(init=False, repr=False)
+    _groups: tuple[Group, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.on_fault not in ON_FAULT:
+            raise ConfigError(f"'on_fault' must be one of {list(ON_FAULT)}, got {self.on_fault!r}.")
+        self._check_columns()
+        everything = self.lfset.columns is None
+        needed = {self.key, *(self.source_schema if everything else self.lfset.columns or ())}
+        bound = {
+            "classes": tuple(self.classes),
+            "columns": (self.key, *(name for name in self.source_schema if name in needed - {self.key})),
+            "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(self.lfset.names, pl.Int8())}),
+            "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
+            "_expressions": {
+                name: rule.expression(self.classes, self.source_schema).alias(name)
+                for name, rule in self._rules().items()
+            },
+            "_groups": group_by_chain(lf for lf in self.lfset if lf.kind == "row"),
+        }
+        for attribute, value in bound.items():
+            object.__setattr__(self, attribute, value)
+
+    def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Faults]:
+        """The votes on the items of `batch`, in its order, and what failed.
+
+        Raises
+        ------
+        InvalidKeys
+            If an item has no key.
+        InvalidVote
+            If a function returns anything that is not a vote.
+        FunctionFailed
+            If a function raises and `on_fault` is "fail".
+        """
+        keys = batch[self.key].alias(ITEM_ID)
+        if keys.null_count():
+            raise InvalidKeys(
+                f"key column {self.key!r} has {keys.null_count():,} NULLs in a batch of {len(keys):,} items; "
+                "every item needs an id of its own. Filter them out, or name another 'source.key'."
+            )
+        log = FaultLog(keys, self.fingerprints)
+        votes = {**self._declarative(batch, log), **self._rows(batch, log)}
+        for lf in self.lfset:
+            if lf.vectorized is not None:
+                votes[lf.name] = self._vectorized(lf, batch, log)
+        if self.on_fault == "fail":
+            log.fail()
+        return pl.DataFrame([keys, *(votes[name] for name in self.lfset.names)]), log.faults()
+
+    def zero(self) -> Faults:
+        """The faults of no items."""
+        return faults.zero()
+
+    def merge(self, a: Faults, b: Faults) -> Faults:
+        """The faults of the items of both."""
+        return faults.merge(a, b)
+
+    def dump(self, value: Faults) -> pl.DataFrame:
+        """Faults as rows of plain types."""
+        return faults.dump(value)
+
+    def load(self, rows: pl.DataFrame) -> Faults:
+        """The faults that `dump` wrote."""
+        return faults.load(rows)
+
+    def _check_columns(self) -> None:
+        has = list(self.source_schema)
+        if self.key not in self.source_schema:
+            raise MissingColumns(f"the source lacks its key {self.key!r}; it has {first_few(has, 12)}.")
+        for lf in self.lfset:
+            missing = [name for name in lf.columns or () if name not in self.source_schema]
+            if missing:
+                raise MissingColumns(
+                    f"{lf.name!r} reads {first_few(missing)}, which the source lacks; it has {first_few(has, 12)}."
+                    f"{did_you_mean(missing[0], has)}"
+                )
+
+    def _rules(self) -> dict[str, Rule]:
+        return {lf.name: lf.f for lf in self.lfset if isinstance(lf.f, Rule)}
+
+    def _declarative(self, batch: pl.DataFrame, log: FaultLog) -> dict[str, pl.Series]:
+        try:
+            given = batch.with_columns(list(self._expressions.values())).select(list(self._expressions)).to_dict()
+        except FAULTS:
+            given = {}  # one of them failed: which one is found by evaluating each alone
+        votes = {}
+        for name, rule in self._rules().items():
+            try:
+                returned = given[name] if given else batch.with_columns(self._expressions[name])[name]
+            except FAULTS as error:
+                log.record_all(name, error)
+                votes[name] = _nothing(name, len(batch))
+                continue
+            votes[name] = returned if rule.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
+        return votes
+
+    def _vectorized(self, lf: LabelingFunction, batch: pl.DataFrame, log: FaultLog) -> pl.Series:
+        frame = batch.select(self.columns if lf.columns is None else lf.columns)
+        try:
+            returned = lf.call(frame if lf.vectorized == "polars" else _record_batch(frame))
+        except FAULTS as error:
+            log.record_all(lf.name, error)
+            return _nothing(lf.name, len(batch))
+        return votes_of_array(lf.name, returned, self.classes, log.keys)
+
+    def _rows(self, batch: pl.DataFrame, log: FaultLog) -> dict[str, pl.Series]:
+        row_lfs = [lf for lf in self.lfset if lf.kind == "row"]
+        if not row_lfs:
+            return {}
+        needed = {name for lf in row_lfs for name in (self.columns if lf.columns is None else lf.columns)}
+        frame = batch.select(name for name in self.columns if name in needed)
+        returned = run_rows(frame, len(batch), self._groups, log)
+        return {lf.name: votes_of_values(lf.name, returned[lf.name], self.classes, log.keys) for lf in row_lfs}
+
+
+def _nothing(name: str, n: int) -> pl.Series:
+    """The votes of a function that failed on all n items."""
+    return pl.Series(name, [None], dtype=pl.Int8).new_from_index(0, n)
+
+
+def _record_batch(frame: pl.DataFrame) -> pa.RecordBatch:
+    table = frame.to_arrow().combine_chunks()
+    batches = table.to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)

@@ -1,0 +1,222 @@
+"""Sets of labeling functions: what a task votes with."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sparkws.checks import did_you_mean, first_few
+from sparkws.config import DeclarativeLFConfig, LFsConfig
+from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.lfs.declarative import make_rule
+from sparkws.lfs.function import LabelingFunction
+from sparkws.lfs.modules import load_modules
+from sparkws.vocab import ABSTAIN, ITEM_ID
+
+
+@dataclass(frozen=True, eq=False)
+class LFSet:
+    """Labeling functions in the order of their columns; their names differ by more than case.
+
+    Raises
+    ------
+    ConfigError
+        If two functions have the same name.
+    InvalidFunction
+        If anything else than a labeling function is among them.
+
+    Examples
+    --------
+    >>> from sparkws.lfs import labeling_function
+    >>> @labeling_function
+    ... def lf_link(x):
+    ...     return "spam" if "http" in x.text else -1
+    >>> lfs = LFSet([lf_link])
+    >>> lfs.names, lfs.columns
+    (('lf_link',), ('text',))
+    >>> lfs.apply(pl.DataFrame({"text": ["http://a", "hi"]}), classes=("ham", "spam"))["lf_link"].to_list()
+    [1, -1]
+    """
+
+    lfs: Sequence[LabelingFunction]
+
+    def __post_init__(self) -> None:
+        lfs = tuple(self.lfs)
+        strangers = [lf for lf in lfs if not isinstance(lf, LabelingFunction)]
+        if strangers:
+            raise InvalidFunction(
+                f"an LF set holds labeling functions, got {strangers[0]!r}; decorate it with @labeling_function."
+            )
+        names = [lf.name for lf in lfs]
+        times = Counter(name.lower() for name in names)
+        twice = [name for name in names if times[name.lower()] > 1]
+        if twice:
+            raise ConfigError(f"names of labeling functions must differ by more than case, got {first_few(twice)}.")
+        object.__setattr__(self, "lfs", lfs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in order."""
+        return tuple(lf.name for lf in self.lfs)
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """What the functions read together, or None if one of them may read everything."""
+        columns: dict[str, None] = {}
+        for lf in self.lfs:
+            if lf.columns is None:
+                return None
+            columns.update(dict.fromkeys(lf.columns))
+        return tuple(columns)
+
+    def __len__(self) -> int:
+        return len(self.lfs)
+
+    def __iter__(self) -> Iterator[LabelingFunction]:
+        return iter(self.lfs)
+
+    def __getitem__(self, name: str) -> LabelingFunction:
+        for lf in self.lfs:
+            if lf.name == name:
+                return lf
+        raise ConfigError(
+            f"there is no labeling function {name!r} among {first_few(self.names)}.{did_you_mean(name, self.names)}"
+        )
+
+    def select(self, names: Iterable[str]) -> "LFSet":
+        """The functions of these names, in the order of the names."""
+        return LFSet([self[name] for name in names])
+
+    def describe(self) -> pl.DataFrame:
+        """A row for each function: what it is, what it reads and where it comes from."""
+        rows = [
+            {
+                "name": lf.name,
+                "kind": lf.kind,
+                "columns": None if lf.columns is None else list(lf.columns),
+                "owner": lf.owner,
+                "source": lf.source,
+                "valid_from": lf.valid_from,
+                "valid_to": lf.valid_to,
+                "fingerprint": lf.fingerprint,
+            }
+            for lf in self.lfs
+        ]
+        return pl.DataFrame(rows, _DESCRIPTION)
+
+    def comments(self) -> dict[str, str]:
+        """For each function what is said of its column: kind, what it reads, owner, source and fingerprint."""
+        return {lf.name: "; ".join(_said(lf)) for lf in self.lfs}
+
+    def apply(
+        self,
+        data: Any,
+        *,
+        classes: Sequence[str],
+        key: str | None = None,
+        on_fault: Literal["quarantine", "fail"] = "fail",
+    ) -> pl.DataFrame:
+        """The votes on a table in memory, as they would be published: `item_id` and a column for each function.
+
+        Parameters
+        ----------
+        data : polars or pandas DataFrame, Arrow Table or RecordBatch
+        classes : sequence of str
+            The names of the classes, in the order of their indices.
+        key : str, optional
+            The column that identifies an item; rows are numbered if omitted.
+        on_fault : {"fail", "quarantine"}
+            What happens when a function raises: here at once an error, because somebody is looking.
+        """
+        # Kernels know sets; only this convenience goes the other way.
+        from sparkws.lfs.kernel import VotesKernel
+
+        frame = as_frame(data)
+        if key is None:
+            frame, key = frame.with_row_index(_ROW), _ROW
+        return VotesKernel(self, tuple(classes), key, frame.schema, on_fault).run(frame)[0]
+
+
+_ROW = "__row__"
+_DESCRIPTION = pl.Schema(
+    {
+        "name": pl.String(),
+        "kind": pl.String(),
+        "columns": pl.List(pl.String()),
+        "owner": pl.String(),
+        "source": pl.String(),
+        "valid_from": pl.Date(),
+        "valid_to": pl.Date(),
+        "fingerprint": pl.String(),
+    }
+)
+
+
+def _said(lf: LabelingFunction) -> list[str]:
+    reads = "all columns" if lf.columns is None else ", ".join(lf.columns) or "nothing"
+    told = {"owner": lf.owner, "source": lf.source, "valid from": lf.valid_from, "valid to": lf.valid_to}
+    dated = [f"{what} {value}" for what, value in told.items() if value is not None]
+    return [f"{lf.kind} LF", f"reads {reads}", *dated, f"fingerprint {lf.fingerprint}"]
+
+
+def label_matrix(votes: pl.DataFrame) -> NDArray[np.int8]:
+    """The `(n, m)` label matrix of a votes table: its columns but `item_id`; a failure counts as abstained."""
+    return votes.drop(ITEM_ID).fill_null(ABSTAIN).to_numpy().astype(np.int8, copy=False)
+
+
+def as_frame(data: Any) -> pl.DataFrame:
+    """A table of any library as a polars DataFrame.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+    """
+    if isinstance(data, pl.DataFrame):
+        return data
+    if isinstance(data, pa.Table | pa.RecordBatch):
+        return pl.DataFrame(pl.from_arrow(data))
+    if type(data).__module__.partition(".")[0] == "pandas":
+        return pl.from_pandas(data)
+    raise ConfigError(f"expected a polars, pandas or Arrow table, got {type(data).__name__}.")
+
+
+def declarative_lfs(configs: Iterable[DeclarativeLFConfig], base_dir: str | Path = ".") -> tuple[LabelingFunction, ...]:
+    """The labeling functions of a configuration; files of lookups are found from `base_dir`.
+
+    Raises
+    ------
+    InvalidFunction
+        For a file, a pattern or an expression that cannot be used.
+    """
+    return tuple(
+        LabelingFunction(
+            config.name,
+            make_rule(config, base_dir),
+            owner=config.owner,
+            source=config.source,
+            valid_from=config.valid_from,
+            valid_to=config.valid_to,
+        )
+        for config in configs
+    )
+
+
+def lfset_of(config: LFsConfig, base_dir: str | Path = ".") -> LFSet:
+    """The labeling functions of a task: those of its modules, then the declarative ones.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or any of them cannot be used.
+    """
+    lfs = (*load_modules(config.modules, base_dir), *declarative_lfs(config.declarative, base_dir))
+    if not lfs:
+        raise ConfigError("the task has no labeling functions; name files in 'lfs.modules' or write 'lfs.declarative'.")
+    return LFSet(lfs)

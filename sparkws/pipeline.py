@@ -1,0 +1,289 @@
+"""The main job: items -> votes -> counts -> label model -> soft labels, for each task of a project.
+
+Every step says what it reads, what else it depends on and what it writes. It runs when one of these
+differs from its last success in the ledger, and is skipped otherwise. Steps commit one table at a time
+and name the versions that they were made from, so a job killed anywhere and run again converges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sparkws.checks import did_you_mean
+from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
+from sparkws.engine.lanes import Options
+from sparkws.engine.reach import probe
+from sparkws.engine.refs import Workspace, parse_ref, parse_workspace
+from sparkws.engine.session import SparkSession
+from sparkws.engine.tables import Source, TableVersion, Transition, open_table, query
+from sparkws.errors import ConfigError
+from sparkws.labelmodels import steps as labelmodel_steps
+from sparkws.lfs import lfset_of
+from sparkws.lfs import steps as lf_steps
+from sparkws.manage import ledger
+from sparkws.manage.results import RunResult, StepResult
+from sparkws.runner import Done, Job, output_of, read_ledger, run_step
+from sparkws.stats import steps as stats_steps
+from sparkws.vocab import ITEM_ID
+
+
+def run(spark: SparkSession, config: ProjectConfig, *, tasks: Sequence[str] | None = None) -> RunResult:
+    """Bring the tables of a project up to date and tell what was done.
+
+    Parameters
+    ----------
+    tasks : sequence of str, optional
+        Run these tasks only; all by default.
+
+    Raises
+    ------
+    ConfigError
+        For a task that does not exist, functions that do not fit the source.
+    DataError
+        For data that breaks a promise: keys, votes, classes.
+    """
+    chosen = _chosen_tasks(config, tasks)
+    workspace = parse_workspace(config.workspace, config.base_dir)
+    source = None if config.source is None else _open_source(spark, config)
+    job = _prepare(spark, config, workspace, source)
+    steps: list[StepResult] = []
+    for name in chosen:
+        steps += _run_task(spark, job, name, config.tasks[name], source)
+    return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
+
+
+def _chosen_tasks(config: ProjectConfig, tasks: Sequence[str] | None) -> tuple[str, ...]:
+    for task in tasks or ():
+        if task not in config.tasks:
+            hint = did_you_mean(task, config.tasks)
+            raise ConfigError(f"there is no task {task!r}; the project has {sorted(config.tasks)}.{hint}")
+    return tuple(config.tasks) if tasks is None else tuple(tasks)
+
+
+def _open_source(spark: SparkSession, config: ProjectConfig) -> Source:
+    assert config.source is not None
+    if config.source.table is not None:
+        return open_table(spark, parse_ref(config.source.table, config.base_dir), config.source.version)
+    assert config.source.query is not None
+    refs = {name: parse_ref(text, config.base_dir) for name, text in config.source.tables.items()}
+    return query(spark, config.source.query, refs)
+
+
+def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, source: Source | None) -> Job:
+    """Probe once which folders the workers share, for all steps."""
+    options = Options(
+        lane=config.engine.lane, task_bytes=config.engine.task_mib << 20, batch_rows=config.engine.batch_rows
+    )
+    folder = workspace.root.folder
+    read = [source.folder] if isinstance(source, TableVersion) and source.folder is not None else []
+    reach = probe(spark, read=read, write=[folder] if folder is not None else [])
+    direct = folder is not None and reach.why_not(folder) == ""
+    return Job(config=config, workspace=workspace, options=replace(options, reach=reach), direct=direct)
+
+
+def _run_task(spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source | None) -> list[StepResult]:
+    gold = None if task.gold is None else _gold_step(spark, job, name, task, task.gold, source)
+    if task.lfs is not None:
+        assert source is not None
+        votes = _votes_step(spark, job, name, task, source)
+    else:
+        votes = _import_step(spark, job, name, task)
+    stats = _stats_step(spark, job, name, task, votes, gold)
+    model = _model_step(spark, job, name, task, votes, stats)
+    labels = _labels_step(spark, job, name, task, votes, gold, model)
+    return [step for step in (gold, votes, stats, model, labels) if step is not None]
+
+
+def _gold_step(
+    spark: SparkSession, job: Job, name: str, task: TaskConfig, gold: GoldConfig, source: Source | None
+) -> StepResult:
+    base_dir = job.config.base_dir
+    known = source if gold.table is None else open_table(spark, parse_ref(gold.table, base_dir))
+    assert known is not None
+    key = gold.key or (job.config.source.key if job.config.source and gold.table is None else ITEM_ID)
+    target = job.workspace.table(f"{name}_gold")
+
+    def act(transition: Transition) -> Done:
+        version, n_rows = stats_steps.make_gold(spark, gold, known, key, task.classes, target, transition)
+        return Done(outputs={f"{name}_gold": version}, n_rows=n_rows, details={})
+
+    made_of = {"gold": gold.model_dump(mode="json"), "classes": list(task.classes), "key": key}
+    return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act)
+
+
+def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source) -> StepResult:
+    config = job.config
+    assert task.lfs is not None
+    assert config.source is not None
+    key, lfs = config.source.key, task.lfs
+    lfset = lfset_of(lfs, config.base_dir)
+    step = f"{name}.votes"
+
+    def act(transition: Transition) -> Done:
+        written, faults_version = lf_steps.make_votes(
+            spark,
+            lfset,
+            source,
+            key=key,
+            classes=task.classes,
+            on_fault=lfs.on_fault,
+            votes_target=job.workspace.table(f"{name}_votes"),
+            faults_target=job.workspace.table(f"{name}_faults"),
+            transition=transition,
+            options=job.options,
+            must_check_keys=_must_check_keys(spark, job, step, source, key),
+            direct=job.direct,
+        )
+        faults = written.statistic.counts_by_lf()
+        details = {
+            "lf_names": list(lfset.names),
+            "faults": faults,
+            "checked_key": None if config.engine.key_check == "trust" else key,
+            "result": {"lane": written.lane.name, "lane_reason": written.lane.reason, "faults": faults},
+        }
+        outputs = {f"{name}_votes": written.version, f"{name}_faults": faults_version}
+        return Done(outputs=outputs, n_rows=written.n_rows, details=details)
+
+    made_of = {
+        "lfs": {lf.name: lf.fingerprint for lf in lfset},
+        "order": list(lfset.names),
+        "classes": list(task.classes),
+        "key": key,
+        "on_fault": lfs.on_fault,
+    }
+    return run_step(spark, job, step, source.inputs, made_of, act)
+
+
+def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> StepResult:
+    votes = task.votes
+    assert votes is not None
+    source = open_table(spark, parse_ref(votes.table, job.config.base_dir))
+    step = f"{name}.votes"
+
+    def act(transition: Transition) -> Done:
+        written, lf_names = lf_steps.import_votes(
+            spark,
+            votes,
+            source,
+            classes=task.classes,
+            votes_target=job.workspace.table(f"{name}_votes"),
+            transition=transition,
+            options=job.options,
+            must_check_keys=_must_check_keys(spark, job, step, source, votes.key),
+        )
+        checked = None if job.config.engine.key_check == "trust" else votes.key
+        result = {"lane": written.lane.name, "lane_reason": written.lane.reason, "faults": {}}
+        details = {"lf_names": list(lf_names), "faults": {}, "checked_key": checked, "result": result}
+        return Done(outputs={f"{name}_votes": written.version}, n_rows=written.n_rows, details=details)
+
+    made_of = {"votes": votes.model_dump(mode="json"), "classes": list(task.classes)}
+    return run_step(spark, job, step, source.inputs, made_of, act)
+
+
+def _stats_step(
+    spark: SparkSession, job: Job, name: str, task: TaskConfig, votes: StepResult, gold: StepResult | None
+) -> StepResult:
+    def act(transition: Transition) -> Done:
+        counted = stats_steps.count_votes(
+            spark,
+            output_of(spark, job, votes, f"{name}_votes"),
+            None if gold is None else output_of(spark, job, gold, f"{name}_gold"),
+            tuple(votes.details["lf_names"]),
+            len(task.classes),
+            votes.details["faults"],
+            job.workspace.table(f"{name}_patterns"),
+            job.workspace.table(f"{name}_stats"),
+            transition,
+            job.options,
+            direct=job.direct,
+        )
+        outputs = {f"{name}_patterns": counted.patterns_version, f"{name}_stats": counted.stats_version}
+        return Done(outputs=outputs, n_rows=counted.counters.n_rows, details={})
+
+    inputs = {f"{name}_votes": votes.outputs[f"{name}_votes"]}
+    if gold is not None:
+        inputs.update(gold.outputs)
+    made_of = {"lf_names": votes.details["lf_names"], "n_classes": len(task.classes)}
+    return run_step(spark, job, f"{name}.stats", inputs, made_of, act)
+
+
+def _model_step(
+    spark: SparkSession, job: Job, name: str, task: TaskConfig, votes: StepResult, stats: StepResult
+) -> StepResult:
+    gold_use = "evaluate" if task.gold is None else task.gold.use
+    max_fault_rate = 1.0 if task.lfs is None else task.lfs.max_fault_rate
+
+    def act(transition: Transition) -> Done:
+        counters = stats_steps.read_counters(spark, output_of(spark, job, stats, f"{name}_stats"))
+        stored = labelmodel_steps.fit_model(
+            spark,
+            task.label_model,
+            output_of(spark, job, stats, f"{name}_patterns"),
+            counters,
+            task.classes,
+            job.workspace.table(f"{name}_label_model"),
+            transition,
+            gold_use=gold_use,
+            max_fault_rate=max_fault_rate,
+            direct=job.direct,
+        )
+        outputs = {f"{name}_label_model": stored.version}
+        return Done(outputs=outputs, n_rows=counters.n_items, details={"result": stored.fitted.report})
+
+    made_of = {
+        "label_model": task.label_model.model_dump(mode="json"),
+        "classes": list(task.classes),
+        "gold_use": gold_use,
+        "max_fault_rate": max_fault_rate,
+        "lfs": votes.details["lf_names"],
+    }
+    return run_step(spark, job, f"{name}.label_model", stats.outputs, made_of, act)
+
+
+def _labels_step(
+    spark: SparkSession,
+    job: Job,
+    name: str,
+    task: TaskConfig,
+    votes: StepResult,
+    gold: StepResult | None,
+    model: StepResult,
+) -> StepResult:
+    clamps = task.gold is not None and task.gold.use == "clamp"
+
+    def act(transition: Transition) -> Done:
+        written = labelmodel_steps.label_items(
+            spark,
+            task.label_model,
+            output_of(spark, job, votes, f"{name}_votes"),
+            output_of(spark, job, model, f"{name}_label_model"),
+            task.classes,
+            job.workspace.table(f"{name}_labels"),
+            transition,
+            job.options,
+            clamped=output_of(spark, job, gold, f"{name}_gold") if clamps and gold is not None else None,
+        )
+        counts = written.statistic
+        result = {
+            "lane": written.lane.name,
+            "statuses": counts.by_status,
+            "preds": dict(zip(task.classes, counts.preds.tolist(), strict=True)),
+            "mean_confidence": counts.mean_confidence,
+        }
+        return Done(outputs={f"{name}_labels": written.version}, n_rows=written.n_rows, details={"result": result})
+
+    inputs = {f"{name}_votes": votes.outputs[f"{name}_votes"], **model.outputs}
+    if clamps and gold is not None:
+        inputs.update(gold.outputs)
+    policy = task.label_model
+    made_of = {"classes": list(task.classes), "ties": policy.tie_break_policy, "seed": policy.seed, "clamp": clamps}
+    return run_step(spark, job, f"{name}.labels", inputs, made_of, act)
+
+
+def _must_check_keys(spark: SparkSession, job: Job, step: str, source: Source, key: str) -> bool:
+    """Whether the keys of a source have to be checked: not again for a version whose keys were found good."""
+    if job.config.engine.key_check != "changed":
+        return job.config.engine.key_check == "always"
+    last = ledger.last_success(read_ledger(spark, job), step)
+    if last is None or last.inputs != source.inputs or None in source.inputs.values():
+        return True
+    return last.details.get("checked_key") != key

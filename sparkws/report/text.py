@@ -1,0 +1,77 @@
+"""The end of a run as plain text in the log: functions, label model, warnings, labels."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sparkws.manage.results import RunResult
+from sparkws.stats.analysis import render
+
+logger = logging.getLogger(__name__)
+
+
+def log_report(result: RunResult) -> None:
+    """Log what each task's steps found, and where the tables are."""
+    for task in result.tasks:
+        logger.info("\n%s", task_report(task, result))
+    if result.is_unchanged:
+        logger.info("nothing has changed since the last run; all tables stand as they are.")
+    logger.info("tables are in %s", result.workspace)
+
+
+def log_functions(task: str, described: pl.DataFrame) -> None:
+    """Log the table of a task's labeling functions."""
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, fmt_str_lengths=40, tbl_hide_dataframe_shape=True):
+        logger.info("task %s\n%s", task, described)
+
+
+def task_report(task: str, result: RunResult) -> str:
+    """The report of one task: a table of its functions, then a paragraph for the model and one for the labels."""
+    model = result.step(f"{task}.label_model").details["result"]
+    labels = result.step(f"{task}.labels").details["result"]
+    parts = [f"task {task}", _functions(model), _model(model), *_warnings(model), _labels(labels)]
+    return "\n".join(parts)
+
+
+def _functions(model: Mapping[str, Any]) -> str:
+    rows = model["lf_summary"]
+    if not rows:
+        return "no labeling functions"
+    table = pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("Polarity").cast(pl.List(pl.Int64)))
+    faults = table["Faults"].to_numpy().astype(np.int64)
+    shown = faults if faults.any() else None
+    return render(table.drop("Faults"), faults=shown, takes_no_part=model["left_out"])
+
+
+def _model(model: Mapping[str, Any]) -> str:
+    balance = ", ".join(f"{name} {share:.3f}" for name, share in model["class_balance"].items())
+    ended = "converged" if model["converged"] else "did not converge"
+    lines = [
+        f"{model['kind']} from {model['n_patterns']:,} patterns of {model['n_items']:,} items: "
+        f"{ended} after {model['n_iter']} iterations; class balance {balance} ({model['balance_source']})"
+    ]
+    if model["level"]:
+        lines.append(
+            f"fitted from a 2^-{model['level']} sample of the items; the largest standard error that this brings "
+            f"is {model['largest_standard_error']:.4f}"
+        )
+    for kind, figures in model["metrics"].items():
+        lines.append(
+            f"  {kind:<12} accuracy {figures['accuracy']:.4f}  macro F1 {figures['macro_f1']:.4f}  "
+            f"calibration error {figures['ece']:.4f}  Brier {figures['brier']:.4f}  "
+            f"on {figures['n_labeled']:,} labeled of {figures['n_gold']:,} gold items"
+        )
+    return "\n".join(lines)
+
+
+def _warnings(model: Mapping[str, Any]) -> list[str]:
+    return [f"warning ({warning['code']}): {warning['message']}" for warning in model["warnings"]]
+
+
+def _labels(labels: Mapping[str, Any]) -> str:
+    statuses = ", ".join(f"{n:,} {status}" for status, n in labels["statuses"].items() if n)
+    preds = ", ".join(f"{name} {n:,}" for name, n in labels["preds"].items())
+    return f"labels: {statuses}; predicted {preds}"

@@ -1,0 +1,248 @@
+"""Pattern counts: how many items got each combination of votes.
+
+Every label model of the EM family, and every report about the functions, is a function of these
+counts: equal rows are grouped once and everything after iterates over groups. Counts are exact
+integers, so they merge in any order and what was added can be subtracted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws import hashing
+from sparkws.checks import check_columns, did_you_mean, first_few
+from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
+from sparkws.vocab import ABSTAIN, GOLD, ITEM_ID, LEVEL, N_ITEMS
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """Counts of the distinct rows of a votes table.
+
+    Attributes
+    ----------
+    lf_names : tuple of str
+        The m labeling functions, in the order of their digits.
+    cardinality : int
+        The number of classes k.
+    rows : DataFrame
+        `pattern_0`, `pattern_1`, ... Int64; `gold` Int8, -1 where unknown; `level` Int8, the leading zero
+        bits of the key's hash; `n_items` Int64, never zero. Distinct and sorted, so that equal counts are
+        equal values and a fit adds in one order. Parts of a statistic may hold negative counts.
+    """
+
+    lf_names: tuple[str, ...]
+    cardinality: int
+    rows: pl.DataFrame
+
+    @property
+    def n_items(self) -> int:
+        """The number of items counted."""
+        return int(self.rows[N_ITEMS].sum())
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The items of every row, `(u,)`."""
+        return self.rows[N_ITEMS].to_numpy()
+
+    @property
+    def gold(self) -> NDArray[np.int8]:
+        """The known class of every row, `(u,)`, -1 where unknown."""
+        return self.rows[GOLD].to_numpy()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Patterns):
+            return NotImplemented
+        same = (self.lf_names, self.cardinality) == (other.lf_names, other.cardinality)
+        return same and self.rows.equals(other.rows)
+
+    __hash__ = None  # type: ignore[assignment]  # a table has no cheap hash
+
+
+@dataclass(frozen=True)
+class PatternsKernel:
+    """Votes -> their pattern counts; a `ReduceKernel`.
+
+    Parameters
+    ----------
+    lf_names : tuple of str
+        The vote columns, at least one.
+    cardinality : int
+        The number of classes k.
+    with_gold : bool
+        Read the column `gold` too: a class index, NULL or -1 where unknown.
+    """
+
+    lf_names: tuple[str, ...]
+    cardinality: int
+    with_gold: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return (ITEM_ID, *self.lf_names, *((GOLD,) if self.with_gold else ()))
+
+    @property
+    def dump_schema(self) -> pl.Schema:
+        """The columns of `dump`."""
+        return dump_schema(self.lf_names, self.cardinality)
+
+    def of_batch(self, batch: pl.DataFrame) -> Patterns:
+        """The pattern counts of one batch of votes.
+
+        Raises
+        ------
+        MissingColumns
+            If a function or the key has no column.
+        InvalidLabelMatrix
+            If a column holds anything but -1..k-1 and NULL.
+        """
+        check_columns("votes", self.columns, batch.columns)
+        check_votes(batch, self.columns[1:], self.cardinality)
+        gold = pl.col(GOLD).fill_null(ABSTAIN).cast(pl.Int8) if self.with_gold else pl.lit(ABSTAIN, pl.Int8)
+        level = pl.Series(LEVEL, hashing.levels(hashing.hash_keys(batch[ITEM_ID])))
+        keys = batch.select(*pack(self.lf_names, self.cardinality), gold.alias(GOLD)).with_columns(level)
+        rows = keys.group_by(keys.columns).len(N_ITEMS).cast({N_ITEMS: pl.Int64})
+        return Patterns(self.lf_names, self.cardinality, rows.sort(keys.columns))
+
+    def zero(self) -> Patterns:
+        """The pattern counts of no items."""
+        return Patterns(self.lf_names, self.cardinality, self.dump_schema.to_frame())
+
+    def merge(self, a: Patterns, b: Patterns) -> Patterns:
+        """The pattern counts of the items of both."""
+        return merge(a, b)
+
+    def dump(self, value: Patterns) -> pl.DataFrame:
+        """The rows themselves."""
+        return value.rows
+
+    def load(self, rows: pl.DataFrame, *, is_whole: bool = False) -> Patterns:
+        """The pattern counts that `dump` wrote; rows of several dumps add up.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            In any order, with any repetition.
+        is_whole : bool
+            The rows are a whole statistic, not a part, so none may be negative.
+
+        Raises
+        ------
+        MissingColumns
+            If a column of the statistic is not there.
+        IncompatibleStatistics
+            If `is_whole` and a count is negative.
+        """
+        check_columns("patterns", self.dump_schema.names(), rows.columns)
+        value = Patterns(self.lf_names, self.cardinality, _aggregate(rows.select(self.dump_schema.names())))
+        if is_whole:
+            _check_not_negative(value)
+        return value
+
+
+def dump_schema(lf_names: Sequence[str], cardinality: int) -> pl.Schema:
+    """The columns of stored pattern counts."""
+    keys = dict.fromkeys(key_columns(lf_names, cardinality), pl.Int64())
+    return pl.Schema({**keys, GOLD: pl.Int8(), LEVEL: pl.Int8(), N_ITEMS: pl.Int64()})
+
+
+def unpack(patterns: Patterns) -> NDArray[np.int8]:
+    """The votes of every row of the counts, `(u, m)` in -1..k-1."""
+    keys = patterns.rows.select(key_columns(patterns.lf_names, patterns.cardinality))
+    return unpack_keys(keys, len(patterns.lf_names), patterns.cardinality)
+
+
+def merge(a: Patterns, b: Patterns) -> Patterns:
+    """The pattern counts of the items of both.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If functions or classes differ.
+    """
+    check_same_lfs(a, b)
+    return Patterns(a.lf_names, a.cardinality, _aggregate(pl.concat([a.rows, b.rows])))
+
+
+def subtract(total: Patterns, part: Patterns) -> Patterns:
+    """The pattern counts of the items of `total` that are not in `part`.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If functions or classes differ, or `part` counts something that `total` never saw.
+    """
+    check_same_lfs(total, part)
+    taken = part.rows.with_columns(-pl.col(N_ITEMS))
+    rest = Patterns(total.lf_names, total.cardinality, _aggregate(pl.concat([total.rows, taken])))
+    _check_not_negative(rest)
+    return rest
+
+
+def at_level(patterns: Patterns, level: int) -> Patterns:
+    """The counts of the items of this level or more: a sample of 2^-level of all items."""
+    return Patterns(patterns.lf_names, patterns.cardinality, patterns.rows.filter(pl.col(LEVEL) >= level))
+
+
+def collapse(patterns: Patterns, *, keep_gold: bool = True) -> Patterns:
+    """The counts summed over levels, and over gold classes unless they are kept: fewer rows, all of level 0."""
+    flat = patterns.rows.with_columns(pl.lit(0, pl.Int8).alias(LEVEL))
+    if not keep_gold:
+        flat = flat.with_columns(pl.lit(ABSTAIN, pl.Int8).alias(GOLD))
+    return Patterns(patterns.lf_names, patterns.cardinality, _aggregate(flat))
+
+
+def select(patterns: Patterns, lf_names: Sequence[str]) -> Patterns:
+    """The counts that the same items have under these functions only, in this order.
+
+    Raises
+    ------
+    NothingToFit
+        If no function is left.
+    IncompatibleStatistics
+        If a function was not counted.
+    """
+    if not lf_names:
+        raise NothingToFit(f"none of {first_few(patterns.lf_names)} takes part; at least one labeling function must.")
+    unknown = [name for name in lf_names if name not in patterns.lf_names]
+    if unknown:
+        raise IncompatibleStatistics(
+            f"the patterns do not count {first_few(unknown)}; they count {first_few(patterns.lf_names, 12)}."
+            f"{did_you_mean(unknown[0], patterns.lf_names)}"
+        )
+    if tuple(lf_names) == patterns.lf_names:
+        return patterns
+    L = unpack(patterns)
+    votes = pl.DataFrame({name: L[:, patterns.lf_names.index(name)] for name in lf_names})
+    keys = votes.select(pack(lf_names, patterns.cardinality))
+    rows = keys.hstack(patterns.rows.select(GOLD, LEVEL, N_ITEMS))
+    return Patterns(tuple(lf_names), patterns.cardinality, _aggregate(rows))
+
+
+def check_same_lfs(a: Patterns, b: Patterns) -> None:
+    """Refuse counts of different functions or classes."""
+    if (a.lf_names, a.cardinality) != (b.lf_names, b.cardinality):
+        only_one = sorted(set(a.lf_names) ^ set(b.lf_names))
+        raise IncompatibleStatistics(
+            f"patterns of different labeling functions or classes: {first_few(only_one)} in one of them only, "
+            f"{a.cardinality} and {b.cardinality} classes; recount one of them."
+        )
+
+
+def _aggregate(rows: pl.DataFrame) -> pl.DataFrame:
+    keys = [name for name in rows.columns if name != N_ITEMS]
+    return rows.group_by(keys).agg(pl.col(N_ITEMS).sum()).filter(pl.col(N_ITEMS) != 0).sort(keys)
+
+
+def _check_not_negative(patterns: Patterns) -> None:
+    negative = patterns.rows.filter(pl.col(N_ITEMS) < 0)
+    if negative.height:
+        raise IncompatibleStatistics(
+            f"{negative.height:,} patterns would count fewer than no items, the first {negative[N_ITEMS][0]:,}: "
+            "something was taken away that had not been added. Count the patterns again from the votes."
+        )

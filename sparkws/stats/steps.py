@@ -1,0 +1,98 @@
+"""The steps `gold` and `stats`: which tables, which kernels, which engine calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from sparkws.config import GoldConfig
+from sparkws.engine.keys import check_keys
+from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batches, sum_rows, tabulate_batches
+from sparkws.engine.refs import TableRef, quote_column
+from sparkws.engine.relational import choose_columns, join_gold, negate
+from sparkws.engine.session import SparkSession
+from sparkws.engine.tables import Source, TableVersion, Transition, count_by, open_version, read_rows, write_frame, write_rows
+from sparkws.stats import counters as counting
+from sparkws.stats.counters import Counters, CountersKernel
+from sparkws.stats.gold import GoldKernel
+from sparkws.stats.patterns import PatternsKernel
+from sparkws.vocab import CLASS, ITEM_ID, N_ITEMS, SPLIT
+
+STATS_SCHEMA = pl.Schema({"kind": pl.String, "votes_version": pl.Int64, "payload": pl.String})
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the statistics step left behind: versions of its tables, and the counters."""
+
+    patterns_version: int
+    stats_version: int
+    counters: Counters
+
+
+def make_gold(
+    spark: SparkSession,
+    config: GoldConfig,
+    source: Source,
+    key: str,
+    classes: tuple[str, ...],
+    target: TableRef,
+    transition: Transition,
+) -> tuple[int, int]:
+    """Write the known classes of items, and give the table's version and its rows.
+
+    Raises
+    ------
+    InvalidKeys, InvalidGold, ConfigError
+        For a key that is NULL or there twice, a class that does not exist, an expression that fails.
+    """
+    expressions = {ITEM_ID: quote_column(key), CLASS: config.expression or quote_column(config.column or "")}
+    expressions[SPLIT] = quote_column(config.split_column) if config.split_column else "CAST(NULL AS STRING)"
+    among = (SPLIT, config.splits) if config.splits is not None else None
+    chosen = choose_columns(spark, source, expressions, not_null=CLASS, among=among)
+    check_keys(spark, chosen, ITEM_ID)
+    kernel = GoldKernel(ITEM_ID, CLASS, SPLIT, classes, chosen.schema[ITEM_ID])
+    with our_errors():
+        version = write_frame(spark, target, map_batches(spark, kernel, chosen), transition=transition)
+    return version, sum(count_by(spark, open_version(spark, target), CLASS).values())
+
+
+def count_votes(
+    spark: SparkSession,
+    votes: TableVersion,
+    gold: TableVersion | None,
+    lf_names: tuple[str, ...],
+    cardinality: int,
+    faults: Mapping[str, int],
+    patterns_target: TableRef,
+    stats_target: TableRef,
+    transition: Transition,
+    options: Options,
+    *,
+    direct: bool,
+) -> Counted:
+    """Count distinct vote vectors and what follows from them, in one pass over the votes.
+
+    Items with gold are counted once more by themselves: what they add under their class they take from
+    the count of unknown class. Counts are exact, so the pass over all votes needs no join.
+    """
+    kernel = PatternsKernel(lf_names, cardinality)
+    parts = [tabulate_batches(spark, kernel, votes, kernel.dump_schema, options)]
+    if gold is not None:
+        joined = join_gold(spark, votes, gold, only_gold=True)
+        known = PatternsKernel(lf_names, cardinality, with_gold=True)
+        parts.append(tabulate_batches(spark, known, joined, kernel.dump_schema))
+        parts.append(negate(tabulate_batches(spark, kernel, joined, kernel.dump_schema), N_ITEMS))
+    with our_errors():
+        patterns_version = write_frame(spark, patterns_target, sum_rows(parts, N_ITEMS), transition=transition)
+    patterns = open_version(spark, patterns_target)
+    counted = reduce_batches(spark, CountersKernel(lf_names, cardinality), patterns, options)
+    counters = counting.with_faults(counted, faults)
+    rows = pl.DataFrame([("counters", votes.version, counting.to_json(counters))], schema=STATS_SCHEMA, orient="row")
+    stats_version = write_rows(spark, stats_target, rows, direct=direct, transition=transition)
+    return Counted(patterns_version, stats_version, counters)
+
+
+def read_counters(spark: SparkSession, stats: TableVersion) -> Counters:
+    """The counters that `count_votes` stored."""
+    return counting.from_json(read_rows(spark, stats)["payload"][0])

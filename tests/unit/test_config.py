@@ -1,0 +1,290 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from sparkws.config import ProjectConfig, Section, dump_config, load_config, parse_config
+from sparkws.errors import ConfigError
+
+BASE = Path(__file__).parents[2] / "conf" / "base.yaml"
+SMALL = {
+    "project": "p",
+    "workspace": "w",
+    "source": {"table": "items"},
+    "tasks": {"spam": {"classes": ["ham", "spam"], "lfs": {"modules": ["lfs.py"]}}},
+}
+
+
+def _sections(value: object, raw: object, where: str = ""):
+    """Every section of a loaded project, with what the file says of it."""
+    if isinstance(value, BaseModel):
+        yield where, value, raw
+        for name in type(value).model_fields:
+            if isinstance(raw, dict) and name in raw:
+                yield from _sections(getattr(value, name), raw[name], f"{where}.{name}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _sections(inner, raw[key], f"{where}.{key}")
+    elif isinstance(value, tuple):
+        for index, inner in enumerate(value):
+            yield from _sections(inner, raw[index], f"{where}[{index}]")
+
+
+def test_base_yaml_says_the_defaults_of_the_models():
+    raw = yaml.safe_load(BASE.read_text(encoding="utf-8"))
+    compared = 0
+    for where, section, said in _sections(load_config(BASE), raw):
+        for name, field in type(section).model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            # An option without a value of its own (None, no entries) is shown by an example or in a comment.
+            is_option = isinstance(default, str | int | float) and name != "base_dir"
+            if not field.is_required() and is_option:
+                assert name in said, f"{where}.{name} is missing in conf/base.yaml"
+                assert getattr(section, name) == default, f"{where}.{name} is not its default"
+                compared += 1
+    assert compared > 20
+
+
+@pytest.mark.parametrize("section", Section.__subclasses__(), ids=lambda section: section.__name__)
+def test_base_yaml_names_every_key_of_every_section(section):
+    text = BASE.read_text(encoding="utf-8")
+    # Keys of a mapping that is written in one line count too.
+    missing = [name for name in section.model_fields if not re.search(rf"(^|\s)(# |- )?{name}:", text, re.MULTILINE)]
+    assert missing == []
+
+
+def test_base_yaml_shows_every_section():
+    shown = {type(section) for _, section, _ in _sections(load_config(BASE), yaml.safe_load(BASE.read_text()))}
+    assert shown == set(Section.__subclasses__())
+
+
+def test_a_configuration_is_what_its_dump_says():
+    config = load_config(BASE)
+    assert parse_config(dump_config(config), "dump") == config
+
+
+_names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+
+
+@settings(max_examples=40)
+@given(
+    project=_names,
+    classes=st.lists(st.text(min_size=1), min_size=2, max_size=5, unique=True),
+    lane=st.sampled_from(["auto", "direct", "rows"]),
+    rate=st.floats(0, 1),
+    balance=st.sampled_from(["estimate", "uniform", "dev", [0.25, 0.75]]),
+    spark_settings=st.dictionaries(st.text(), st.text(), max_size=3),
+    mapping=st.dictionaries(st.one_of(st.text(max_size=3), st.integers(-1, 9)), st.integers(-1, 1), max_size=3),
+)
+def test_any_configuration_is_what_its_dump_says(project, classes, lane, rate, balance, spark_settings, mapping):
+    raw = {
+        **SMALL,
+        "project": project,
+        "tasks": {
+            "a": {"classes": classes, "lfs": {"max_fault_rate": rate}, "label_model": {"class_balance": balance}},
+            "b": {"classes": classes, "votes": {"table": "t", "mapping": mapping}},
+        },
+        "engine": {"lane": lane},
+        "spark": {"settings": spark_settings},
+    }
+    config = parse_config(raw, "generated")
+    assert parse_config(dump_config(config), "dump") == config
+    assert parse_config(yaml.safe_load(yaml.safe_dump(dump_config(config))), "yaml") == config
+
+
+def _write(folder: Path, name: str, value: object) -> Path:
+    path = folder / name
+    path.write_text(value if isinstance(value, str) else yaml.safe_dump(value), encoding="utf-8")
+    return path
+
+
+def test_overlays_hold_only_what_differs(tmp_path):
+    base = _write(tmp_path, "base.yaml", SMALL | {"spark": {"settings": {"a": "1", "b": "2"}}})
+    first = _write(tmp_path, "first.yaml", {"spark": {"settings": {"b": "3"}}, "engine": {"lane": "rows"}})
+    second = _write(tmp_path, "second.yaml", {"tasks": {"spam": {"classes": ["no", "yes", "maybe"]}}})
+    config = load_config(base, first, second)
+    assert config.spark.settings == {"a": "1", "b": "3"}  # mappings are merged
+    assert config.tasks["spam"].classes == ("no", "yes", "maybe")  # lists are replaced
+    assert config.tasks["spam"].lfs == parse_config(SMALL, "").tasks["spam"].lfs
+    assert config.engine.lane == "rows"
+    assert load_config(base, second, first) == config
+
+
+def test_an_overlay_may_be_plain_values_and_the_last_one_wins(tmp_path):
+    base = _write(tmp_path, "base.yaml", SMALL)
+    config = load_config(base, {"engine": {"lane": "rows"}}, {"engine": {"lane": "direct"}})
+    assert config.engine.lane == "direct"
+
+
+def test_paths_start_from_the_folder_of_the_first_file(tmp_path):
+    (tmp_path / "deep").mkdir()
+    base = _write(tmp_path, "base.yaml", SMALL)
+    top = _write(tmp_path / "deep", "top.yaml", {"engine": {"lane": "rows"}})
+    assert load_config(base, top).base_dir == str(tmp_path)
+    assert load_config(base, {"base_dir": "elsewhere"}).base_dir == "elsewhere"
+
+
+def test_loading_changes_neither_the_values_nor_the_file(tmp_path):
+    overlay = {"spark": {"settings": {"a": "1"}}}
+    load_config(_write(tmp_path, "base.yaml", SMALL), overlay)
+    assert overlay == {"spark": {"settings": {"a": "1"}}}
+
+
+def test_a_configuration_does_not_change():
+    config = parse_config(SMALL, "")
+    with pytest.raises(ValueError, match="frozen"):
+        config.project = "other"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"worksapce": "w"}, "unknown key 'worksapce' in here; did you mean 'workspace'?"),
+        ({"spark": {"setings": {}}}, "unknown key 'spark.setings' in here; did you mean 'settings'?"),
+        ({"engine": {"zzz": 1}}, "unknown key 'engine.zzz' in here; it takes ['batch_rows', 'key_check', 'lane',"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
+    _refused(SMALL | change, said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"label_model": {"max_iters": 5}}, "'tasks.spam.label_model.max_iters' in here; did you mean 'max_iter'?"),
+        ({"lfs": {"modles": []}}, "unknown key 'tasks.spam.lfs.modles' in here; did you mean 'modules'?"),
+        (
+            {"lfs": {"declarative": [{"name": "a", "regex": {"column": "c", "patern": "x", "label": 1}}]}},
+            "'tasks.spam.lfs.declarative.0.regex.patern' in here; did you mean 'pattern'?",
+        ),
+        ({"gold": {"column": "g", "splits": ["dev"]}}, "'tasks.spam.gold' in here: 'splits' needs 'split_column'."),
+        ({"gold": {}}, "give exactly one of 'column' (class names or indices) and 'expression' (Spark SQL)."),
+        ({"gold": {"column": "g", "expression": "e"}}, "give exactly one of 'column' (class names or indices)"),
+        ({"gold": {"column": "g", "use": "train"}}, "got 'train'."),
+        ({"classes": ["ham"]}, "got ['ham']."),
+        ({"classes": ["ham", "ham"]}, "classes must differ, got ['ham', 'ham']."),
+        ({"classes": [f"c{i}" for i in range(128)]}, "'tasks.spam.classes' in here: tuple should have at most 127"),
+        ({"lfs": None}, "give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)."),
+        ({"votes": {"table": "v"}}, "give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)."),
+        ({"lfs": {"max_fault_rate": 2}}, "'tasks.spam.lfs.max_fault_rate' in here: input should be less than or equal"),
+        ({"label_model": {"smoothing": -1}}, "greater than or equal to 0, got -1."),
+        ({"label_model": {"tol": float("nan")}}, "'tasks.spam.label_model.tol' in here"),
+        ({"label_model": {"kind": "best"}}, "got 'best'."),
+    ],
+)
+def test_a_wrong_task_is_refused(change, said):
+    _refused(SMALL | {"tasks": {"spam": SMALL["tasks"]["spam"] | change}}, said)
+
+
+@pytest.mark.parametrize(
+    ("lf", "said"),
+    [
+        ({"name": "a b", "expression": {"sql": "x"}}, "got 'a b'."),
+        (
+            {"name": "a"},
+            "LF 'a' needs exactly one of ['keyword', 'regex', 'lookup', 'threshold', 'expression'], got []",
+        ),
+        (
+            {"name": "a", "expression": {"sql": "x"}, "threshold": {"column": "c", "above": 1, "label": 1}},
+            "LF 'a' needs exactly one of ['keyword', 'regex', 'lookup', 'threshold', 'expression'], "
+            "got ['threshold', 'expression'].",
+        ),
+        ({"name": "a", "keyword": {"column": "c", "any": [], "label": 1}}, "got []."),
+        ({"name": "a", "lookup": {"column": "c"}}, "give exactly one of 'values' and 'file'."),
+        ({"name": "a", "lookup": {"column": "c", "values": {"x": 1}, "file": "f"}}, "one of 'values' and 'file'."),
+        (
+            {"name": "a", "threshold": {"column": "c", "label": 1}},
+            "give at least one of 'above', 'at_least', 'below' and 'at_most'.",
+        ),
+    ],
+)
+def test_a_wrong_declarative_lf_is_refused(lf, said):
+    _refused(SMALL | {"tasks": {"spam": {"classes": ["a", "b"], "lfs": {"declarative": [lf]}}}}, said)
+
+
+def test_lf_names_differ_by_more_than_case():
+    lfs = [{"name": name, "expression": {"sql": "x"}} for name in ("lf_a", "LF_A", "lf_b")]
+    task = {"classes": ["a", "b"], "lfs": {"declarative": lfs}}
+    _refused(SMALL | {"tasks": {"spam": task}}, "LF names must differ by more than case: ['lf_a'].")
+
+
+@pytest.mark.parametrize(
+    ("votes", "said"),
+    [
+        ({"format": "long", "lf_column": "lf"}, "a long votes table needs 'lf_column' and 'vote_column'."),
+        ({"vote_column": "v"}, "'lf_column' and 'vote_column' are for format: long."),
+        (
+            {"format": "long", "lf_column": "lf", "vote_column": "v", "columns": ["a"]},
+            "'columns' is for format: wide.",
+        ),
+    ],
+)
+def test_a_wrong_votes_table_is_refused(votes, said):
+    _refused(SMALL | {"tasks": {"t": {"classes": ["a", "b"], "votes": {"table": "v"} | votes}}}, said)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({}, "'source' in here: give exactly one of 'table' and 'query'."),
+        ({"table": "t", "query": "q"}, "give exactly one of 'table' and 'query'."),
+        (
+            {"table": "t", "tables": {"a": "b"}},
+            "'tables' names the tables of a 'query'; for a single table use 'table'.",
+        ),
+        ({"query": "q", "version": 3}, "'version' is of a 'table'; in a query write VERSION AS OF behind the table."),
+        ({"table": "t", "version": -1}, "got -1."),
+        (None, "task 'spam' has LFs to run, so the project needs a 'source'."),
+    ],
+)
+def test_a_wrong_source_is_refused(source, said):
+    _refused(SMALL | {"source": source}, said)
+
+
+def test_gold_without_a_source_needs_a_table():
+    task = {"classes": ["a", "b"], "votes": {"table": "v"}, "gold": {"column": "g"}}
+    _refused(
+        SMALL | {"source": None, "tasks": {"t": task}},
+        "the gold of task 't' needs a 'table', because the project has no 'source'.",
+    )
+
+
+def test_at_most_three_problems_are_told_and_then_a_number():
+    with pytest.raises(ConfigError) as caught:
+        parse_config({f"k{i}": 1 for i in range(4)}, "here")  # and project, workspace, tasks are missing
+    assert str(caught.value).count("\n") == 3
+    assert str(caught.value).endswith("and 4 more.")
+
+
+def test_a_missing_key_is_named():
+    _refused({key: value for key, value in SMALL.items() if key != "workspace"}, "'workspace' in here: field required.")
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no configuration file '.*none\.yaml'\."):
+        load_config(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match=r"the configuration file '.*' cannot be read: .*directory"):
+        load_config(tmp_path)
+    with pytest.raises(ConfigError, match=r"bad\.yaml is not valid YAML: .* line 1, column"):
+        load_config(_write(tmp_path, "bad.yaml", "a: [1"))
+    with pytest.raises(ConfigError, match=r"list\.yaml must be a mapping of keys to values, got list\."):
+        load_config(_write(tmp_path, "list.yaml", [1]))
+
+
+def test_errors_name_all_layers(tmp_path):
+    base = _write(tmp_path, "base.yaml", SMALL)
+    with pytest.raises(ConfigError, match=r"unknown key 'x' in .*base\.yaml \+ the given values; it takes \["):
+        load_config(base, {"x": 1})
+
+
+def _refused(raw: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        parse_config(raw, "here")
+
+
+def test_the_project_is_one_section_of_all():
+    assert ProjectConfig in Section.__subclasses__()
