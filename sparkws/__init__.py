@@ -13,17 +13,19 @@ Names below load what they need when they are first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sparkws.vocab import ABSTAIN
-from sparkws.vocab import VERSION as __version__
+from sparkws.vocab import ABSTAIN, VERSION
 
 if TYPE_CHECKING:
-    from sparkws.config import ProjectConfig, load_config
+    from sparkws.config import ProjectConfig, load_config, parse_config
     from sparkws.engine.session import open_session
     from sparkws.errors import SparkwsError
     from sparkws.labelmodels import DawidSkene, MajorityVote
     from sparkws.lfs import LFSet, labeling_function, preprocessor
     from sparkws.pipeline import run
+    from sparkws.report.text import describe_run
     from sparkws.stats import lf_summary
+
+__version__ = VERSION
 
 __all__ = [
     "ABSTAIN",
@@ -33,10 +35,12 @@ __all__ = [
     "ProjectConfig",
     "SparkwsError",
     "__version__",
+    "describe_run",
     "labeling_function",
     "lf_summary",
     "load_config",
     "open_session",
+    "parse_config",
     "preprocessor",
     "run",
 ]
@@ -47,10 +51,12 @@ _HOMES = {
     "MajorityVote": "sparkws.labelmodels",
     "ProjectConfig": "sparkws.config",
     "SparkwsError": "sparkws.errors",
+    "describe_run": "sparkws.report.text",
     "labeling_function": "sparkws.lfs",
     "lf_summary": "sparkws.stats",
     "load_config": "sparkws.config",
     "open_session": "sparkws.engine.session",
+    "parse_config": "sparkws.config",
     "preprocessor": "sparkws.lfs",
     "run": "sparkws.pipeline",
 }

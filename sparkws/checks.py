@@ -22,7 +22,7 @@ def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality
         raise InvalidLabelMatrix(
             f"L has shape {L.shape}, expected (n, {len(lf_names)}) for {len(lf_names)} labeling functions."
         )
-    outside = (L < ABSTAIN) | (L >= cardinality)
+    outside = (L < ABSTAIN) | (cardinality <= L)
     if outside.any():
         row, column = np.argwhere(outside)[0]
         raise InvalidLabelMatrix(
@@ -63,7 +63,7 @@ def check_columns(table: str, asked: Iterable[str], has: Sequence[str]) -> None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """" Did you mean ...?" when a known name is close to `name`, else nothing."""
+    """ " Did you mean ...?" when a known name is close to `name`, else nothing."""
     close = get_close_matches(name, list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 

@@ -5,6 +5,7 @@ Every default lives here; `conf/base.yaml` says the same with comments, and a te
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -135,8 +136,8 @@ class DeclarativeLFConfig(Section):
     expression: ExpressionConfig | None = None
     owner: str | None = None
     source: str | None = None
-    valid_from: str | None = None
-    valid_to: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
 
     @property
     def kind(self) -> str:
@@ -201,7 +202,7 @@ class LabelModelConfig(Section):
     kind: Literal["majority", "dawid_skene"] = "dawid_skene"
     class_balance: tuple[float, ...] | Literal["estimate", "uniform", "dev"] = "estimate"
     abstain: Literal["auto", "outcome", "missing"] = "auto"
-    smoothing: Annotated[float, Field(ge=0)] = 1.0
+    smoothing: Annotated[float, Field(ge=0)] = 10.0
     max_iter: Annotated[int, Field(ge=1)] = 200
     tol: Annotated[float, Field(ge=0)] = 1e-7
     tie_break_policy: Literal["abstain", "random"] = "abstain"
@@ -283,7 +284,7 @@ def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> 
     """The project described by a file, with overlays (files or plain values) laid over it in order.
 
     Mappings are merged key by key; every other value replaces the one below it. Relative paths of
-    modules, files, tables and the workspace are taken from `base_dir`, by default the folder of the
+    modules, files, tables and the workspace are taken from `base_dir`, and that from the folder of the
     first file.
 
     Raises
@@ -294,7 +295,7 @@ def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> 
     merged: dict[str, Any] = {}
     for layer in (path, *overlays):
         merged = _overlay(merged, layer if isinstance(layer, Mapping) else _read(Path(layer)))
-    merged.setdefault("base_dir", str(Path(path).resolve().parent))
+    merged["base_dir"] = str(Path(path).resolve().parent / Path(merged.get("base_dir", ".")).expanduser())
     return parse_config(merged, " + ".join(_layer_name(layer) for layer in (path, *overlays)))
 
 
@@ -314,7 +315,15 @@ def parse_config(raw: Mapping[str, Any], origin: str) -> ProjectConfig:
 
 def dump_config(config: ProjectConfig) -> dict[str, Any]:
     """The configuration as plain values, complete: `parse_config` gives it back."""
-    return config.model_dump(mode="json")
+    values: dict[str, Any] = _listed(config.model_dump())
+    return values
+
+
+def _listed(value: Any) -> Any:
+    """`value` with lists for tuples, as YAML would read it."""
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return [_listed(inner) for inner in value] if isinstance(value, tuple) else value
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -360,7 +369,7 @@ def _explain(error: ValidationError, origin: str) -> str:
         else:
             message = problem["msg"].removeprefix("Value error, ")
             at = f"{where!r} in {origin}" if where else origin
-            sentences.append(f"{at}: {_lower_first(message)}{_got(problem)}.")
+            sentences.append(f"{at}: {_lower_first(message).rstrip('.')}{_got(problem)}.")
     if len(problems) > 3:
         sentences.append(f"and {len(problems) - 3} more.")
     return "\n".join(sentences)
@@ -372,7 +381,7 @@ def _got(problem: Any) -> str:
 
 
 def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _known_keys(location: Sequence[str | int]) -> list[str]:

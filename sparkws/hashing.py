@@ -35,7 +35,7 @@ def hash_keys(keys: pl.Series) -> NDArray[np.uint64]:
         if isinstance(keys.dtype, pl.Datetime):
             keys = keys.dt.cast_time_unit("us")
         words = keys.to_physical().cast(pl.Int64).to_numpy().view(np.uint64)
-        return _mix(words + _GOLDEN)
+        return _mix(words * _GOLDEN + _GOLDEN)
     if keys.dtype == pl.Binary:
         return _hash_bytes(keys)
     return _hash_bytes(keys.cast(pl.String).cast(pl.Binary))

@@ -5,10 +5,10 @@ differs from its last success in the ledger, and is skipped otherwise. Steps com
 and name the versions that they were made from, so a job killed anywhere and run again converges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sparkws.checks import did_you_mean
+from sparkws.checks import did_you_mean, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
 from sparkws.engine.lanes import Options
 from sparkws.engine.reach import probe
@@ -17,7 +17,7 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, TableVersion, Transition, open_table, query
 from sparkws.errors import ConfigError
 from sparkws.labelmodels import steps as labelmodel_steps
-from sparkws.lfs import lfset_of
+from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs import steps as lf_steps
 from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
@@ -26,13 +26,21 @@ from sparkws.stats import steps as stats_steps
 from sparkws.vocab import ITEM_ID
 
 
-def run(spark: SparkSession, config: ProjectConfig, *, tasks: Sequence[str] | None = None) -> RunResult:
+def run(
+    spark: SparkSession,
+    config: ProjectConfig,
+    *,
+    tasks: Sequence[str] | None = None,
+    functions: Mapping[str, Iterable[LabelingFunction]] | None = None,
+) -> RunResult:
     """Bring the tables of a project up to date and tell what was done.
 
     Parameters
     ----------
     tasks : sequence of str, optional
         Run these tasks only; all by default.
+    functions : mapping of str to labeling functions, optional
+        Functions of a notebook, by task: they go before those that the configuration names.
 
     Raises
     ------
@@ -47,7 +55,9 @@ def run(spark: SparkSession, config: ProjectConfig, *, tasks: Sequence[str] | No
     job = _prepare(spark, config, workspace, source)
     steps: list[StepResult] = []
     for name in chosen:
-        steps += _run_task(spark, job, name, config.tasks[name], source)
+        task = config.tasks[name]
+        lfset = _functions_of(name, task, config.base_dir, functions or {})
+        steps += _run_task(spark, job, name, task, source, lfset)
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
 
 
@@ -57,6 +67,21 @@ def _chosen_tasks(config: ProjectConfig, tasks: Sequence[str] | None) -> tuple[s
             hint = did_you_mean(task, config.tasks)
             raise ConfigError(f"there is no task {task!r}; the project has {sorted(config.tasks)}.{hint}")
     return tuple(config.tasks) if tasks is None else tuple(tasks)
+
+
+def _functions_of(
+    name: str, task: TaskConfig, base_dir: str, functions: Mapping[str, Iterable[LabelingFunction]]
+) -> LFSet | None:
+    """The functions that a task runs; None where its votes are made elsewhere."""
+    given = tuple(functions.get(name, ()))
+    if task.lfs is None:
+        if given:
+            raise ConfigError(
+                f"task {name!r} takes its votes from a table, so it cannot run {first_few([lf.name for lf in given])}."
+            )
+        return None
+    configured = bool(task.lfs.modules or task.lfs.declarative) or not given
+    return LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])
 
 
 def _open_source(spark: SparkSession, config: ProjectConfig) -> Source:
@@ -80,17 +105,19 @@ def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, s
     return Job(config=config, workspace=workspace, options=replace(options, reach=reach), direct=direct)
 
 
-def _run_task(spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source | None) -> list[StepResult]:
-    gold = None if task.gold is None else _gold_step(spark, job, name, task, task.gold, source)
-    if task.lfs is not None:
+def _run_task(
+    spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source | None, lfset: LFSet | None
+) -> list[StepResult]:
+    if lfset is not None:
         assert source is not None
-        votes = _votes_step(spark, job, name, task, source)
+        votes = _votes_step(spark, job, name, task, source, lfset)
     else:
         votes = _import_step(spark, job, name, task)
+    gold = None if task.gold is None else _gold_step(spark, job, name, task, task.gold, source)
     stats = _stats_step(spark, job, name, task, votes, gold)
     model = _model_step(spark, job, name, task, votes, stats)
     labels = _labels_step(spark, job, name, task, votes, gold, model)
-    return [step for step in (gold, votes, stats, model, labels) if step is not None]
+    return [step for step in (votes, gold, stats, model, labels) if step is not None]
 
 
 def _gold_step(
@@ -103,19 +130,22 @@ def _gold_step(
     target = job.workspace.table(f"{name}_gold")
 
     def act(transition: Transition) -> Done:
-        version, n_rows = stats_steps.make_gold(spark, gold, known, key, task.classes, target, transition)
+        # The keys of the source were checked before its votes were committed.
+        must_check = gold.table is not None and job.config.engine.key_check != "trust"
+        version, n_rows = stats_steps.make_gold(
+            spark, gold, known, key, task.classes, target, transition, must_check_keys=must_check
+        )
         return Done(outputs={f"{name}_gold": version}, n_rows=n_rows, details={})
 
     made_of = {"gold": gold.model_dump(mode="json"), "classes": list(task.classes), "key": key}
     return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act)
 
 
-def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source) -> StepResult:
+def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source, lfset: LFSet) -> StepResult:
     config = job.config
     assert task.lfs is not None
     assert config.source is not None
     key, lfs = config.source.key, task.lfs
-    lfset = lfset_of(lfs, config.base_dir)
     step = f"{name}.votes"
 
     def act(transition: Transition) -> Done:

@@ -21,6 +21,9 @@ LEVEL: Final = "level"
 N_ITEMS: Final = "n_items"
 GOLD: Final = "gold"
 
+# Columns that stand beside those of labeling functions.
+RESERVED: Final = frozenset({ITEM_ID, GOLD})
+
 # Values of `label_status`.
 LABELED: Final = "labeled"
 ABSTAINED: Final = "abstain"

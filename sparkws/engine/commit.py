@@ -45,7 +45,9 @@ def commit_files(
             str(folder), delta_schema, new, mode="error", configuration=configuration, commit_properties=properties
         )
     else:
-        table.create_write_transaction(list[AddAction | RemoveAction](new), "overwrite", delta_schema, commit_properties=properties)
+        table.create_write_transaction(
+            list[AddAction | RemoveAction](new), "overwrite", delta_schema, commit_properties=properties
+        )
     return DeltaTable(str(folder)).version()
 
 

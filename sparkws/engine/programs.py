@@ -6,7 +6,6 @@ the task was given by number.
 """
 
 import json
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -153,8 +152,13 @@ class WriteUnits(Generic[S]):
         name = f"part-{sha256(unit.path.encode()).hexdigest()[:16]}-{unit.row_groups[0]}-{attempt}.parquet"
         path = self.folder / name
         rows.write_parquet(path, compression="zstd", statistics=False)
-        add = {"path": name, "size": path.stat().st_size, "stats": json.dumps(log_statistics(rows))}
-        add["modified"] = int(os.stat(path).st_mtime * 1000)
+        facts = path.stat()
+        add = {
+            "path": name,
+            "size": facts.st_size,
+            "modified": int(facts.st_mtime * 1000),
+            "stats": json.dumps(log_statistics(rows)),
+        }
         return {"add": json.dumps(add), "n_rows": rows.height, "statistic": pack(self.kernel, value)}
 
 

@@ -30,6 +30,7 @@ RUNTIME_SETTINGS: Final[Mapping[str, str]] = {
 LOCAL_SETTINGS: Final[Mapping[str, str]] = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     # The defaults of 50 and 10,000 tasks suit clusters; on one machine they cost seconds a commit.
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
@@ -42,7 +43,11 @@ LOCAL_SETTINGS: Final[Mapping[str, str]] = {
 
 
 def open_session(
-    config: SparkConfig, *, app_name: str, submitted: bool = False, settings: Mapping[str, str] | None = None
+    config: SparkConfig | None = None,
+    *,
+    app_name: str = "sparkws",
+    submitted: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> SparkSession:
     """The session to work in.
 
@@ -50,6 +55,7 @@ def open_session(
     Connect; the one that spark-submit configured when `submitted`; else a local one of our own, on
     `config.master`, local[*] by default. `settings` go over those of `config`.
     """
+    config = config or SparkConfig()
     running = SparkSession.getActiveSession()
     if running is not None:
         return _set_runtime(running)

@@ -239,9 +239,7 @@ def write_rows(
     elif mode == "append":
         write_deltalake(str(folder), table, mode="append", commit_properties=properties)
     else:
-        write_deltalake(
-            str(folder), table, mode="overwrite", schema_mode="overwrite", commit_properties=properties
-        )
+        write_deltalake(str(folder), table, mode="overwrite", schema_mode="overwrite", commit_properties=properties)
     return DeltaTable(str(folder)).version()
 
 
@@ -310,7 +308,8 @@ def _of_spark(spark: SparkSession, ref: TableRef, folder: Path | None, version: 
     try:
         newest = spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT 1").collect()[0]["version"]
         at = newest if version is None else version
-        schema = polars_schema_of_spark(spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(at)}").schema)
+        rows = spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(at)}")  # noqa: S608  # the name is quoted
+        schema = polars_schema_of_spark(rows.schema)
     except PySparkException as error:
         raise TableNotFound(f"there is no Delta table {str(ref)!r}: {_first_line(error)}.") from None
     return TableVersion(ref, at, folder, schema, "its log cannot be read beside Spark")

@@ -42,8 +42,8 @@ def to_polars(batch: pa.RecordBatch | pa.Table, schema: pl.Schema | None = None)
 
 
 def _arrow_types(schema: pl.Schema) -> list[pa.DataType]:
-    types: list[pa.DataType] = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema.types
-    return types
+    empty = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return [field.type for field in empty.schema]
 
 
 def _narrow(dtype: pa.DataType) -> pa.DataType:

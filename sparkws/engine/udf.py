@@ -39,7 +39,8 @@ class _Transform:
         return self._run(table).to_struct_array().combine_chunks()
 
     def of_pandas(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return self._run(pa.Table.from_pandas(rows, preserve_index=False)).to_pandas(integer_object_nulls=True)
+        votes: pd.DataFrame = self._run(pa.Table.from_pandas(rows, preserve_index=False)).to_pandas()
+        return votes
 
     def _run(self, table: pa.Table) -> pa.Table:
         limit_threads(1)

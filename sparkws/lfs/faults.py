@@ -106,8 +106,8 @@ def load(rows: pl.DataFrame) -> Faults:
 class FaultLog:
     """Collects the faults of one batch; costs nothing while there are none."""
 
-    def __init__(self, keys: pl.Series, fingerprints: Mapping[str, str]) -> None:
-        self.keys, self.fingerprints = keys, fingerprints
+    def __init__(self, keys: pl.Series, fingerprints: Mapping[str, str], *, may_fail: bool = True) -> None:
+        self.keys, self.fingerprints, self.may_fail = keys, fingerprints, may_fail
         self._counts: Counter[tuple[str, str]] = Counter()
         self._first: dict[str, tuple[int, BaseException]] = {}
         # For each LF a heap of its smallest ranks, negated: the greatest of them is on top.
@@ -122,7 +122,7 @@ class FaultLog:
         """Note that `lf` raised on an item of the batch."""
         error_class = type(error).__name__
         self._counts[lf, error_class] += 1
-        self._first.setdefault(lf, (row, error))
+        self._keep_first(lf, row, error)
         kept = self._kept.setdefault(lf, [])
         rank = int(self.ranks[row])
         if len(kept) < SAMPLE_PER_LF:
@@ -136,9 +136,13 @@ class FaultLog:
             return
         error_class, message = type(error).__name__, _message(error)
         self._counts[lf, error_class] += len(self.keys)
-        self._first.setdefault(lf, (0, error))
+        self._keep_first(lf, 0, error)
         rows = np.argsort(self.ranks, kind="stable")[:SAMPLE_PER_LF]
         self._kept[lf] = [(-int(self.ranks[row]), int(row), error_class, message) for row in rows]
+
+    def _keep_first(self, lf: str, row: int, error: BaseException) -> None:
+        if self.may_fail:  # an exception holds on to all that its function saw, so none is kept without need
+            self._first.setdefault(lf, (row, error))
 
     def faults(self) -> Faults:
         """The faults of the batch."""

@@ -5,13 +5,13 @@ defaults and what it closes over belong to it, as far as they are the project's 
 only the name of what is used counts, of an object that is not plain data only its type.
 """
 
-import dataclasses
 import dis
 import enum
 import functools
 import hashlib
 import json
 import re
+import sys
 import sysconfig
 import types
 from collections.abc import Iterable, Mapping
@@ -131,21 +131,30 @@ class _Walk:
             return ["empty"]
 
     def _class(self, cls: type) -> Any:
-        name = ["class", cls.__module__.rpartition(".")[2], cls.__qualname__]
         if issubclass(cls, enum.Enum):
-            return [*name, [[member.name, self.canonical(member.value)] for member in cls]]
-        members = {key: getattr(member, "__func__", member) for key, member in vars(cls).items()}
-        functions = [member for member in members.values() if isinstance(member, types.FunctionType)]
-        if not functions or not is_own(functions[0].__code__.co_filename, self.home):
-            return name
-        plain = [[key, self.canonical(member)] for key, member in sorted(members.items()) if not key.startswith("__")]
-        return [*name, plain]
+            return ["enum", cls.__qualname__, [[member.name, self.canonical(member.value)] for member in cls]]
+        if not self._is_own_class(cls):
+            return ["library", cls.__module__, cls.__qualname__]
+        members = {
+            key: getattr(member, "__func__", getattr(member, "fget", member)) for key, member in vars(cls).items()
+        }
+        told = [
+            [key, self.canonical(member)]
+            for key, member in sorted(members.items())
+            if isinstance(member, types.FunctionType) or not key.startswith("__")
+        ]
+        # Without its module, whose name follows the path where functions are loaded from a file.
+        return ["class", cls.__qualname__, [self.canonical(base) for base in cls.__bases__], told]
 
     def _object(self, value: Any) -> Any:
-        of = self._class(type(value))
-        if dataclasses.is_dataclass(value) or len(of) > 3:
-            return ["object", of, self.canonical(dict(getattr(value, "__dict__", {})))]
-        return ["object", type(value).__module__, type(value).__qualname__]
+        if self._is_own_class(type(value)):
+            return ["object", self.canonical(type(value)), self.canonical(dict(getattr(value, "__dict__", {})))]
+        return ["library", type(value).__module__, type(value).__qualname__]
+
+    def _is_own_class(self, cls: type) -> bool:
+        if cls.__module__.partition(".")[0] in sys.stdlib_module_names:
+            return False
+        return is_own(getattr(sys.modules.get(cls.__module__), "__file__", None), self.home)
 
 
 def _parts(value: Any) -> Iterable[Any] | None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property, partial
 from typing import Any, Final, Literal, overload
 
@@ -17,7 +17,7 @@ from sparkws.lfs.fingerprint import fingerprint_of
 from sparkws.lfs.preprocess import Preprocessor, chain_of, check_pre
 from sparkws.lfs.reads import find_reads
 from sparkws.lfs.rows import Row
-from sparkws.vocab import ITEM_ID
+from sparkws.vocab import RESERVED
 
 Vectorized = Literal["polars", "arrow"]
 VECTORIZED: Final = ("polars", "arrow")
@@ -182,8 +182,10 @@ def _check_name(name: object) -> None:
             f"{name!r} cannot be the name of a labeling function, because it becomes a column: "
             "use letters, digits and underscores, not starting with a digit."
         )
-    if name.lower() == ITEM_ID:
-        raise InvalidFunction(f"{name!r} cannot be the name of a labeling function: the key's column has that name.")
+    if name.lower() in RESERVED:
+        raise InvalidFunction(
+            f"{name!r} cannot be the name of a labeling function: a column beside its votes has that name."
+        )
 
 
 def _check_vectorized(lf: LabelingFunction) -> None:
@@ -212,6 +214,8 @@ def _check_call(lf: LabelingFunction) -> None:
 
 
 def _as_date(name: str, option: str, value: object) -> date | None:
+    if isinstance(value, datetime):
+        return value.date()
     if value is None or isinstance(value, date):
         return value
     try:

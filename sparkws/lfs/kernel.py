@@ -104,7 +104,7 @@ class VotesKernel:
                 f"key column {self.key!r} has {keys.null_count():,} NULLs in a batch of {len(keys):,} items; "
                 "every item needs an id of its own. Filter them out, or name another 'source.key'."
             )
-        log = FaultLog(keys, self.fingerprints)
+        log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail")
         votes = {**self._declarative(batch, log), **self._rows(batch, log)}
         for lf in self.lfset:
             if lf.vectorized is not None:

@@ -142,6 +142,29 @@ class LFSet:
             frame, key = frame.with_row_index(_ROW), _ROW
         return VotesKernel(self, tuple(classes), key, frame.schema, on_fault).run(frame)[0]
 
+    def as_udf(self, *, classes: Sequence[str], on_fault: Literal["quarantine", "fail"] = "quarantine") -> Any:
+        """All functions as one Spark UDF: a struct of columns in, a struct with a vote for each function out.
+
+        The votes are those of the votes table. Call it as `f(struct("*"))` on a data frame, or register it
+        and write `SELECT f(struct(*)) AS votes FROM items`.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            The names of the classes, in the order of their indices.
+        on_fault : {"quarantine", "fail"}
+            A function that raises votes NULL, or fails the query.
+        """
+        from sparkws.engine.udf import struct_udf  # the engine needs Spark, a set does not
+
+        for lf in self.lfs:
+            _ = lf.fingerprint  # computed here and carried along: workers lack the sources
+
+        def vote(rows: pl.DataFrame) -> pl.DataFrame:
+            return self.apply(rows, classes=classes, on_fault=on_fault).drop(ITEM_ID)
+
+        return struct_udf(vote, pl.Schema(dict.fromkeys(self.names, pl.Int8())))
+
 
 _ROW = "__row__"
 _DESCRIPTION = pl.Schema(
@@ -183,7 +206,7 @@ def as_frame(data: Any) -> pl.DataFrame:
     if isinstance(data, pa.Table | pa.RecordBatch):
         return pl.DataFrame(pl.from_arrow(data))
     if type(data).__module__.partition(".")[0] == "pandas":
-        return pl.from_pandas(data)
+        return pl.DataFrame(pl.from_pandas(data))
     raise ConfigError(f"expected a polars, pandas or Arrow table, got {type(data).__name__}.")
 
 

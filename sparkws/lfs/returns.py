@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import InvalidVote
@@ -119,17 +120,17 @@ def explain_invalid(value: object, classes: Sequence[str]) -> str:
 
 
 def _as_series(name: str, returned: Any) -> pl.Series:
-    if not isinstance(returned, pl.Series) and getattr(returned, "ndim", 1) != 1:
-        raise InvalidVote(
-            f"{name!r} returned an array of shape {returned.shape} for a batch, expected one vote an item."
-        )
-    try:
-        series = returned if isinstance(returned, pl.Series) else pl.Series(values=returned)
-    except (TypeError, ValueError, pl.exceptions.PolarsError):
+    of_pandas = type(returned).__module__.partition(".")[0] == "pandas"
+    if not (of_pandas or isinstance(returned, pl.Series | pa.Array | pa.ChunkedArray | np.ndarray)):
         raise InvalidVote(
             f"{name!r} returned {_SHORT.repr(returned)} ({type(returned).__name__}) for a batch, "
             "expected a polars Series, an Arrow or NumPy array, or a list."
-        ) from None
+        )
+    if getattr(returned, "ndim", 1) != 1:
+        raise InvalidVote(
+            f"{name!r} returned an array of shape {returned.shape} for a batch, expected one vote an item."
+        )
+    series = returned if isinstance(returned, pl.Series) else pl.Series(values=returned)
     if not (series.dtype.is_integer() or series.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
         raise InvalidVote(f"{name!r} returned values of type {series.dtype}; {_NEEDS}, with null to abstain.")
     return series

@@ -53,7 +53,8 @@ def bind_sql(name: str, sql: str, schema: pl.Schema, *, is_condition: bool) -> p
             f"{did_you_mean(missing[0], schema)}"
         )
     try:
-        dtype = pl.LazyFrame(schema=schema).select(expression.alias("vote")).collect_schema()["vote"]
+        # Evaluated, because the planner lets pass what fails on any data, such as UPPER of a number.
+        dtype = pl.DataFrame(schema=schema).with_columns(expression.alias("vote"))["vote"].dtype
     except POLARS_ERRORS as error:
         raise InvalidFunction(f"{name!r} has the expression {sql!r}, which does not fit: {reason(error)}.") from None
     if is_condition and dtype not in (pl.Boolean, pl.Null):

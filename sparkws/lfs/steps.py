@@ -7,8 +7,9 @@ from sparkws.engine.refs import TableRef
 from sparkws.engine.relational import distinct_values, pivot_votes
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, Transition, write_rows
+from sparkws.lfs.faults import Faults
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
-from sparkws.lfs.kernel import Faults, VotesKernel
+from sparkws.lfs.kernel import VotesKernel
 from sparkws.lfs.lfset import LFSet
 
 _MOST_SOURCES = 10_000  # columns of a votes table made from a long one

@@ -13,13 +13,18 @@ from sparkws.stats.analysis import render
 logger = logging.getLogger(__name__)
 
 
-def log_report(result: RunResult) -> None:
-    """Log what each task's steps found, and where the tables are."""
-    for task in result.tasks:
-        logger.info("\n%s", task_report(task, result))
+def describe_run(result: RunResult) -> str:
+    """What each task's steps found, and where the tables are, as text."""
+    parts = [task_report(task, result) for task in result.tasks]
     if result.is_unchanged:
-        logger.info("nothing has changed since the last run; all tables stand as they are.")
-    logger.info("tables are in %s", result.workspace)
+        parts.append("nothing has changed since the last run; all tables stand as they are.")
+    parts.append(f"tables are in {result.workspace}")
+    return "\n\n".join(parts)
+
+
+def log_report(result: RunResult) -> None:
+    """Log the text of `describe_run`."""
+    logger.info("\n%s", describe_run(result))
 
 
 def log_functions(task: str, described: pl.DataFrame) -> None:

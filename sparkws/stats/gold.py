@@ -62,6 +62,9 @@ class GoldKernel:
         n_null = batch[self.key].null_count()
         if n_null:
             raise InvalidKeys(f"{n_null:,} gold items have NULL in their key {self.key!r}; every item needs a key.")
+        dtype = batch.schema[self.column]
+        if dtype.is_nested() or dtype.is_temporal() or dtype == pl.Binary:
+            raise InvalidGold(f"the gold column {self.column!r} is {dtype}, expected class names or indices.")
         index = class_indices(batch[self.column], self.classes)
         _check_all_known(batch[self.key], batch[self.column], index, self.classes)
         split = pl.lit(None, pl.String) if self.split_column is None else pl.col(self.split_column).cast(pl.String)
@@ -71,7 +74,7 @@ class GoldKernel:
 
 
 def class_indices(values: pl.Series, classes: Sequence[str]) -> pl.Series:
-    """The class index of every value as Int8, NULL where there is no such class.
+    """The class index of every name or number as Int8, NULL where there is no such class.
 
     >>> class_indices(pl.Series(["SPAM", "HAM", "SPAN"]), ["HAM", "SPAM"]).to_list()
     [1, 0, None]
@@ -80,8 +83,6 @@ def class_indices(values: pl.Series, classes: Sequence[str]) -> pl.Series:
         index = {name: position for position, name in enumerate(classes)}
         return values.cast(pl.String).replace_strict(index, default=None, return_dtype=pl.Int8)
     if values.dtype == pl.Boolean and len(classes) != 2:
-        return pl.Series(values.name, [None] * len(values), pl.Int8)
-    if not (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)):
         return pl.Series(values.name, [None] * len(values), pl.Int8)
     number = values.cast(pl.Float64)  # exact for every index; whole floats come from tables with NULLs
     fits = (number >= 0) & (number < len(classes)) & (number == number.floor())

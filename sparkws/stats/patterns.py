@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparkws import hashing
-from sparkws.checks import check_columns, did_you_mean, first_few
+from sparkws.checks import check_columns, check_label_matrix, did_you_mean, first_few
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
 from sparkws.vocab import ABSTAIN, GOLD, ITEM_ID, LEVEL, N_ITEMS
@@ -143,6 +143,36 @@ class PatternsKernel:
         if is_whole:
             _check_not_negative(value)
         return value
+
+
+def of_matrix(
+    L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int, gold: NDArray[np.int8] | None = None
+) -> Patterns:
+    """The pattern counts of a label matrix that is in memory; without keys, so all of level 0.
+
+    Parameters
+    ----------
+    L : (n, m) int8 array in {-1, 0..k-1}
+    lf_names : sequence of m str
+    cardinality : int
+    gold : (n,) int8 array in {-1, 0..k-1}, optional
+        The known classes, -1 where unknown.
+
+    Raises
+    ------
+    InvalidLabelMatrix
+        If `L` or `gold` holds anything else, or has another shape.
+    """
+    check_label_matrix(L, lf_names, cardinality)
+    known = np.full(len(L), ABSTAIN, np.int8) if gold is None else gold
+    check_label_matrix(known[:, None], [GOLD], cardinality)
+    votes = pl.DataFrame([pl.Series(name, L[:, j], dtype=pl.Int8) for j, name in enumerate(lf_names)])
+    rows = votes.select(pack(lf_names, cardinality)).with_columns(
+        pl.Series(GOLD, known, dtype=pl.Int8),
+        pl.lit(0, pl.Int8).alias(LEVEL),
+        pl.lit(1, pl.Int64).alias(N_ITEMS),
+    )
+    return Patterns(tuple(lf_names), cardinality, _aggregate(rows))
 
 
 def dump_schema(lf_names: Sequence[str], cardinality: int) -> pl.Schema:

@@ -11,7 +11,16 @@ from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batche
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.relational import choose_columns, join_gold, negate
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, TableVersion, Transition, count_by, open_version, read_rows, write_frame, write_rows
+from sparkws.engine.tables import (
+    Source,
+    TableVersion,
+    Transition,
+    count_by,
+    open_version,
+    read_rows,
+    write_frame,
+    write_rows,
+)
 from sparkws.stats import counters as counting
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.gold import GoldKernel
@@ -38,6 +47,8 @@ def make_gold(
     classes: tuple[str, ...],
     target: TableRef,
     transition: Transition,
+    *,
+    must_check_keys: bool,
 ) -> tuple[int, int]:
     """Write the known classes of items, and give the table's version and its rows.
 
@@ -46,11 +57,12 @@ def make_gold(
     InvalidKeys, InvalidGold, ConfigError
         For a key that is NULL or there twice, a class that does not exist, an expression that fails.
     """
+    if must_check_keys:
+        check_keys(spark, source, key)
     expressions = {ITEM_ID: quote_column(key), CLASS: config.expression or quote_column(config.column or "")}
     expressions[SPLIT] = quote_column(config.split_column) if config.split_column else "CAST(NULL AS STRING)"
     among = (SPLIT, config.splits) if config.splits is not None else None
     chosen = choose_columns(spark, source, expressions, not_null=CLASS, among=among)
-    check_keys(spark, chosen, ITEM_ID)
     kernel = GoldKernel(ITEM_ID, CLASS, SPLIT, classes, chosen.schema[ITEM_ID])
     with our_errors():
         version = write_frame(spark, target, map_batches(spark, kernel, chosen), transition=transition)

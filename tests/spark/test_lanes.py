@@ -249,7 +249,7 @@ def test_an_error_in_a_task_comes_back_as_itself_and_commits_nothing(
 
 def test_missing_columns_are_named_before_any_work(spark: SparkSession, table: TableRef) -> None:
     one_file(items(spark, 5).drop("text"), table.path)
-    with pytest.raises(MissingColumns, match="lacks .'item_id', 'lf_a'"):
+    with pytest.raises(MissingColumns, match=r"lacks \['item_id', 'lf_a'\]"):
         reduce_batches(spark, PatternsKernel(("lf_a",), 2), open_version(spark, table))
 
 

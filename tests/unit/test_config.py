@@ -76,16 +76,19 @@ _names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
     classes=st.lists(st.text(min_size=1), min_size=2, max_size=5, unique=True),
     lane=st.sampled_from(["auto", "direct", "rows"]),
     rate=st.floats(0, 1),
-    balance=st.sampled_from(["estimate", "uniform", "dev", [0.25, 0.75]]),
+    balance=st.sampled_from(["estimate", "uniform", "dev", "shares"]),
     spark_settings=st.dictionaries(st.text(), st.text(), max_size=3),
     mapping=st.dictionaries(st.one_of(st.text(max_size=3), st.integers(-1, 9)), st.integers(-1, 1), max_size=3),
 )
 def test_any_configuration_is_what_its_dump_says(project, classes, lane, rate, balance, spark_settings, mapping):
+    shares = [1 / len(classes)] * len(classes) if balance == "shares" else balance
+    gold = {"gold": {"column": "g", "use": "dev"}} if balance == "dev" else {}
+    model = {"label_model": {"class_balance": shares}}
     raw = {
         **SMALL,
         "project": project,
         "tasks": {
-            "a": {"classes": classes, "lfs": {"max_fault_rate": rate}, "label_model": {"class_balance": balance}},
+            "a": {"classes": classes, "lfs": {"max_fault_rate": rate}, **model, **gold},
             "b": {"classes": classes, "votes": {"table": "t", "mapping": mapping}},
         },
         "engine": {"lane": lane},
@@ -174,6 +177,8 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
         ({"label_model": {"smoothing": -1}}, "greater than or equal to 0, got -1."),
         ({"label_model": {"tol": float("nan")}}, "'tasks.spam.label_model.tol' in here"),
         ({"label_model": {"kind": "best"}}, "got 'best'."),
+        ({"label_model": {"class_balance": "dev"}}, "class_balance: dev needs gold with use: dev or use: clamp."),
+        ({"label_model": {"class_balance": [1]}}, "class_balance has 1 values, expected 2, one for each class."),
     ],
 )
 def test_a_wrong_task_is_refused(change, said):

@@ -22,7 +22,7 @@ def _mix(x: int) -> int:
 
 
 def _hash_word(value: int) -> int:
-    return _mix((value + 0x9E3779B97F4A7C15) & _64)
+    return _mix((value * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & _64)
 
 
 def _hash_bytes(key: bytes) -> int:
@@ -43,9 +43,9 @@ def _hash_bytes(key: bytes) -> int:
         ("123456789", 0x487BCDA96DEB1EED),
         ("Zürich ☃", 0x612FE6B3E20531DB),
         (0, 0xE220A8397B1DCDAF),
-        (1, 0x910A2DEC89025CC1),
-        (-1, 0xE4D971771B652C20),
-        (2**63 - 1, 0x2A67D7552E039EA7),
+        (1, 0x6E789E6AA1B965F4),
+        (-1, 0x0000000000000000),
+        (2**63 - 1, 0x25C26EA579CEA98A),
         (-(2**63), 0x481EC0A212A9F3DB),
     ],
 )

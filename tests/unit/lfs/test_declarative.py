@@ -14,6 +14,8 @@ from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.lfs import LFSet, VotesKernel, declarative_lfs
 from sparkws.vocab import ABSTAIN
 
+QUICK = settings(max_examples=25, deadline=None)
+
 CLASSES = ("ham", "spam")
 # Letters that fold to ASCII (the Kelvin sign, the long s), letters that do not, marks, joiners, newlines.
 HOSTILE = "aAgGoOdDkK\u212asS\u017féÉıİßẞ.:)(-+_c \n\t0!\u0301\u200d𝒳\\["
@@ -30,8 +32,10 @@ def votes(lf, values, dtype=pl.String):
 
 
 def is_word(character):
-    return unicodedata.category(character) in ("Nd", "Nl", "Pc") or unicodedata.category(character)[0] in "LM" or (
-        character in "\u200c\u200d"
+    return (
+        unicodedata.category(character) in ("Nd", "Nl", "Pc")
+        or unicodedata.category(character)[0] in "LM"
+        or (character in "\u200c\u200d")
     )
 
 
@@ -54,7 +58,7 @@ def contains(text, word, *, whole, fold_case):
     return False
 
 
-@settings(max_examples=60)
+@QUICK
 @given(texts, st.lists(st.sampled_from(WORDS), min_size=1, unique=True), st.booleans(), st.booleans())
 def test_keyword(values, words, whole, case_sensitive):
     match = "word" if whole else "substring"
@@ -77,7 +81,7 @@ def test_keyword_by_hand():
 PATTERNS = (r"!{2,}", r"[:;]-?\)", "go+d", "a.d", "^a", r"(?m)^a", "é", r"\\", r"[^a-z]s")
 
 
-@settings(max_examples=60)
+@QUICK
 @given(texts, st.sampled_from(PATTERNS))
 def test_regex(values, pattern):
     lf_a = lf(regex={"column": "c", "pattern": pattern, "label": "ham"})
@@ -96,6 +100,7 @@ bounds = st.dictionaries(
 )
 
 
+@QUICK
 @given(st.lists(numbers, max_size=20), bounds)
 def test_threshold(values, bounds):
     lf_a = lf(threshold={"column": "c", **bounds, "label": 1})
@@ -112,6 +117,7 @@ def test_threshold_takes_every_number(dtype):
     assert votes(lf(threshold={"column": "c", "above": 1.5, "label": 1}), [1, 2, None], dtype) == [-1, 1, -1]
 
 
+@QUICK
 @given(texts, st.dictionaries(st.sampled_from(["a", "", "A", "0", "\n"]), st.sampled_from([0, "spam", -1]), min_size=1))
 def test_lookup(values, known):
     lf_a = lf(lookup={"column": "c", "values": known})
@@ -137,6 +143,7 @@ def test_lookup_from_a_file(tmp_path):
     assert votes(declarative_lfs([config], tmp_path)[0], ["good", "a, b", "7", "x", None]) == [0, 1, -1, -1, -1]
 
 
+@QUICK
 @given(st.lists(st.tuples(st.none() | st.text("ab", max_size=3), st.none() | st.integers(0, 4)), max_size=20))
 def test_expression(rows):
     frame = pl.DataFrame(rows, {"c": pl.String, "n": pl.Int64}, orient="row")
@@ -187,8 +194,14 @@ def test_is_refused_when_loaded(kind, message):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ({"keyword": {"column": "n", "any": ["a"], "label": 0}}, "is a keyword LF, which needs text, but column 'n' is"),
-        ({"regex": {"column": "n", "pattern": "a", "label": 0}}, "is a regex LF, which needs text, but column 'n' is Int"),
+        (
+            {"keyword": {"column": "n", "any": ["a"], "label": 0}},
+            "is a keyword LF, which needs text, but column 'n' is",
+        ),
+        (
+            {"regex": {"column": "n", "pattern": "a", "label": 0}},
+            "is a regex LF, which needs text, but column 'n' is Int",
+        ),
         ({"threshold": {"column": "c", "above": 1, "label": 0}}, "needs a number, but column 'c' is String."),
         ({"lookup": {"column": "f", "values": {"a": 0}}}, "needs text or integers, but column 'f' is Float64."),
         ({"lookup": {"column": "n", "values": {"a": 0}}}, "'lf_a' has the value 'a', but its column is Int64"),

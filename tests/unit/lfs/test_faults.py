@@ -10,6 +10,8 @@ from sparkws.hashing import hash_keys
 from sparkws.lfs import faults
 from sparkws.lfs.faults import MESSAGE_LENGTH, SAMPLE_PER_LF, FaultLog, Faults
 
+QUICK = settings(max_examples=25, deadline=None)
+
 FINGERPRINTS = {"lf_a": "aa", "lf_b": "bb"}
 # (item, LF, exception) for each fault; an item fails an LF at most once.
 raised = st.dictionaries(
@@ -27,7 +29,7 @@ def of(items, raised):
     return log.faults()
 
 
-@settings(max_examples=60)
+@QUICK
 @given(raised, st.permutations(range(61)), st.integers(0, 61), st.integers(0, 61))
 def test_any_split_in_any_order_gives_one_answer(raised, order, cut, other):
     low, high = sorted((cut, other))
@@ -39,6 +41,7 @@ def test_any_split_in_any_order_gives_one_answer(raised, order, cut, other):
     assert faults.load(faults.dump(whole)) == whole
 
 
+@QUICK
 @given(raised)
 def test_equals_the_naive_sample(raised):
     whole = of(list(range(61)), raised)
@@ -69,6 +72,7 @@ def test_by_hand():
     assert Faults().sample.schema == got.sample.schema
 
 
+@QUICK
 @given(st.lists(st.integers(), unique=True, max_size=40))
 def test_failing_at_once_is_failing_everywhere(items):
     at_once, one_by_one = (FaultLog(pl.Series(items, dtype=pl.Int128), FINGERPRINTS) for _ in range(2))
@@ -83,8 +87,11 @@ def test_fail_names_the_first():
     log.fail()
     log.record("lf_a", 1, KeyError("url"))
     log.record("lf_a", 2, ValueError())
-    with pytest.raises(FunctionFailed, match=r"'lf_a' raised on 2 of 3 items of a batch; first on item_id 'a17': "
-                       r"KeyError\('url'\). Mend it, or set on_fault: quarantine.") as caught:
+    with pytest.raises(
+        FunctionFailed,
+        match=r"'lf_a' raised on 2 of 3 items of a batch; first on item_id 'a17': "
+        r"KeyError\('url'\). Mend it, or set on_fault: quarantine.",
+    ) as caught:
         log.fail()
     assert isinstance(caught.value.__cause__, KeyError)
 

@@ -91,6 +91,47 @@ def test_follows_a_module_beside_it(tmp_path):
     assert seen[0] != seen[1]
 
 
+CLASSES = """
+    import enum
+    from sparkws.lfs import labeling_function
+
+    class Label(enum.IntEnum):
+        SPAM = 1
+
+    class Words:
+        GOOD = ["good"]
+
+    class Finder(Words):
+        def __init__(self, word):
+            self.word = word
+
+        def __call__(self, text):
+            return self.word in text
+
+    FINDER = Finder("buy")
+
+    @labeling_function
+    def lf_a(x):
+        return Label.SPAM if FINDER(x.text) else -1
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("SPAM = 1", "SPAM = 2"), ('"good"', '"fine"'), ('Finder("buy")', 'Finder("sell")'), ("in text", "not in text")],
+)
+def test_follows_classes_and_objects(tmp_path, old, new):
+    assert fingerprint(tmp_path, CLASSES) != fingerprint(tmp_path, CLASSES.replace(old, new))
+
+
+def test_does_not_follow_the_folder(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    for text in (MODULE, CLASSES):
+        assert fingerprint(folders[0], text) == fingerprint(folders[1], text)
+
+
 def test_functions_without_source_have_their_instructions():
     one, same, other = (
         LabelingFunction("lf_a", eval(f"lambda x: {value} if 'a' in x.text else -1")) for value in (1, 1, 0)

@@ -89,7 +89,7 @@ def assigns(x):
 
 
 def loops(x):
-    return [x for x in "ab"]
+    return [x.upper() for x in "ab"]
 
 
 def hides(x):

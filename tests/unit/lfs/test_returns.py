@@ -9,11 +9,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkws.errors import InvalidVote
 from sparkws.lfs.returns import FAILED, votes_of_array, votes_of_values
+
+QUICK = settings(max_examples=25, deadline=None)
 
 CLASSES = ("ham", "spam", "eggs")
 KEYS = pl.Series("item_id", ["a17", "a18", "a19", "a20", "a21"])
@@ -23,7 +25,7 @@ class Label(enum.IntEnum):
     SPAM = 1
 
 
-class Name(str, enum.Enum):
+class Name(enum.StrEnum):
     SPAM = "spam"
 
 
@@ -42,6 +44,7 @@ def test_every_way_to_vote():
     assert of_values() == []
 
 
+@QUICK
 @given(st.lists(st.sampled_from([-1, 0, 1, 2, "ham", "spam", "eggs"]), max_size=5))
 def test_values_and_arrays_agree(returned):
     votes = of_values(*returned)
@@ -90,7 +93,9 @@ def test_anything_else_is_refused(value, message):
 
 
 def test_the_items_alike_are_counted():
-    with pytest.raises(InvalidVote, match=r"None for 4 of 5 items of a batch, on item_id \['a17', 'a18', 'a20'\] and 1 "):
+    with pytest.raises(
+        InvalidVote, match=r"None for 4 of 5 items of a batch, on item_id \['a17', 'a18', 'a20'\] and 1 "
+    ):
         of_values(None, None, 7, None, None)
 
 
@@ -108,7 +113,8 @@ def test_the_items_alike_are_counted():
         ([0.5, None], "returned 0.5 for 1 of 2 items"),
         (7, "'lf_a' returned 7 (int) for a batch, expected a polars Series"),
         (None, "'lf_a' returned None (NoneType) for a batch, expected a polars Series"),
-        (pl.DataFrame({"a": [1, 2]}), "expected one vote an item"),
+        (pl.DataFrame({"a": [1, 2]}), "(DataFrame) for a batch, expected a polars Series"),
+        (pd.DataFrame({"a": [1, 2]}), "'lf_a' returned an array of shape (2, 1) for a batch"),
     ],
 )
 def test_arrays_that_are_no_votes_are_refused(returned, message):

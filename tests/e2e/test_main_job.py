@@ -1,0 +1,306 @@
+"""The main job as a user runs it: one command, then tables for everybody."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
+
+from sparkws.cli import main
+from tests.e2e.conftest import comments
+
+Project = Callable[..., Path]
+LFS = ["lf_praise", "lf_short", "lf_money", "lf_link", "lf_gift"]
+
+
+@pytest.fixture
+def run(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Any, str]]:
+    """Runs the command in the session of the tests; gives exit code, JSON line and log."""
+
+    def call(path: Path, *arguments: str) -> tuple[int, Any, str]:
+        code = main(["run", "--config", str(path), *arguments])
+        out, log = capsys.readouterr()
+        return code, json.loads(out) if out else None, log
+
+    return call
+
+
+def table(path: Path, name: str, workspace: str = "tables") -> pl.DataFrame:
+    frame = pl.from_arrow(DeltaTable(str(path.parent / workspace / name)).to_pyarrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def votes_by_hand(items: pl.DataFrame) -> list[list[int | None]]:
+    rows: list[list[int | None]] = []
+    for text, amount in items.select("text", "amount").iter_rows():
+        praise = 0 if {"song", "lovely"} & set(text.split()) else -1
+        short = 0 if len(text) < 12 else -1
+        money = None if amount is None else 1 if amount > 100 else -1
+        link = 1 if "http" in text else -1
+        rows.append([praise, short, money, link, 1 if "gift" in text or "win" in text.split() else -1])
+    return rows
+
+
+def test_from_comments_to_labels(project: Project, run: Any) -> None:
+    path = project(label_model={"kind": "majority"})
+    code, result, log = run(path)
+    assert code == 0
+    items = comments()
+    votes = table(path, "spam_votes").sort("item_id")
+    assert votes["item_id"].to_list() == items["id"].to_list()
+    expected = votes_by_hand(items)
+    assert votes.select(LFS).rows() == [tuple(row) for row in expected]
+    assert set(votes.select(LFS).dtypes) == {pl.Int8}
+
+    labels = table(path, "spam_labels").sort("item_id")
+    for row, own in zip(labels.iter_rows(named=True), expected, strict=True):
+        cast = [vote for vote in own if vote in (0, 1)]
+        assert row["n_votes"] == len(cast)
+        if not cast:
+            assert (row["probs"], row["pred"]) == (None, None)
+            assert row["label_status"] == ("fault" if None in own else "abstain")
+            continue
+        share = cast.count(1) / len(cast)
+        np.testing.assert_allclose(row["probs"], [1 - share, share])
+        assert row["pred"] == (None if share == 0.5 else int(share > 0.5))
+        assert row["confidence"] == pytest.approx(max(share, 1 - share))
+        assert (row["votes_version"], row["model_version"]) == (0, 0)
+
+    faults = table(path, "spam_faults").to_dicts()
+    assert [(fault["item_id"], fault["lf"], fault["error_class"]) for fault in faults] == [
+        ("c000", "lf_money", "TypeError")
+    ]
+    assert result["tasks"]["spam"]["votes"]["faults"] == {"lf_money": 1}
+    assert result["tasks"]["spam"]["label_model"]["metrics"]["majority"]["n_gold"] == 30
+    assert "Emp. Acc." in log
+    assert "takes no part" not in log
+
+
+def test_other_readers_see_the_same_labels(project: Project, run: Any) -> None:
+    path = project()
+    assert run(path)[0] == 0
+    folder = str(path.parent / "tables" / "spam_labels")
+    by_delta_rs = pl.DataFrame(pl.from_arrow(DeltaTable(folder).to_pyarrow_table())).sort("item_id")
+    by_polars = pl.read_delta(folder).sort("item_id")
+    files = [uri.removeprefix("file://") for uri in DeltaTable(folder).file_uris()]
+    by_duckdb = duckdb.sql(f"SELECT * FROM read_parquet({files!r}) ORDER BY item_id").pl()
+    assert by_delta_rs.equals(by_polars)
+    assert by_duckdb.cast(by_polars.schema).equals(by_polars)
+    protocol = DeltaTable(folder).protocol()
+    assert protocol.min_reader_version == 1
+    comment = next(field for field in DeltaTable(folder).schema().fields if field.name == "pred").metadata["comment"]
+    assert comment == "index of the class: 0 ham, 1 spam"
+
+
+def test_both_lanes_publish_the_same(project: Project, run: Any) -> None:
+    path = project()
+    assert "direct lane for" in run(path, "--lane", "direct")[2]
+    # The lane is no reason to do anything again.
+    assert run(path, "--lane", "rows")[1]["unchanged"]
+    overlay = path.parent / "elsewhere.yaml"
+    overlay.write_text("workspace: ./by_rows")
+    code, _, log = run(path, "--overlay", str(overlay), "--lane", "rows")
+    assert code == 0
+    assert "direct lane for" not in log
+    for name in ("spam_votes", "spam_labels", "spam_patterns", "spam_faults", "spam_label_model", "spam_gold"):
+        both = [table(path, name, workspace) for workspace in ("tables", "by_rows")]
+        order = [column for column, dtype in both[0].schema.items() if not dtype.is_nested()]
+        assert both[0].sort(order).equals(both[1].sort(order)), name
+
+
+def test_running_again_changes_nothing_and_says_so(project: Project, run: Any) -> None:
+    path = project()
+    first = run(path)[1]
+    code, again, log = run(path)
+    assert code == 0
+    assert again["unchanged"]
+    assert {step["status"] for step in again["steps"]} == {"skipped"}
+    assert [step["outputs"] for step in again["steps"]] == [step["outputs"] for step in first["steps"]]
+    assert "nothing has changed since the last run" in log
+    runs = table(path, "runs")
+    assert runs.filter(pl.col("status") == "done").height == len(first["steps"])
+
+
+def ran(result: Any) -> list[str]:
+    return [step["step"] for step in result["steps"] if step["status"] == "done"]
+
+
+def test_a_change_runs_what_depends_on_it(project: Project, run: Any) -> None:
+    path = project()
+    run(path)
+    module = path.parent / "functions.py"
+    module.write_text(module.read_text().replace('"lovely"', '"lovely", "day"'))
+    _, result, log = run(path)
+    assert ran(result) == ["spam.votes", "spam.stats", "spam.label_model", "spam.labels"]
+    assert "lfs.lf_praise changed" in log
+
+    config = yaml.safe_load(path.read_text())
+    config["tasks"]["spam"]["label_model"] = {"kind": "majority"}
+    path.write_text(yaml.safe_dump(config))
+    assert ran(run(path)[1]) == ["spam.label_model", "spam.labels"]
+
+    more = comments().with_columns(pl.col("id") + "x")
+    write_deltalake(str(path.parent / "comments"), more.to_arrow(compat_level=pl.CompatLevel.oldest()), mode="append")
+    _, result, log = run(path)
+    assert ran(result) == ["spam.votes", "spam.gold", "spam.stats", "spam.label_model", "spam.labels"]
+    assert table(path, "spam_labels").height == 120
+
+
+def test_a_table_that_somebody_else_wrote_is_made_again(project: Project, run: Any) -> None:
+    path = project()
+    run(path)
+    labels = path.parent / "tables" / "spam_labels"
+    DeltaTable(str(labels)).delete("item_id = 'c001'")
+    _, result, log = run(path)
+    assert ran(result) == ["spam.labels"]
+    assert "spam_labels is at version 1, this step wrote 0" in log
+    assert table(path, "spam_labels").height == 60
+
+
+def test_a_function_that_always_raises_takes_no_part_and_that_is_said(project: Project, run: Any) -> None:
+    path = project()
+    module = path.parent / "functions.py"
+    module.write_text(module.read_text() + "\n\n@labeling_function\ndef lf_broken(x):\n    return x.text['url']\n")
+    code, result, log = run(path)
+    assert code == 0
+    assert result["tasks"]["spam"]["label_model"]["left_out"] == ["lf_broken"]
+    assert "takes no part" in log
+    assert table(path, "spam_votes")["lf_broken"].null_count() == 60
+    assert "lf_broken" not in table(path, "spam_label_model")["lf"].to_list()
+    counted = table(path, "spam_faults").filter(pl.col("lf") == "lf_broken")
+    assert counted.height == 10
+    assert set(counted["error_class"]) == {"TypeError"}
+
+
+@pytest.mark.parametrize("lane", ["direct", "rows"])
+def test_bad_data_ends_with_three_and_writes_nothing(project: Project, run: Any, lane: str) -> None:
+    twice = pl.concat([comments(), comments().head(2)])
+    path = project(items=twice)
+    code, result, log = run(path, "--lane", lane)
+    assert (code, result) == (3, None)
+    assert "key column 'id'" in log
+    assert "c000 (2 times)" in log
+    assert not (path.parent / "tables" / "spam_votes").exists()
+
+    path = project(items=comments().drop("amount"))
+    code, _, log = run(path, "--lane", lane)
+    assert code == 3
+    assert "lacks ['amount']" in log
+
+
+def test_policy_fail_stops_at_the_first_fault(project: Project, run: Any) -> None:
+    path = project()
+    config = yaml.safe_load(path.read_text())
+    config["tasks"]["spam"]["lfs"]["on_fault"] = "fail"
+    path.write_text(yaml.safe_dump(config))
+    code, _, log = run(path)
+    assert code == 3
+    assert "'lf_money' raised on 1 of 60 items" in log
+    assert "c000" in log
+    assert not list((path.parent / "tables").glob("spam_votes/_delta_log/*.json"))
+
+
+def test_configuration_errors_end_with_two(project: Project, run: Any) -> None:
+    path = project(label_model={"max_iters": 3})
+    code, _, log = run(path)
+    assert code == 2
+    assert "did you mean 'max_iter'?" in log
+    assert run(path.parent / "nowhere.yaml")[0] == 2
+    path = project()
+    code, _, log = run(path, "--task", "spma")
+    assert code == 2
+    assert "Did you mean 'spam'?" in log
+
+
+def test_held_gold_is_published_as_certain(project: Project, run: Any) -> None:
+    path = project(gold={"column": "truth", "use": "clamp"})
+    code, _result, _ = run(path)
+    assert code == 0
+    labels = table(path, "spam_labels").sort("item_id")
+    for row, truth in zip(labels.iter_rows(named=True), comments()["truth"], strict=True):
+        assert (row["label_status"] == "gold") == (truth is not None)
+        if truth is not None:
+            assert row["pred"] == ["ham", "spam"].index(truth)
+            assert max(row["probs"]) == 1
+    patterns = table(path, "spam_patterns")
+    known = patterns.filter(pl.col("gold") >= 0)["n_items"].sum()
+    assert (known, patterns["n_items"].sum()) == (30, 60)
+
+
+def test_votes_made_elsewhere_wide_and_long(project: Project, run: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, 80)
+    answers = np.where(rng.random((80, 4)) < 0.8, truth[:, None], 1 - truth[:, None])
+    answers[rng.random((80, 4)) < 0.3] = -1
+    wide = pl.DataFrame({"item": range(80), **{f"w{j}": answers[:, j] for j in range(4)}})
+    long = wide.unpivot(index="item", variable_name="worker", value_name="answer")
+    long = long.filter(pl.col("answer") >= 0).with_columns(pl.col("answer").replace_strict({0: "no", 1: "yes"}))
+    gold = pl.DataFrame({"item": range(80), "truth": truth})
+    for name, frame in (("wide", wide), ("long", long), ("gold", gold)):
+        write_deltalake(str(tmp_path / name), frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    config = {
+        "project": "crowd",
+        "workspace": "./tables",
+        "tasks": {
+            name: {
+                "classes": ["no", "yes"],
+                "gold": {"table": "./gold", "key": "item", "column": "truth"},
+                "votes": {"table": f"./{name}", "key": "item", "format": name, **how},
+            }
+            for name, how in (("wide", {}), ("long", {"lf_column": "worker", "vote_column": "answer"}))
+        },
+    }
+    path = tmp_path / "crowd.yaml"
+    path.write_text(yaml.safe_dump(config))
+    code, _result, _log = run(path)
+    assert code == 0
+    voted = (answers >= 0).any(axis=1)
+    both = [table(path, f"{name}_labels").sort("item_id") for name in ("wide", "long")]
+    # A long table has no row for an item that nobody voted on.
+    assert both[0].filter(pl.Series(voted))["item_id", "pred", "n_votes"].equals(both[1]["item_id", "pred", "n_votes"])
+    accuracy = (both[1]["pred"].to_numpy() == truth[voted]).mean()
+    assert accuracy > 0.85
+
+
+def test_tables_by_name(project: Project, run: Any, spark: SparkSession, tmp_path: Path) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS comments_of_users")
+    path = project(workspace="comments_of_users")
+    source = spark.read.format("delta").load(str(tmp_path / "comments"))
+    source.write.format("delta").mode("overwrite").saveAsTable("comments_of_users.items")
+    config = yaml.safe_load(path.read_text())
+    config["source"]["table"] = "comments_of_users.items"
+    path.write_text(yaml.safe_dump(config))
+    code, _result, log = run(path)
+    assert code == 0
+    assert "so Spark commits" in log
+    assert spark.table("comments_of_users.spam_labels").count() == 60
+    assert run(path)[1]["unchanged"]
+
+
+def test_a_query_over_several_tables_is_a_source(project: Project, run: Any, tmp_path: Path) -> None:
+    path = project()
+    extra = comments().select("id", extra=pl.lit(1))
+    write_deltalake(str(tmp_path / "extra"), extra.head(40).to_arrow(compat_level=pl.CompatLevel.oldest()))
+    config = yaml.safe_load(path.read_text())
+    config["source"] = {
+        "query": "SELECT c.* FROM {comments} c JOIN {extra} e ON c.id = e.id",
+        "tables": {"comments": "./comments", "extra": "./extra"},
+        "key": "id",
+    }
+    path.write_text(yaml.safe_dump(config))
+    code, _result, log = run(path)
+    assert code == 0
+    assert table(path, "spam_votes").height == 40
+    assert "the query has no data files of its own" in log
+    assert run(path)[1]["unchanged"]
+    config["source"]["query"] = "SELECT * FROM {coments}"
+    path.write_text(yaml.safe_dump(config))
+    assert run(path)[0] == 2

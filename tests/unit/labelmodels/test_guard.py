@@ -1,0 +1,105 @@
+"""The guard: each thing that it reports, in a world where it is so, and silence where all is well."""
+
+import numpy as np
+import pytest
+
+from sparkws import synthetic
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.guard import check_model, estimated_accuracy
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.stats.patterns import of_matrix
+
+CLASSES = ("HAM", "SPAM")
+
+
+def world(n_lfs=6, n=2000, with_gold=True, **options):
+    rng = np.random.default_rng(0)
+    truth = synthetic.random_truth(rng, n_lfs, 2, **options)
+    L, Y = synthetic.sample(truth, n, rng)
+    return L, of_matrix(L, synthetic.lf_names(n_lfs), 2, Y if with_gold else None)
+
+
+def codes(model, patterns, **more):
+    return {finding.code: finding.message for finding in check_model(model, patterns, CLASSES, **more)}
+
+
+def altered(model, **attributes):
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    return model
+
+
+def test_nothing_is_said_where_all_is_well():
+    _, patterns = world()
+    assert codes(DawidSkene(2).fit(patterns), patterns) == {}
+    assert codes(MajorityVote(2).fit(patterns), patterns) == {}
+
+
+def test_a_collapse_is_reported():
+    _, patterns = world(with_gold=False)
+    model = altered(DawidSkene(2).fit(patterns), class_balance_=np.array([1.0, 1e-9]))
+    found = codes(model, patterns)
+    assert "puts 100.0% of the labeled items into 'HAM', majority vote" in found["collapsed"]
+    assert "contradicts" in found["contradicts_votes"]
+
+
+def test_a_class_that_is_never_predicted_is_reported():
+    L = np.array([[0, 0, 0]] * 50 + [[1, 1, 0]] * 50 + [[2, -1, 0]], np.int8)
+    patterns = of_matrix(L, ("a", "b", "c"), 3)
+    model = altered(DawidSkene(3).fit(patterns), class_balance_=np.array([0.5, 0.5, 1e-9]))
+    messages = [f.message for f in check_model(model, patterns, ("A", "B", "C")) if f.code == "class_never_predicted"]
+    assert messages[0].startswith("The label model never predicts 'C', for which 1 votes are cast")
+
+
+def test_a_result_worse_than_majority_is_reported_with_its_standard_error():
+    L, patterns = world(n_lfs=8, n=5000, accuracy=(0.6, 0.8), groups=[(0, 1, 2, 3)], copy=0.9)
+    message = codes(DawidSkene(2).fit(patterns), patterns)["worse_than_majority"]
+    n_voted = int((L >= 0).any(axis=1).sum())
+    assert message.startswith("Majority vote does better than dawid_skene: 0.")
+    assert f"on {n_voted:,} gold items with votes (difference 0." in message
+    assert "standard error 0.0" in message
+
+
+def test_a_difference_within_chance_is_not_reported():
+    _, patterns = world(n_lfs=8, n=40, accuracy=(0.6, 0.8), groups=[(0, 1, 2, 3)], copy=0.9)
+    assert "worse_than_majority" not in codes(DawidSkene(2).fit(patterns), patterns)
+
+
+def test_a_function_below_chance_is_reported():
+    L, _ = world()
+    L[:, 0] = np.where(L[:, 0] < 0, -1, 1 - L[:, 0])
+    patterns = of_matrix(L, synthetic.lf_names(6), 2)
+    message = codes(DawidSkene(2).fit(patterns), patterns)["below_chance"]
+    assert message.startswith("'lf_0' is estimated to be right on 0.")
+
+
+def test_a_class_without_votes_and_too_few_overlaps_are_reported():
+    patterns = of_matrix(np.array([[1, 1, -1], [1, -1, -1], [-1, -1, 1]], np.int8), ("a", "b", "c"), 2)
+    found = codes(MajorityVote(2).fit(patterns), patterns, out_for_faults=["d"])
+    assert found["no_votes_for_class"].startswith("No labeling function votes for ['HAM'], so no item")
+    assert found["few_overlaps"].startswith(
+        "Only 2 labeling functions ever vote on an item together with another, ['a', 'b']"
+    )
+    assert found["out_for_faults"].startswith("['d'] faulted on too many items and takes no part")
+
+
+def test_a_fit_that_was_stopped_is_reported():
+    _, patterns = world()
+    found = codes(DawidSkene(2, max_iter=1).fit(patterns), patterns)
+    assert found["not_converged"] == "dawid_skene had not converged after 1 iterations; raise max_iter."
+
+
+def test_estimated_accuracy_by_hand():
+    cpt = np.stack([synthetic.table(0.8, 0.5, 2), synthetic.single_class_table(1, 0.5, 0.25, 2)])
+    right, blind = estimated_accuracy(cpt, np.array([0.75, 0.25]))
+    np.testing.assert_allclose(right, [0.8, 0.125 / 0.3125])
+    np.testing.assert_allclose(blind, [0.65 * 0.75 + 0.35 * 0.25, 0.25])
+    silent = np.concatenate([np.ones((1, 1, 2)), np.zeros((1, 2, 2))], axis=1)
+    assert np.isnan(estimated_accuracy(silent, np.array([0.5, 0.5]))[0]).all()
+
+
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_functions_that_are_out_are_counted_in_words(n_out):
+    _, patterns = world()
+    message = codes(MajorityVote(2).fit(patterns), patterns, out_for_faults=["x", "y"][:n_out])["out_for_faults"]
+    assert ("takes no part" if n_out == 1 else "take no part") in message

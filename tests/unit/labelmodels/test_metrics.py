@@ -1,0 +1,58 @@
+"""Measures by hand, and that counting patterns equals counting items."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparkws.labelmodels.metrics import evaluate
+from sparkws.labelmodels.posterior import predict
+
+PROBS = np.array([[0.9, 0.1], [0.3, 0.7], [0.5, 0.5], [np.nan, np.nan], [0.8, 0.2]])
+GOLD = np.array([0, 0, 1, 1, -1], np.int8)
+COUNTS = np.array([4, 2, 2, 2, 100])
+
+
+def test_every_measure_by_hand():
+    got = evaluate(PROBS, predict(PROBS), GOLD, COUNTS)
+    assert (got.n_gold, got.n_labeled, got.coverage) == (10, 6, 0.6)
+    assert got.confusion.tolist() == [[0, 4, 2], [4, 0, 0]]
+    assert got.accuracy == pytest.approx(4 / 6)
+    assert got.accuracy_overall == pytest.approx(4 / 10)
+    np.testing.assert_allclose(got.f1, [2 * 4 / (6 + 4), 0])
+    assert got.macro_f1 == pytest.approx(0.4)
+    np.testing.assert_allclose(got.f1_overall, [0.8, 0])
+    assert got.brier == pytest.approx((4 * 0.02 + 2 * 0.98 + 2 * 0.5) / 8)
+    # 4 items at .9 (right), 2 at .7 (wrong), 2 at .5 (a tie: right by half)
+    assert got.calibration_error == pytest.approx((4 * 0.1 + 2 * 0.7 + 2 * 0.0) / 8)
+    np.testing.assert_allclose(got.bins, [(0.5, 0.6, 2, 0.5, 0.5), (0.7, 0.8, 2, 0.7, 0), (0.9, 1.0, 4, 0.9, 1)])
+
+
+def test_abstentions_count_as_wrong_in_the_overall_measures():
+    silent = np.full((2, 2), np.nan)
+    got = evaluate(silent, predict(silent), np.array([0, 1], np.int8), np.array([1, 1]))
+    assert (got.accuracy_overall, got.macro_f1_overall, got.coverage) == (0, 0, 0)
+    assert np.isnan([got.accuracy, got.macro_f1, got.brier, got.calibration_error]).all()
+    assert got.bins == ()
+
+
+def test_without_gold_nothing_is_determined():
+    got = evaluate(PROBS, predict(PROBS), np.full(5, -1, np.int8), COUNTS)
+    assert got.n_gold == 0
+    assert np.isnan([got.accuracy, got.accuracy_overall, got.macro_f1, got.coverage]).all()
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_rows_with_counts_equal_items(seed):
+    rng = np.random.default_rng(seed)
+    probs = rng.dirichlet(np.ones(3), 12)
+    gold, counts = rng.integers(-1, 3, 12).astype(np.int8), rng.integers(1, 5, 12)
+    rows = np.repeat(np.arange(12), counts)
+    ours = evaluate(probs, predict(probs), gold, counts)
+    items = evaluate(probs[rows], predict(probs[rows]), gold[rows], np.ones(len(rows), np.int64))
+    assert ours.confusion.tolist() == items.confusion.tolist()
+    for name in ("accuracy", "accuracy_overall", "macro_f1", "macro_f1_overall", "brier", "calibration_error"):
+        assert getattr(ours, name) == pytest.approx(getattr(items, name), nan_ok=True)
+    known = (gold >= 0) & (gold == probs.argmax(axis=1))
+    assert ours.accuracy == pytest.approx(counts[known].sum() / max(counts[gold >= 0].sum(), 1), nan_ok=True)

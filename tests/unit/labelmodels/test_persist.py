@@ -1,0 +1,103 @@
+"""A model that was saved is the model that was fitted, to the last bit."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparkws import synthetic
+from sparkws.errors import DataError, IncompatibleStatistics, MissingColumns, NothingToFit
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.persist import SCHEMA, from_json, from_rows, to_json, to_rows
+from sparkws.stats.patterns import of_matrix
+
+CLASSES, LFS = ("HAM", "abstain", "SPAM"), synthetic.lf_names(4)
+
+
+def fitted(kind=DawidSkene, seed=0, **options):
+    rng = np.random.default_rng(seed)
+    L = synthetic.sample(synthetic.random_truth(rng, 4, 3), 60, rng)[0]
+    return L, kind(3, **options).fit(of_matrix(L, LFS, 3))
+
+
+def assert_same(ours, theirs, L):
+    assert type(ours) is type(theirs)
+    assert ours.lf_names_ == theirs.lf_names_
+    for name in ("cpt_", "class_balance_"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert (ours.n_iter_, ours.converged_, ours.log_likelihood_) == (
+        theirs.n_iter_,
+        theirs.converged_,
+        theirs.log_likelihood_,
+    )
+    np.testing.assert_array_equal(ours.posterior(L), theirs.posterior(L))
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["outcome", "missing"]), st.randoms())
+def test_both_ways_back_are_exact(seed, abstain, random):
+    L, model = fitted(seed=seed, abstain=abstain)
+    rows = to_rows(model, CLASSES)
+    assert rows.schema == SCHEMA
+    shuffled = rows[random.sample(range(rows.height), rows.height)]
+    assert_same(from_rows(shuffled, CLASSES, LFS[::-1]), model, L)
+    assert_same(from_json(to_json(model, CLASSES), CLASSES, LFS), model, L)
+    assert from_rows(rows, CLASSES).abstain_ == abstain
+
+
+def test_majority_vote_comes_back():
+    L, model = fitted(MajorityVote)
+    assert_same(from_rows(to_rows(model, CLASSES), CLASSES, LFS), model, L)
+    assert_same(from_json(to_json(model, CLASSES), CLASSES, LFS), model, L)
+
+
+def test_rows_can_be_read_without_sparkws():
+    _, model = fitted()
+    rows = to_rows(model, CLASSES)
+    cell = rows.filter(parameter="cpt", lf="lf_2", vote="SPAM").filter(pl.col("class") == "HAM")
+    assert cell["value"].to_list() == [model.cpt_[2, 3, 0]]
+    silent = rows.filter(pl.col("vote").is_null(), parameter="cpt", lf="lf_2")
+    assert silent["value"].to_list() == model.cpt_[2, 0].tolist()
+
+
+def test_a_loaded_model_can_be_fitted_further():
+    L, model = fitted()
+    again = from_json(to_json(model, CLASSES), CLASSES)
+    assert DawidSkene(3).fit(of_matrix(L, LFS, 3), start=again).n_iter_ <= model.n_iter_
+
+
+def test_a_model_of_other_names_is_refused():
+    _, model = fitted()
+    text, rows = to_json(model, CLASSES), to_rows(model, CLASSES)
+    for load, saved in ((from_json, text), (from_rows, rows)):
+        with pytest.raises(
+            IncompatibleStatistics, match=r"other labeling functions: it lacks \['lf_9'\] and has \['lf_3'\]"
+        ):
+            load(saved, CLASSES, (*LFS[:3], "lf_9"))
+        with pytest.raises(IncompatibleStatistics, match=r"other classes: it lacks \['EGGS'\] and has \['SPAM'\]"):
+            load(saved, ("HAM", "abstain", "EGGS"))
+    with pytest.raises(IncompatibleStatistics, match=r"classes in the order \['HAM', 'abstain', 'SPAM'\], expected"):
+        from_json(text, CLASSES[::-1])
+
+
+def test_what_is_no_model_is_refused():
+    _, model = fitted()
+    rows = to_rows(model, CLASSES)
+    with pytest.raises(DataError, match="not the JSON of a label model"):
+        from_json("{", CLASSES)
+    with pytest.raises(DataError, match="expected a label model in format 1, got 2"):
+        from_json(json.dumps({"format": 2}), CLASSES)
+    with pytest.raises(DataError, match="the kind 'triplet' is not known here"):
+        from_rows(rows.with_columns(kind=pl.lit("triplet")), CLASSES)
+    with pytest.raises(DataError, match=r"the rows of one label model, got 0 rows of the kinds \[\]"):
+        from_rows(rows[:0], CLASSES)
+    with pytest.raises(MissingColumns, match=r"'label model' lacks \['kind'\]"):
+        from_rows(rows.drop("kind"), CLASSES)
+    with pytest.raises(NothingToFit, match="call fit before saving it"):
+        to_json(DawidSkene(3), CLASSES)
+    with pytest.raises(IncompatibleStatistics, match="has 3 classes, got names for 2"):
+        to_rows(model, CLASSES[:2])
