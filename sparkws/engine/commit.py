@@ -32,7 +32,8 @@ def commit_files(
         If a file is not there as it was written.
     """
     table = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
-    if table is not None and (table.transaction_version(transition.application) or -1) >= transition.sequence:
+    last = None if table is None else table.transaction_version(transition.application)
+    if table is not None and last is not None and last >= transition.sequence:
         return table.version()
     for add in adds:
         _check_written(folder / add["path"], add["size"])

@@ -3,6 +3,7 @@
 A unit is a data file or a range of its row groups, in order; a task is a list of units.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,16 +54,17 @@ class Scan:
         with pq.ParquetFile(unit.path) as file:
             present = [name for name in self.schema if name in set(file.schema_arrow.names)]
             has_int96 = any(file.schema.column(i).physical_type == "INT96" for i in range(len(file.schema)))
+            # A height without columns would be lost: count on one column that the file has.
+            read = present or file.schema_arrow.names[:1]
             starts = _row_offsets(file)
             for group in range(*unit.row_groups):
                 if has_int96:
-                    frame = self._read_arrow(unit.path, group, present)
+                    frame = self._read_arrow(unit.path, group, read)
                 else:
                     rows = pl.scan_parquet(unit.path, glob=False).slice(
                         starts[group], starts[group + 1] - starts[group]
                     )
-                    # A height without columns would be lost: count on one column that the file has.
-                    frame = rows.select(present or file.schema_arrow.names[:1]).collect()
+                    frame = rows.select(read).collect()
                 yield from self._complete(frame, unit).iter_slices(self.batch_rows)
 
     def _read_arrow(self, path: str, group: int, columns: list[str]) -> pl.DataFrame:
@@ -87,7 +89,8 @@ def list_units(table: TableVersion) -> list[Unit]:
     partitioned = [name for name in actions.schema.names if name.startswith("partition.")]
     units = []
     for action in actions.select(["path", "size_bytes", *partitioned]).to_pylist():
-        path = unquote(action["path"]).removeprefix("file://")
+        # A shallow clone names the files of its source, as file:/data/... or file:///data/...
+        path = re.sub("^file:/+", "/", unquote(action["path"]))
         values = tuple((name.removeprefix("partition."), action[name]) for name in partitioned)
         units.append(Unit(str(table.folder / path), action["size_bytes"], (0, -1), values))
     return units

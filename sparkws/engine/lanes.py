@@ -24,7 +24,16 @@ from sparkws.engine.commit import commit_files
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
 from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, quote_column
-from sparkws.engine.tables import Query, Source, TableVersion, Transition, read, write_frame
+from sparkws.engine.tables import (
+    Query,
+    Source,
+    TableVersion,
+    Transition,
+    observed_metrics,
+    open_version,
+    read,
+    write_frame,
+)
 from sparkws.engine.types import spark_schema
 from sparkws.engine.worker import carry, decode_error
 from sparkws.errors import LaneUnavailable
@@ -245,7 +254,12 @@ def _write_rows(
     )
     with our_errors():
         version = write_frame(spark, target, frame, transition=transition)
-    found = observed.get
+    found = observed_metrics(observed)
+    if found is None:
+        # Creating or replacing a named table loses them: the rows are there, their statistic is made again.
+        logger.info("Spark tells nothing of the rows that it wrote to %s; counting them again", target)
+        statistic = reduce_batches(spark, programs.StatisticOnly(kernel), source, options)
+        return Written(version, read(spark, open_version(spark, target, version)).count(), statistic, lane)
     statistic = programs.merge_packed(kernel, [bytes(part) for part in found["tallies"]])
     return Written(version, found["n_rows"], statistic, lane)
 
@@ -253,7 +267,7 @@ def _write_rows(
 def _against_direct(spark: SparkSession, source: Source, options: Options, target: TableRef | None) -> str:
     """Why the direct lane is closed; empty when it is open."""
     if isinstance(source, Query):
-        return f"{source.label} has no data files of its own"
+        return "only Spark can read a query, a view or a join"
     if source.hidden:
         return source.hidden
     if source.folder is None:

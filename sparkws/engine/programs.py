@@ -29,6 +29,7 @@ FOLDED: Final = pa.schema([("statistic", pa.binary())])
 WRITTEN: Final = pa.schema([("add", pa.string()), ("n_rows", pa.int64()), ("statistic", pa.binary())])
 
 _PREFIX_CHARS: Final = 32  # statistics in the log hold the first characters of long strings
+_LAST_CHAR: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,38 @@ class WriteUnits(Generic[S]):
         return {"add": json.dumps(add), "n_rows": rows.height, "statistic": pack(self.kernel, value)}
 
 
+@dataclass(frozen=True)
+class StatisticOnly(Generic[S]):
+    """A write kernel as a reduce kernel: its statistic without its rows."""
+
+    kernel: WriteKernel[S]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return self.kernel.columns
+
+    def of_batch(self, batch: pl.DataFrame) -> S:
+        """The statistic of one batch."""
+        return self.kernel.run(batch)[1]
+
+    def zero(self) -> S:
+        """The statistic of no rows."""
+        return self.kernel.zero()
+
+    def merge(self, a: S, b: S) -> S:
+        """The statistic of the rows of both."""
+        return self.kernel.merge(a, b)
+
+    def dump(self, value: S) -> pl.DataFrame:
+        """`value` as rows of plain types."""
+        return self.kernel.dump(value)
+
+    def load(self, rows: pl.DataFrame) -> S:
+        """The value that `dump` wrote."""
+        return self.kernel.load(rows)
+
+
 def pack(statistic: Statistic[S], value: S) -> bytes:
     """A statistic's rows as an Arrow stream."""
     table = statistic.dump(value).to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -209,7 +242,8 @@ def log_statistics(rows: pl.DataFrame) -> dict[str, Any]:
     elif isinstance(low, str) and isinstance(high, str):
         # A prefix sorts before its string; the last code point behind it sorts after.
         statistics["minValues"] = {ITEM_ID: low[:_PREFIX_CHARS]}
-        above = high if len(high) <= _PREFIX_CHARS else high[:_PREFIX_CHARS] + "\U0010ffff"
+        is_whole = len(high) <= _PREFIX_CHARS or high[_PREFIX_CHARS] == _LAST_CHAR
+        above = high if is_whole else high[:_PREFIX_CHARS] + _LAST_CHAR
         statistics["maxValues"] = {ITEM_ID: above}
     return statistics
 

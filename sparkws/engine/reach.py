@@ -56,7 +56,7 @@ class _Witness:
 def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Path] = ()) -> Reach:
     """Try on every slot whether folders are shared: by a file of each, in `write` by writing one too."""
     token = uuid.uuid4().hex
-    witnesses = [_readable(folder) for folder in read] + [_writable(folder, token) for folder in write]
+    witnesses, found = _place_witnesses(read, write, token)
     try:
         program = carry(_Look(tuple(witnesses), token))
         frame = spark.range(_PROBES).mapInArrow(program, "partition long, problems string")
@@ -67,7 +67,6 @@ def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Pat
             for witness in witnesses
             if witness.written and not _collect(witness, token)
         ]
-    found: dict[str, str] = {witness.folder: "" for witness in witnesses}
     for folder, problem in [*unseen, *(pair for row in seen for pair in json.loads(row["problems"]))]:
         found[folder] = problem
     return Reach(len(seen), tuple(found.items()))
@@ -93,6 +92,17 @@ class _Look:
         except OSError as error:
             return f"a worker cannot use folder {witness.folder!r} ({type(error).__name__})"
         return ""
+
+
+def _place_witnesses(read: Sequence[Path], write: Sequence[Path], token: str) -> tuple[list[_Witness], dict[str, str]]:
+    """The witnesses, and for each folder why this process itself cannot use it, empty where it can."""
+    witnesses, found = [], dict.fromkeys(map(str, [*read, *write]), "")
+    for folder, is_written in [*((folder, False) for folder in read), *((folder, True) for folder in write)]:
+        try:
+            witnesses.append(_writable(folder, token) if is_written else _readable(folder))
+        except OSError as error:
+            found[str(folder)] = f"this process cannot use folder {str(folder)!r} ({type(error).__name__})"
+    return witnesses, found
 
 
 def _readable(folder: Path) -> _Witness:

@@ -97,7 +97,12 @@ def quote_column(name: str) -> str:
 
 def _location(text: str, base_dir: str | Path) -> str:
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]+:", text):
-        return "file:" + text.removeprefix("file:").replace("//", "", 1) if text.startswith("file:") else text
+        if not text.startswith("file:"):
+            return text
+        path = re.sub(r"^//(?=/)", "", text.removeprefix("file:"))
+        if not path.startswith("/") or path.startswith("//"):
+            raise ConfigError(f"{text!r} is not a path on this machine; write it as 'file:/data/items'.")
+        return f"file:{path}"
     return f"file:{(Path(base_dir) / Path(text).expanduser()).resolve()}"
 
 

@@ -12,6 +12,8 @@ from sparkws.engine.tables import Query, Source, read
 from sparkws.errors import ConfigError, DataError
 from sparkws.vocab import CLASS, GOLD, ITEM_ID
 
+_SHOWN = 3
+
 
 def choose_columns(
     spark: SparkSession,
@@ -74,14 +76,16 @@ def pivot_votes(
         If an LF voted twice on an item.
     """
     item, lf, vote = (F.col(quote_column(name)) for name in (key, lf_column, vote_column))
-    long = read(spark, source).select(item.alias(key), lf.cast("string").alias("lf"), vote.alias("vote"))
-    twice = long.groupBy(quote_column(key), "lf").count().where("count > 1").limit(4).collect()
+    long = read(spark, source).select(item.alias("item"), lf.cast("string").alias("lf"), vote.alias("vote"))
+    repeated = long.groupBy("item", "lf").count().where("count > 1").orderBy(F.desc("count"), "lf", "item")
+    twice = repeated.limit(_SHOWN + 1).collect()
     if twice:
-        shown = first_few([f"{row['lf']} on {row[key]} ({row['count']} times)" for row in twice])
-        raise DataError(f"{str(source)!r} must hold one vote for an item and LF; more than one: {shown}.")
-    wide = long.groupBy(quote_column(key)).pivot("lf", list(names)).agg(F.first("vote"))
-    columns = [F.col(quote_column(raw)).alias(name) for raw, name in names.items()]
-    return Query(f"{source}, pivoted", wide.select(quote_column(key), *columns))
+        shown = first_few([f"{row['lf']} on {row['item']} ({row['count']:,} times)" for row in twice[:_SHOWN]])
+        more = " and more" if len(twice) > _SHOWN else ""
+        raise DataError(f"{str(source)!r} must hold one vote for an item and LF; more than one: {shown}{more}.")
+    wide = long.groupBy("item").pivot("lf", list(names)).agg(F.first("vote"))
+    # Renamed by position: an LF may be called like the key, or like another LF but for case.
+    return Query(f"{source}, pivoted", wide.toDF(key, *names.values()))
 
 
 def distinct_values(spark: SparkSession, source: Source, column: str, most: int) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """The Spark session: the running one, or one of our own, with every setting that matters in one place."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -97,6 +98,8 @@ def _own_settings(config: SparkConfig) -> dict[str, str]:
 
 
 def _set_runtime(spark: SparkSession) -> SparkSession:
+    # Logs what the exception says that it raises, whether or not somebody handles it.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     for key, value in RUNTIME_SETTINGS.items():
         try:
             spark.conf.set(key, value)

@@ -12,8 +12,9 @@ import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.engine.refs import TableRef, quote_column
@@ -123,6 +124,8 @@ def open_table(spark: SparkSession, ref: TableRef, version: int | None = None) -
         return _of_folder(ref, folder, version)
     if ref.path:
         return _of_spark(spark, ref, None, version)
+    if not spark.catalog.tableExists(ref.sql):
+        raise TableNotFound(f"there is no table {str(ref)!r}.")
     try:
         detail = spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]
     except PySparkException as error:
@@ -183,7 +186,7 @@ def query(spark: SparkSession, sql: str, tables: Mapping[str, TableRef]) -> Quer
     }
     try:
         frame = spark.sql(sql.format_map(names))
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise ConfigError(f"the query has {error} in braces; 'tables' names {sorted(tables)}.") from None
     except PySparkException as error:
         raise ConfigError(f"Spark refuses the query: {_first_line(error)}.") from None
@@ -262,11 +265,27 @@ def write_frame(
         writer = writer.option("userMetadata", transition.note)
     if ref.path:
         writer.save(ref.path)
+    elif mode == "overwrite" and _has_schema(spark, ref, frame):
+        # Replacing a named table would lose what was observed of the rows; overwriting its rows does not.
+        rows = frame.writeTo(ref.sql)
+        if transition:
+            rows = rows.option("txnAppId", transition.application).option("txnVersion", transition.sequence)
+            rows = rows.option("userMetadata", transition.note)
+        rows.overwrite(F.lit(True))
     else:
         writer.saveAsTable(ref.sql)
     version = find_version(spark, ref)
     assert version is not None
     return version
+
+
+def observed_metrics(observation: Observation) -> dict[str, Any] | None:
+    """What was observed of rows that were written; None where Spark lost it."""
+    try:
+        found: dict[str, Any] = observation.get
+    except (PySparkException, Py4JError):
+        return None
+    return found or None
 
 
 def properties_for(columns: Iterable[str]) -> dict[str, str]:
@@ -281,6 +300,14 @@ def commit_properties(transition: Transition) -> CommitProperties:
         custom_metadata={"userMetadata": transition.note},
         app_transactions=[Transaction(transition.application, transition.sequence)],
     )
+
+
+def _has_schema(spark: SparkSession, ref: TableRef, frame: DataFrame) -> bool:
+    """Whether a named table exists with the columns of a frame."""
+    if not spark.catalog.tableExists(ref.sql):
+        return False
+    there = [(field.name, field.dataType) for field in spark.table(ref.sql).schema]
+    return there == [(field.name, field.dataType) for field in frame.schema]
 
 
 def _of_folder(ref: TableRef, folder: Path, version: int | None) -> TableVersion:

@@ -31,7 +31,8 @@ def polars_schema_of_spark(schema: StructType) -> pl.Schema:
 def to_arrow(frame: pl.DataFrame, schema: pa.Schema) -> list[pa.RecordBatch]:
     """`frame` as Arrow batches of exactly `schema`."""
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
-    return table.combine_chunks().to_batches()
+    batches: list[pa.RecordBatch] = table.combine_chunks().to_batches()
+    return batches
 
 
 def to_polars(batch: pa.RecordBatch | pa.Table, schema: pl.Schema | None = None) -> pl.DataFrame:
@@ -43,7 +44,8 @@ def to_polars(batch: pa.RecordBatch | pa.Table, schema: pl.Schema | None = None)
 
 def _arrow_types(schema: pl.Schema) -> list[pa.DataType]:
     empty = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return [field.type for field in empty.schema]
+    types: list[pa.DataType] = empty.schema.types
+    return types
 
 
 def _narrow(dtype: pa.DataType) -> pa.DataType:

@@ -64,12 +64,17 @@ def _model(model: Mapping[str, Any]) -> str:
             f"is {model['largest_standard_error']:.4f}"
         )
     for kind, figures in model["metrics"].items():
+        accuracy, macro_f1, ece, brier = (_figure(figures[name]) for name in ("accuracy", "macro_f1", "ece", "brier"))
         lines.append(
-            f"  {kind:<12} accuracy {figures['accuracy']:.4f}  macro F1 {figures['macro_f1']:.4f}  "
-            f"calibration error {figures['ece']:.4f}  Brier {figures['brier']:.4f}  "
+            f"  {kind:<12} accuracy {accuracy}  macro F1 {macro_f1}  calibration error {ece}  Brier {brier}  "
             f"on {figures['n_labeled']:,} labeled of {figures['n_gold']:,} gold items"
         )
     return "\n".join(lines)
+
+
+def _figure(value: float | None) -> str:
+    """Four digits; a dash where no item determines the measure."""
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _warnings(model: Mapping[str, Any]) -> list[str]:

@@ -59,7 +59,7 @@ def project(tmp_path: Path) -> Callable[..., Path]:
     def write(items: pl.DataFrame | None = None, workspace: str = "./tables", **task: Any) -> Path:
         rows = comments() if items is None else items
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-        write_deltalake(str(tmp_path / "comments"), table, mode="overwrite")
+        write_deltalake(str(tmp_path / "comments"), table, mode="overwrite", schema_mode="overwrite")
         (tmp_path / "functions.py").write_text(MODULE)
         config = {
             "project": "comments",

@@ -211,7 +211,7 @@ def test_a_view_has_no_files(spark: SparkSession, table: TableRef) -> None:
     one_file(items(spark, 20), table.path)
     spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW `some items` AS SELECT * FROM {table.sql}")
     view = open_table(spark, TableRef(name=("some items",)))
-    assert choose_lane(spark, view, Options()).reason == "some items has no data files of its own"
+    assert choose_lane(spark, view, Options()).reason == "only Spark can read a query, a view or a join"
 
 
 def test_files_follow_the_source_and_a_repeated_commit_changes_nothing(

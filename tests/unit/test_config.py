@@ -128,7 +128,7 @@ def test_paths_start_from_the_folder_of_the_first_file(tmp_path):
     base = _write(tmp_path, "base.yaml", SMALL)
     top = _write(tmp_path / "deep", "top.yaml", {"engine": {"lane": "rows"}})
     assert load_config(base, top).base_dir == str(tmp_path)
-    assert load_config(base, {"base_dir": "elsewhere"}).base_dir == "elsewhere"
+    assert load_config(base, {"base_dir": "elsewhere"}).base_dir == str(tmp_path / "elsewhere")
 
 
 def test_loading_changes_neither_the_values_nor_the_file(tmp_path):

@@ -89,7 +89,10 @@ def test_dates_are_kept_as_dates():
     [
         ({"name": "lf-dash"}, "'lf-dash' cannot be the name of a labeling function"),
         ({"name": "lf_a\n"}, r"'lf_a\n' cannot be the name"),
-        ({"name": "Item_ID"}, "'Item_ID' cannot be the name of a labeling function: the key's column"),
+        (
+            {"name": "Item_ID"},
+            "'Item_ID' cannot be the name of a labeling function: a column beside its votes has that name",
+        ),
         ({"f": "text"}, "'lf_a' needs a function of an item, got 'text'."),
         ({"resources": {"words": 1}}, "'lf_a' cannot be called with an item and the resources ['words']"),
         ({"f": lambda x, words: 1}, "missing a required argument: 'words'"),
