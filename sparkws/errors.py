@@ -2,7 +2,8 @@
 
 SparkwsError
 ├── ConfigError                a configuration that says something impossible (exit code 2)
-│   └── InvalidFunction        a labeling function or preprocessor that cannot be used as written
+│   ├── InvalidFunction        a labeling function or preprocessor that cannot be used as written
+│   └── TableNotFound          no Delta table where one was named
 ├── DataError                  data that breaks a promise (exit code 3)
 │   ├── MissingColumns         a table lacks columns that were asked for
 │   ├── InvalidKeys            a key column with NULLs or duplicates
@@ -13,7 +14,6 @@ SparkwsError
 │   ├── IncompatibleStatistics statistics of different functions, classes or items
 │   └── NothingToFit           statistics that do not determine the model
 ├── EngineError                the work could not be carried (exit code 1)
-│   ├── TableNotFound          no Delta table where one was named
 │   ├── LaneUnavailable        a lane was forced that cannot carry the work
 │   └── ForeignWrite           somebody else wrote to a table that sparkws owns
 ├── MissingExtra               an optional dependency is not installed
@@ -33,6 +33,10 @@ class ConfigError(SparkwsError, ValueError):
 
 class InvalidFunction(ConfigError):
     """A labeling function or preprocessor cannot be used as written."""
+
+
+class TableNotFound(ConfigError):
+    """There is no Delta table where one was named."""
 
 
 class DataError(SparkwsError, ValueError):
@@ -73,10 +77,6 @@ class NothingToFit(DataError):
 
 class EngineError(SparkwsError):
     """The work could not be carried."""
-
-
-class TableNotFound(EngineError):
-    """There is no Delta table where one was named."""
 
 
 class LaneUnavailable(EngineError):

@@ -338,7 +338,8 @@ def _of_spark(spark: SparkSession, ref: TableRef, folder: Path | None, version: 
         rows = spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(at)}")  # noqa: S608  # the name is quoted
         schema = polars_schema_of_spark(rows.schema)
     except PySparkException as error:
-        raise TableNotFound(f"there is no Delta table {str(ref)!r}: {_first_line(error)}.") from None
+        reason = error.getCondition() or _first_line(error)
+        raise TableNotFound(f"there is no Delta table {str(ref)!r} (Spark says {reason}).") from None
     return TableVersion(ref, at, folder, schema, "its log cannot be read beside Spark")
 
 

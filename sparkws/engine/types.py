@@ -20,7 +20,7 @@ def arrow_schema(schema: pl.Schema) -> pa.Schema:
 
 def spark_schema(schema: pl.Schema) -> StructType:
     """The Spark types of polars columns."""
-    return from_arrow_schema(arrow_schema(schema))
+    return from_arrow_schema(arrow_schema(schema), prefer_timestamp_ntz=True)
 
 
 def polars_schema_of_spark(schema: StructType) -> pl.Schema:
@@ -56,6 +56,8 @@ def _narrow(dtype: pa.DataType) -> pa.DataType:
         return pa.binary()
     if pa.types.is_large_list(dtype) or pa.types.is_list(dtype):
         return pa.list_(_narrow(dtype.value_type))
+    if pa.types.is_map(dtype):
+        return pa.map_(_narrow(dtype.key_type), _narrow(dtype.item_type))
     if pa.types.is_struct(dtype):
         return pa.struct([(dtype.field(i).name, _narrow(dtype.field(i).type)) for i in range(dtype.num_fields)])
     return dtype

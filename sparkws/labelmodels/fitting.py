@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
@@ -15,7 +16,7 @@ from sparkws.labelmodels.factory import make_label_model
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
-from sparkws.labelmodels.posterior import predict
+from sparkws.labelmodels.posterior import hits, predict
 from sparkws.labelmodels.sampling import standard_error
 from sparkws.stats.analysis import lf_summary
 from sparkws.stats.counters import Counters
@@ -109,8 +110,16 @@ def _compare(model: MajorityVote | DawidSkene, patterns: Patterns) -> dict[str, 
     compared: dict[str, dict[str, Any]] = {}
     for candidate in (model, MajorityVote(model.cardinality)):
         probs = candidate.posterior(L)
-        compared[candidate.kind] = _plain(evaluate(probs, predict(probs), gold, patterns.counts))
+        figures = _plain(evaluate(probs, predict(probs), gold, patterns.counts))
+        compared[candidate.kind] = {"accuracy_ties_shared": _ties_shared(probs, gold, patterns.counts), **figures}
     return compared
+
+
+def _ties_shared(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArray[np.int64]) -> float | None:
+    """Accuracy on the items with votes, a tie being right in its share: comparable between models that tie or not."""
+    known = (gold >= 0) & ~np.isnan(probs[:, 0])
+    n = int(counts[known].sum())
+    return float(counts[known] @ hits(probs[known], gold[known])) / n if n else None
 
 
 def _plain(metrics: Metrics) -> dict[str, Any]:

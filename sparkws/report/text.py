@@ -54,9 +54,10 @@ def _functions(model: Mapping[str, Any]) -> str:
 def _model(model: Mapping[str, Any]) -> str:
     balance = ", ".join(f"{name} {share:.3f}" for name, share in model["class_balance"].items())
     ended = "converged" if model["converged"] else "did not converge"
+    fit = f"{ended} after {model['n_iter']} iterations; " if model["n_iter"] else ""
     lines = [
         f"{model['kind']} from {model['n_patterns']:,} patterns of {model['n_items']:,} items: "
-        f"{ended} after {model['n_iter']} iterations; class balance {balance} ({model['balance_source']})"
+        f"{fit}class balance {balance} ({model['balance_source']})"
     ]
     if model["level"]:
         lines.append(
@@ -75,6 +76,10 @@ def _model(model: Mapping[str, Any]) -> str:
 def _figure(value: float | None) -> str:
     """Four digits; a dash where no item determines the measure."""
     return "-" if value is None else f"{value:.4f}"
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
 
 
 def _warnings(model: Mapping[str, Any]) -> list[str]:
