@@ -65,10 +65,11 @@ def _model(model: Mapping[str, Any]) -> str:
             f"is {model['largest_standard_error']:.4f}"
         )
     for kind, figures in model["metrics"].items():
-        accuracy, macro_f1, ece, brier = (_figure(figures[name]) for name in ("accuracy", "macro_f1", "ece", "brier"))
+        shown = ("accuracy_ties_shared", "macro_f1", "ece", "brier")
+        accuracy, macro_f1, ece, brier = (_figure(figures[name]) for name in shown)
         lines.append(
-            f"  {kind:<12} accuracy {accuracy}  macro F1 {macro_f1}  calibration error {ece}  Brier {brier}  "
-            f"on {figures['n_labeled']:,} labeled of {figures['n_gold']:,} gold items"
+            f"  {kind:<12} accuracy {accuracy} (ties shared)  macro F1 {macro_f1}  calibration error {ece}  "
+            f"Brier {brier}  {figures['n_labeled']:,} decided of {figures['n_gold']:,} gold items"
         )
     return "\n".join(lines)
 
@@ -76,10 +77,6 @@ def _model(model: Mapping[str, Any]) -> str:
 def _figure(value: float | None) -> str:
     """Four digits; a dash where no item determines the measure."""
     return "-" if value is None else f"{value:.4f}"
-
-
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
 
 
 def _warnings(model: Mapping[str, Any]) -> list[str]:
