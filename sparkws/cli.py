@@ -96,12 +96,13 @@ def _values(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
-    from sparkws import load_config, open_session, run
+    from sparkws import load_config, run
+    from sparkws.engine.session import session
     from sparkws.report.text import log_report
 
     config = load_config(arguments.config, *arguments.overlay, _values(arguments))
-    spark = open_session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted)
-    result = run(spark, config, tasks=arguments.tasks)
+    with session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted) as spark:
+        result = run(spark, config, tasks=arguments.tasks)
     log_report(result)
     return result.to_json()
 
@@ -124,9 +125,10 @@ def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
 
 
 def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
-    from sparkws import load_config, open_session, run
+    from sparkws import load_config, run
     from sparkws.datasets import read_vader
     from sparkws.engine.refs import parse_ref
+    from sparkws.engine.session import session
     from sparkws.engine.tables import find_version, write_rows
     from sparkws.report.text import log_report
 
@@ -134,11 +136,12 @@ def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
     here = {"workspace": str(workspace), "source": {"table": str(workspace / "items")}}
     project = Path(__file__).parent / "demo" / "project.yaml"
     config = load_config(project, here, _values(arguments))
-    spark = open_session(config.spark, app_name="sparkws demo", submitted=submitted)
     items = parse_ref(str(workspace / "items"))
-    if find_version(spark, items) is None:
-        write_rows(spark, items, read_vader(), direct=False)
-    result = run(spark, config)
+    with session(config.spark, app_name="sparkws demo", submitted=submitted) as spark:
+        if find_version(spark, items) is None:
+            logger.info("fetching the rated texts")
+            write_rows(spark, items, read_vader(), direct=False)
+        result = run(spark, config)
     log_report(result)
     return result.to_json()
 

@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from pyspark.sql import SparkSession
 from sparkws.config import SparkConfig
 from sparkws.jars import jar_paths
 
-__all__ = ["LOCAL_SETTINGS", "RUNTIME_SETTINGS", "SparkSession", "count_tasks", "open_session"]
+__all__ = ["LOCAL_SETTINGS", "RUNTIME_SETTINGS", "SparkSession", "count_tasks", "open_session", "session"]
 
 # Settings that change results or speed between Spark versions; they can be set on a running session.
 RUNTIME_SETTINGS: Final[Mapping[str, str]] = {
@@ -71,6 +72,20 @@ def open_session(
     for key, value in chosen.items():
         builder = builder.config(key, value)
     return _set_runtime(builder.master(config.master or "local[*]").getOrCreate())
+
+
+@contextmanager
+def session(
+    config: SparkConfig | None = None, *, app_name: str = "sparkws", submitted: bool = False
+) -> Iterator[SparkSession]:
+    """The session to work in, as `open_session` gives it; one that was not running before is stopped behind it."""
+    is_own = SparkSession.getActiveSession() is None
+    spark = open_session(config, app_name=app_name, submitted=submitted)
+    try:
+        yield spark
+    finally:
+        if is_own:
+            spark.stop()
 
 
 def count_tasks(spark: SparkSession) -> tuple[int, int] | None:

@@ -129,7 +129,10 @@ def open_table(spark: SparkSession, ref: TableRef, version: int | None = None) -
     try:
         detail = spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]
     except PySparkException as error:
-        return _of_view(spark, ref, error)
+        view = _of_view(spark, ref, error)
+        if version is not None:
+            raise TableNotFound(f"{str(ref)!r} is a view, so it has no version {version}.") from None
+        return view
     location = TableRef(path=detail["location"] or "").folder
     if location is not None and (location / "_delta_log").is_dir():
         return _of_folder(ref, location, version)

@@ -70,7 +70,7 @@ def to_rows(records: Sequence[StepRecord]) -> pl.DataFrame:
     rows = []
     for record in records:
         row = dict(vars(record))
-        row.update({name: json.dumps(row[name], sort_keys=True, ensure_ascii=False) for name in _JSON_COLUMNS})
+        row.update({name: json.dumps(row[name], ensure_ascii=False) for name in _JSON_COLUMNS})
         rows.append(row)
     return pl.DataFrame(rows, schema=SCHEMA)
 

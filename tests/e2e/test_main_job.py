@@ -118,13 +118,16 @@ def test_both_lanes_publish_the_same(project: Project, run: Any) -> None:
 
 def test_running_again_changes_nothing_and_says_so(project: Project, run: Any) -> None:
     path = project()
-    first = run(path)[1]
+    _, first, first_log = run(path)
     code, again, log = run(path)
     assert code == 0
     assert again["unchanged"]
     assert {step["status"] for step in again["steps"]} == {"skipped"}
     assert [step["outputs"] for step in again["steps"]] == [step["outputs"] for step in first["steps"]]
     assert "nothing has changed since the last run" in log
+    report = [part.partition("task spam\n")[2].partition("\n\n")[0] for part in (first_log, log)]
+    assert report[0] == report[1]
+    assert again["tasks"] == first["tasks"]
     runs = table(path, "runs")
     assert runs.filter(pl.col("status") == "done").height == len(first["steps"])
 
