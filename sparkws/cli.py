@@ -148,7 +148,9 @@ def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
 
 def _log_to_stderr(*, verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    # On a terminal a line first wipes the progress bar, which draws itself again below it.
+    wipe = "\r\x1b[K" if sys.stderr.isatty() else ""
+    handler.setFormatter(logging.Formatter(f"{wipe}%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     ours = logging.getLogger("sparkws")
     ours.handlers = [handler]
     ours.propagate = False

@@ -1,5 +1,8 @@
 """The key check: no NULL and no key twice, before anything that is keyed by it is committed."""
 
+import logging
+import time
+
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -7,6 +10,8 @@ from sparkws.checks import first_few
 from sparkws.engine.refs import quote_column
 from sparkws.engine.tables import Source, read
 from sparkws.errors import InvalidKeys
+
+logger = logging.getLogger(__name__)
 
 _SHOWN = 3
 
@@ -22,6 +27,12 @@ def check_keys(spark: SparkSession, source: Source, key: str) -> None:
     InvalidKeys
         With the number of NULLs, or the first keys that occur more than once and how often.
     """
+    start = time.monotonic()
+    _refuse_bad_keys(spark, source, key)
+    logger.info("keys of %s checked in %.1f s", source, time.monotonic() - start)
+
+
+def _refuse_bad_keys(spark: SparkSession, source: Source, key: str) -> None:
     keys = read(spark, source).select(F.col(quote_column(key)).alias("key"))
     hashed = keys.select(F.xxhash64("key").alias("hash"), F.col("key").isNull().alias("is_null"))
     by_hash = hashed.groupBy("hash").agg(F.count(F.lit(1)).alias("n"), F.count_if("is_null").alias("n_null"))

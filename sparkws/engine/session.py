@@ -16,6 +16,8 @@ from sparkws.jars import jar_paths
 
 __all__ = ["LOCAL_SETTINGS", "RUNTIME_SETTINGS", "SparkSession", "count_tasks", "open_session", "session"]
 
+logger = logging.getLogger(__name__)
+
 # Settings that change results or speed between Spark versions; they can be set on a running session.
 RUNTIME_SETTINGS: Final[Mapping[str, str]] = {
     "spark.sql.session.timeZone": "UTC",
@@ -69,6 +71,7 @@ def open_session(
     if submitted:
         return _set_runtime(builder.getOrCreate())
     chosen = {**LOCAL_SETTINGS, **_own_settings(config), **config.settings, **(settings or {})}
+    logger.info("starting Spark on %s", config.master or "local[*]")
     for key, value in chosen.items():
         builder = builder.config(key, value)
     return _set_runtime(builder.master(config.master or "local[*]").getOrCreate())
