@@ -20,6 +20,7 @@ from sparkws.engine.types import to_polars
 _MIB: Final = 1 << 20
 _SMALLEST_TASK: Final = 4 * _MIB  # below this, starting a task costs more than its work
 _TASKS_PER_SLOT: Final = 4
+END: Final = 1 << 31  # behind the last row group of any file
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,18 @@ class Unit:
     path : str
         The file.
     row_groups : (int, int)
-        First row group and the one behind the last.
+        First row group and the one behind the last; the whole file ends at `END`.
     partition : tuple of (str, value)
         Values of partition columns, which the file itself does not hold.
+    n_rows : int or None
+        The rows of the file, where the log knows them.
     """
 
     path: str
     size_bytes: int
     row_groups: tuple[int, int]
     partition: tuple[tuple[str, Any], ...] = ()
+    n_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Scan:
             # A height without columns would be lost: count on one column that the file has.
             read = present or file.schema_arrow.names[:1]
             starts = _row_offsets(file)
-            for group in range(*unit.row_groups):
+            for group in range(unit.row_groups[0], min(unit.row_groups[1], file.metadata.num_row_groups)):
                 if has_int96:
                     frame = self._read_arrow(unit.path, group, read)
                 else:
@@ -88,11 +92,12 @@ def list_units(table: TableVersion) -> list[Unit]:
     actions = pa.table(DeltaTable(str(table.folder), version=table.version).get_add_actions(flatten=True))
     partitioned = [name for name in actions.schema.names if name.startswith("partition.")]
     units = []
-    for action in actions.select(["path", "size_bytes", *partitioned]).to_pylist():
+    known = [name for name in ("num_records",) if name in actions.schema.names]  # some writers give no statistics
+    for action in actions.select(["path", "size_bytes", *known, *partitioned]).to_pylist():
         # A shallow clone names the files of its source, as file:/data/... or file:///data/...
         path = re.sub("^file:/+", "/", unquote(action["path"]))
         values = tuple((name.removeprefix("partition."), action[name]) for name in partitioned)
-        units.append(Unit(str(table.folder / path), action["size_bytes"], (0, -1), values))
+        units.append(Unit(str(table.folder / path), action["size_bytes"], (0, END), values, action.get("num_records")))
     return units
 
 
@@ -118,6 +123,10 @@ def plan_tasks(units: Iterable[Unit], *, slots: int, task_bytes: int, widest_row
 
 
 def _cut(unit: Unit, limit: int, widest_rows: int) -> Iterator[Unit]:
+    """A file, or its row groups in runs; footers are read only of files that may have to be cut."""
+    if unit.size_bytes <= limit and unit.n_rows is not None and unit.n_rows <= widest_rows:
+        yield unit
+        return
     metadata = pq.read_metadata(unit.path)
     first, size, rows = 0, 0, 0
     for group in range(metadata.num_row_groups):
