@@ -6,7 +6,7 @@ from decimal import Decimal
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import types as spark
 
@@ -39,7 +39,9 @@ PLAIN = [
 def nested(inner):
     names = st.lists(st.text("abc ü.`", min_size=1, max_size=3), min_size=1, max_size=3, unique=True)
     structs = names.flatmap(
-        lambda names: st.tuples(*[inner] * len(names)).map(lambda types: pl.Struct(dict(zip(names, types, strict=True))))
+        lambda names: st.tuples(*[inner] * len(names)).map(
+            lambda types: pl.Struct(dict(zip(names, types, strict=True)))
+        )
     )
     return st.one_of(inner.map(pl.List), structs)
 
@@ -54,6 +56,7 @@ def test_plain_types(dtype, arrow, name):
     assert [field.dataType.simpleString() for field in spark_schema(schema).fields] == [name]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.text(min_size=1).filter(lambda name: name.isprintable()), dtypes, max_size=4))
 def test_round_trips(columns):
     schema = pl.Schema(columns)
@@ -68,6 +71,7 @@ def large(dtype):
     return any(large(dtype.field(i).type) for i in range(dtype.num_fields))
 
 
+@settings(deadline=None, max_examples=50)
 @given(dtypes)
 def test_offsets_have_32_bits_at_every_depth(dtype):
     (field,) = arrow_schema(pl.Schema({"a": dtype}))
@@ -82,11 +86,14 @@ def test_nested_lists_by_hand():
     assert spark_schema(schema).fields[0].dataType == spark.ArrayType(spark.ArrayType(spark.StringType()))
 
 
-def test_spark_types_that_polars_writes_otherwise():
-    ddl = spark.StructType().add("m", spark.MapType(spark.StringType(), spark.LongType()))
-    assert polars_schema_of_spark(ddl) == pl.Schema(
-        {"m": pl.List(pl.Struct({"key": pl.String(), "value": pl.Int64()}))}
-    )
+def test_maps_keep_their_offsets_narrow():
+    entries = pa.array([[("x", "1")], None, []], pa.map_(pa.string(), pa.string()))
+    schema = polars_schema(pa.schema([("m", entries.type)]))
+    assert not large(arrow_schema(schema).field("m").type)
+    assert to_polars(pa.record_batch({"m": entries})).schema == schema
+    assert polars_schema_of_spark(
+        spark.StructType().add("m", spark.MapType(spark.StringType(), spark.StringType()))
+    ) == (schema)
 
 
 FRAME = pl.DataFrame(

@@ -1,0 +1,126 @@
+"""What workers wrote becomes a version of a table at once, or not at all."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from chispa import assert_df_equality
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from sparkws.engine.commit import commit_files
+from sparkws.engine.programs import log_statistics
+from sparkws.engine.refs import parse_ref
+from sparkws.engine.tables import Transition, open_version, read_rows, write_frame
+from sparkws.errors import EngineError
+from sparkws.vocab import ITEM_ID
+
+VOTES = pl.DataFrame({ITEM_ID: [f"item {i}" for i in range(6)], "lf_a": [0, 1, -1, None, 1, 0]}).cast({"lf_a": pl.Int8})
+
+
+def written(folder: Path, rows: pl.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows in files of these names, and what their writers would say of them."""
+    folder.mkdir(exist_ok=True)
+    adds = []
+    for i, name in enumerate(names):
+        part = rows[i * rows.height // len(names) : (i + 1) * rows.height // len(names)]
+        part.write_parquet(folder / name)
+        stats = json.dumps(log_statistics(part))
+        adds.append(
+            {"path": name, "size": (folder / name).stat().st_size, "modified": 1_700_000_000_000, "stats": stats}
+        )
+    return adds
+
+
+def commit(folder: Path, adds: list[dict[str, Any]], sequence: int, rows: pl.DataFrame = VOTES) -> int:
+    transition = Transition("sparkws/spam.votes", sequence, json.dumps({"step": "spam.votes", "number": sequence}))
+    return commit_files(folder, rows.schema, adds, transition, {"lf_a": "what lf_a 'voted'"})
+
+
+def content(folder: Path) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(DeltaTable(str(folder)).to_pyarrow_table())).sort(ITEM_ID)
+
+
+def test_spark_reads_what_was_committed(spark: SparkSession, tmp_path: Path) -> None:
+    ref = parse_ref(str(tmp_path / "my votes"))
+    folder = tmp_path / "my votes"
+    assert commit(folder, written(folder, VOTES, ["a.parquet", "b c.parquet"]), 7) == 0
+    frame = spark.read.format("delta").load(ref.path)
+    expected = spark.createDataFrame(VOTES.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert_df_equality(frame, expected, ignore_row_order=True, ignore_metadata=True)
+    # A filter on the key goes by the ranges in the log.
+    assert [row["lf_a"] for row in frame.where(f"{ITEM_ID} = 'item 4'").collect()] == [1]
+    assert frame.schema["lf_a"].metadata == {"comment": "what lf_a 'voted'"}
+    (commit_of,) = spark.sql(f"DESCRIBE HISTORY {ref.sql}").collect()
+    assert json.loads(commit_of["userMetadata"]) == {"step": "spam.votes", "number": 7}
+    detail = spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]
+    assert (detail["minReaderVersion"], detail["numFiles"]) == (1, 2)
+    assert detail["properties"]["delta.enableDeletionVectors"] == "false"
+    assert detail["properties"]["delta.dataSkippingStatsColumns"] == ITEM_ID
+    # Either engine goes on where the other stopped: Spark knows the step's number, delta-rs Spark's.
+    transition = Transition("sparkws/spam.votes", 7)
+    assert write_frame(spark, ref, expected.limit(1), transition=transition) == 0
+    assert write_frame(spark, ref, expected.limit(1), transition=Transition("sparkws/spam.votes", 8)) == 1
+    assert commit(folder, written(folder, VOTES, ["c.parquet"]), 8) == 1
+    assert read_rows(spark, open_version(spark, ref)).height == 1
+
+
+def test_a_commit_replaces_files_and_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    commit(folder, written(folder, VOTES, ["a.parquet", "b.parquet"]), 1)
+    wider = VOTES.with_columns(lf_b=pl.lit(1, pl.Int8)).head(4)
+    assert commit(folder, written(folder, wider, ["c.parquet"]), 2, wider) == 1
+    assert content(folder).equals(wider)
+    assert [Path(uri).name for uri in DeltaTable(str(folder)).file_uris()] == ["c.parquet"]
+    narrower = VOTES.select(pl.col(ITEM_ID).str.tail(1).cast(pl.Int64))
+    assert commit(folder, written(folder, narrower, ["d.parquet"]), 3, narrower) == 2
+    assert content(folder).equals(narrower)
+    assert DeltaTable(str(folder), version=0).to_pyarrow_table().num_rows == 6
+    assert (
+        DeltaTable(str(folder)).metadata().configuration == DeltaTable(str(folder), version=0).metadata().configuration
+    )
+
+
+def test_nothing_to_add_empties_the_table(tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    assert commit(folder, written(folder, VOTES, ["a.parquet"]), 1) == 0
+    assert commit(folder, [], 2) == 1
+    assert content(folder).equals(VOTES.clear())
+    assert commit(tmp_path / "empty from the start", [], 1) == 0
+    assert content(tmp_path / "empty from the start").schema == VOTES.schema
+
+
+@pytest.mark.parametrize("sequence", [0, 5])
+def test_a_repeated_transaction_is_no_commit(tmp_path: Path, sequence: int) -> None:
+    folder = tmp_path / "votes"
+    first = written(folder, VOTES, ["a.parquet"])
+    again = written(folder, VOTES.head(1), ["b.parquet"])
+    assert [commit(folder, adds, sequence) for adds in (first, again)] == [0, 0]
+    assert content(folder).equals(VOTES)
+    assert commit(folder, again, sequence - 1) == 0, "nor is one of an earlier number"
+    other = Transition("sparkws/spam.labels", sequence)
+    assert commit_files(folder, VOTES.schema, again, other, {}) == 1, "another step counts by itself"
+    assert commit(folder, first, sequence + 1) == 2
+    assert content(folder).equals(VOTES)
+
+
+def test_a_file_that_is_not_as_it_was_written_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    good = written(folder, VOTES, ["a.parquet", "b.parquet"])
+    size = good[1]["size"]
+    (folder / "b.parquet").write_bytes((folder / "b.parquet").read_bytes()[:100])
+    message = rf"file '.*/votes/b\.parquet' has 100 bytes, its worker wrote {size:,} bytes; run again"
+    with pytest.raises(EngineError, match=message):
+        commit(folder, good, 1)
+    (folder / "b.parquet").unlink()
+    with pytest.raises(EngineError, match=rf"file '.*/votes/b\.parquet' is missing, its worker wrote {size:,} bytes"):
+        commit(folder, good, 1)
+    assert not DeltaTable.is_deltatable(str(folder)), "nothing was committed"
+    commit(folder, good[:1], 1)
+    with pytest.raises(EngineError, match=r"b\.parquet' is missing"):
+        commit(folder, good, 2)
+    table = DeltaTable(str(folder))
+    assert (table.version(), table.transaction_version("sparkws/spam.votes")) == (0, 1)
