@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from sparkws.vocab import ABSTAIN, VERSION
 
 if TYPE_CHECKING:
-    from sparkws.config import ProjectConfig, load_config, parse_config
+    from sparkws.config import ProjectConfig
+    from sparkws.configfile import load_config, parse_config
     from sparkws.engine.session import open_session
     from sparkws.errors import SparkwsError
     from sparkws.labelmodels import DawidSkene, MajorityVote
@@ -54,9 +55,9 @@ _HOMES = {
     "describe_run": "sparkws.report.text",
     "labeling_function": "sparkws.lfs",
     "lf_summary": "sparkws.stats",
-    "load_config": "sparkws.config",
+    "load_config": "sparkws.configfile",
     "open_session": "sparkws.engine.session",
-    "parse_config": "sparkws.config",
+    "parse_config": "sparkws.configfile",
     "preprocessor": "sparkws.lfs",
     "run": "sparkws.pipeline",
 }

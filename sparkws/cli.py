@@ -129,7 +129,8 @@ def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
     from sparkws.datasets import read_vader
     from sparkws.engine.refs import parse_ref
     from sparkws.engine.session import session
-    from sparkws.engine.tables import find_version, write_rows
+    from sparkws.engine.tables import find_version
+    from sparkws.engine.writes import write_rows
     from sparkws.report.text import log_report
 
     workspace = Path(arguments.workspace).resolve()

@@ -14,8 +14,7 @@ SparkwsError
 │   ├── IncompatibleStatistics statistics of different functions, classes or items
 │   └── NothingToFit           statistics that do not determine the model
 ├── EngineError                the work could not be carried (exit code 1)
-│   ├── LaneUnavailable        a lane was forced that cannot carry the work
-│   └── ForeignWrite           somebody else wrote to a table that sparkws owns
+│   └── LaneUnavailable        a lane was forced that cannot carry the work
 ├── MissingExtra               an optional dependency is not installed
 └── DatasetUnavailable         a public dataset could not be fetched or is not the one expected
 
@@ -81,10 +80,6 @@ class EngineError(SparkwsError):
 
 class LaneUnavailable(EngineError):
     """A lane was forced that cannot carry the work."""
-
-
-class ForeignWrite(EngineError):
-    """Somebody else wrote to a table that sparkws owns."""
 
 
 class MissingExtra(SparkwsError, ImportError):

@@ -14,7 +14,8 @@ from sparkws.engine.lanes import Options
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import Workspace, parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, TableVersion, Transition, open_table, query
+from sparkws.engine.tables import Source, TableVersion, open_table, query
+from sparkws.engine.writes import Transition
 from sparkws.errors import ConfigError
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of

@@ -13,7 +13,8 @@ from sparkws.engine.lanes import Options
 from sparkws.engine.progress import progress
 from sparkws.engine.refs import Workspace
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import TableVersion, Transition, find_version, open_version, read_rows, write_rows
+from sparkws.engine.tables import TableVersion, find_version, open_version, read_rows
+from sparkws.engine.writes import Transition, write_rows
 from sparkws.errors import SparkwsError
 from sparkws.manage import ledger, plan
 from sparkws.manage.results import StepResult

@@ -5,9 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+# A law is tried on a machine that may be busy with other things.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 TIERS = ("unit", "spark", "e2e")
 _HERE = Path(__file__).parent

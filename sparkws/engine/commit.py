@@ -9,8 +9,8 @@ import polars as pl
 from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-from sparkws.engine.tables import Transition, commit_properties, properties_for
 from sparkws.engine.types import arrow_schema
+from sparkws.engine.writes import Transition, commit_properties, properties_for, version_of_transition
 from sparkws.errors import EngineError
 
 
@@ -31,22 +31,21 @@ def commit_files(
     EngineError
         If a file is not there as it was written.
     """
-    table = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
-    last = None if table is None else table.transaction_version(transition.application)
-    if table is not None and last is not None and last >= transition.sequence:
-        return table.version()
+    done = version_of_transition(folder, transition)
+    if done is not None:
+        return done
     for add in adds:
         _check_written(folder / add["path"], add["size"])
     new = [AddAction(add["path"], add["size"], {}, add["modified"], True, add["stats"]) for add in adds]
     properties = commit_properties(transition)
     delta_schema = _with_comments(schema, comments)
-    if table is None:
+    if not DeltaTable.is_deltatable(str(folder)):
         configuration = properties_for(schema)
         create_table_with_add_actions(
             str(folder), delta_schema, new, mode="error", configuration=configuration, commit_properties=properties
         )
     else:
-        table.create_write_transaction(
+        DeltaTable(str(folder)).create_write_transaction(
             list[AddAction | RemoveAction](new), "overwrite", delta_schema, commit_properties=properties
         )
     return DeltaTable(str(folder)).version()

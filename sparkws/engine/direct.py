@@ -128,11 +128,12 @@ def _cut(unit: Unit, limit: int, widest_rows: int) -> Iterator[Unit]:
         yield unit
         return
     metadata = pq.read_metadata(unit.path)
+    uncompressed = max(1, sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)))
     first, size, rows = 0, 0, 0
     for group in range(metadata.num_row_groups):
         facts = metadata.row_group(group)
         # Sizes of groups in a footer are uncompressed: share the file's own size by them.
-        share = max(1, unit.size_bytes * facts.total_byte_size // max(1, _uncompressed(metadata)))
+        share = max(1, unit.size_bytes * facts.total_byte_size // uncompressed)
         if size and (size + share > limit or rows + facts.num_rows > widest_rows):
             yield Unit(unit.path, size, (first, group), unit.partition)
             first, size, rows = group, 0, 0
@@ -140,10 +141,6 @@ def _cut(unit: Unit, limit: int, widest_rows: int) -> Iterator[Unit]:
         rows += facts.num_rows
     if first < metadata.num_row_groups:
         yield Unit(unit.path, size, (first, metadata.num_row_groups), unit.partition)
-
-
-def _uncompressed(metadata: pq.FileMetaData) -> int:
-    return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
 
 def _row_offsets(file: pq.ParquetFile) -> Sequence[int]:

@@ -24,18 +24,10 @@ from sparkws.engine.commit import commit_files
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
 from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, quote_column
-from sparkws.engine.tables import (
-    Query,
-    Source,
-    TableVersion,
-    Transition,
-    observed_metrics,
-    open_version,
-    read,
-    write_frame,
-)
+from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
 from sparkws.engine.worker import carry, decode_error
+from sparkws.engine.writes import Transition, observed_metrics, write_frame
 from sparkws.errors import LaneUnavailable
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 

@@ -1,55 +1,25 @@
-"""Delta tables: what is there, at which version, and small rows in and out.
+"""Delta tables: what is there, at which version, and how its rows are read."""
 
-The only place that knows Delta's commands, properties and features.
-"""
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.engine.refs import TableRef, quote_column
-from sparkws.engine.types import arrow_schema, polars_schema, polars_schema_of_spark, spark_schema, to_polars
+from sparkws.engine.types import polars_schema, polars_schema_of_spark, to_polars
 from sparkws.errors import ConfigError, TableNotFound
-from sparkws.vocab import ITEM_ID
-
-# Published tables stay at reader version 1, so that delta-rs, polars, DuckDB and Trino can read them.
-PROPERTIES: Final[Mapping[str, str]] = {
-    "delta.enableDeletionVectors": "false",
-    "delta.columnMapping.mode": "none",
-    "delta.checkpointPolicy": "classic",
-}
 
 # Reader features that the direct lane understands beyond plain Parquet files: none that moves or hides rows.
 _PLAIN_FEATURES: Final = frozenset({"timestampNtz", "vacuumProtocolCheck", "appendOnly", "invariants"})
-
-
-@dataclass(frozen=True)
-class Transition:
-    """The identity of a step's commits, by which a retry is recognized.
-
-    Attributes
-    ----------
-    application : str
-        The step, as "sparkws/sentiment.votes".
-    sequence : int
-        Reserved in the ledger; greater than that of every commit of the step before.
-    note : str
-        JSON for the table's history: what the commit was made from.
-    """
-
-    application: str
-    sequence: int
-    note: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -214,105 +184,6 @@ def count_by(spark: SparkSession, source: Source, column: str) -> dict[Any, int]
     return {row[0]: row["count"] for row in read(spark, source).groupBy(quote_column(column)).count().collect()}
 
 
-def write_rows(
-    spark: SparkSession,
-    ref: TableRef,
-    rows: pl.DataFrame,
-    *,
-    direct: bool,
-    transition: Transition | None = None,
-    mode: Literal["append", "overwrite"] = "overwrite",
-) -> int:
-    """Write a small table, and give the version that holds it.
-
-    Parameters
-    ----------
-    direct : bool
-        Whether this process may commit beside Spark; otherwise Spark does it.
-    transition : Transition, optional
-        The identity of the commit; ledger rows have none.
-    """
-    schema = arrow_schema(rows.schema)
-    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
-    folder = ref.folder
-    if not direct or folder is None:
-        frame = spark.createDataFrame(table, schema=spark_schema(rows.schema))
-        return write_frame(spark, ref, frame, transition=transition, mode=mode)
-    properties = commit_properties(transition) if transition else None
-    if not DeltaTable.is_deltatable(str(folder)):
-        configuration = dict(properties_for(rows.columns))
-        write_deltalake(str(folder), table, configuration=configuration, commit_properties=properties)
-    elif mode == "append":
-        write_deltalake(str(folder), table, mode="append", commit_properties=properties)
-    else:
-        write_deltalake(str(folder), table, mode="overwrite", schema_mode="overwrite", commit_properties=properties)
-    return DeltaTable(str(folder)).version()
-
-
-def write_frame(
-    spark: SparkSession,
-    ref: TableRef,
-    frame: DataFrame,
-    *,
-    transition: Transition | None,
-    mode: Literal["append", "overwrite"] = "overwrite",
-) -> int:
-    """Let Spark write a table and commit it, and give the version that holds it."""
-    writer = frame.write.format("delta").mode(mode)
-    for key, value in properties_for(frame.columns).items():
-        writer = writer.option(key, value)
-    if mode == "overwrite":
-        writer = writer.option("overwriteSchema", "true")
-    if transition:
-        writer = writer.option("txnAppId", transition.application).option("txnVersion", transition.sequence)
-        writer = writer.option("userMetadata", transition.note)
-    if ref.path:
-        writer.save(ref.path)
-    elif mode == "overwrite" and _has_schema(spark, ref, frame):
-        # Replacing a named table would lose what was observed of the rows; overwriting its rows does not.
-        rows = frame.writeTo(ref.sql)
-        if transition:
-            rows = rows.option("txnAppId", transition.application).option("txnVersion", transition.sequence)
-            rows = rows.option("userMetadata", transition.note)
-        rows.overwrite(F.lit(True))
-    else:
-        writer.saveAsTable(ref.sql)
-    version = find_version(spark, ref)
-    assert version is not None
-    return version
-
-
-def observed_metrics(observation: Observation) -> dict[str, Any] | None:
-    """What was observed of rows that were written; None where Spark lost it."""
-    try:
-        found: dict[str, Any] = observation.get
-    except (PySparkException, Py4JError):
-        return None
-    return found or None
-
-
-def properties_for(columns: Iterable[str]) -> dict[str, str]:
-    """The properties of a published table; statistics in its log cover the key only, where it has one."""
-    keyed = {"delta.dataSkippingStatsColumns": ITEM_ID} if ITEM_ID in columns else {}
-    return {**PROPERTIES, **keyed}
-
-
-def commit_properties(transition: Transition) -> CommitProperties:
-    """What delta-rs writes into the log with a step's commit, as Spark would."""
-    return CommitProperties(
-        custom_metadata={"userMetadata": transition.note},
-        app_transactions=[Transaction(transition.application, transition.sequence)],
-    )
-
-
-def _has_schema(spark: SparkSession, ref: TableRef, frame: DataFrame) -> bool:
-    """Whether a named table exists with the columns of a frame."""
-    if not spark.catalog.tableExists(ref.sql):
-        return False
-    there = [(field.name, field.dataType) for field in spark.table(ref.sql).schema]
-    return there == [(field.name, field.dataType) for field in frame.schema]
-
-
 def _of_folder(ref: TableRef, folder: Path, version: int | None) -> TableVersion:
     try:
         table = DeltaTable(str(folder), version=version)
@@ -340,8 +211,9 @@ def _of_spark(spark: SparkSession, ref: TableRef, folder: Path | None, version: 
         at = newest if version is None else version
         rows = spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(at)}")  # noqa: S608  # the name is quoted
         schema = polars_schema_of_spark(rows.schema)
-    except PySparkException as error:
-        reason = error.getCondition() or _first_line(error)
+    except (PySparkException, Py4JError) as error:
+        known = error.getCondition() if isinstance(error, PySparkException) else None
+        reason = known or _first_line(error)
         raise TableNotFound(f"there is no Delta table {str(ref)!r} (Spark says {reason}).") from None
     return TableVersion(ref, at, folder, schema, "its log cannot be read beside Spark")
 

@@ -6,7 +6,8 @@ from sparkws.engine.lanes import Options, Written, write_batches
 from sparkws.engine.refs import TableRef
 from sparkws.engine.relational import distinct_values, pivot_votes
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, Transition, write_rows
+from sparkws.engine.tables import Source
+from sparkws.engine.writes import Transition, write_rows
 from sparkws.lfs.faults import Faults
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
 from sparkws.lfs.kernel import VotesKernel

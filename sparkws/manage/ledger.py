@@ -70,9 +70,14 @@ def to_rows(records: Sequence[StepRecord]) -> pl.DataFrame:
     rows = []
     for record in records:
         row = dict(vars(record))
-        row.update({name: json.dumps(row[name], ensure_ascii=False) for name in _JSON_COLUMNS})
+        row.update({name: _dumps(row[name]) for name in _JSON_COLUMNS})
         rows.append(row)
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _dumps(value: Mapping[str, Any]) -> str:
+    # A message may hold a lone surrogate, which no file takes; as an escape it is JSON again.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def from_rows(rows: pl.DataFrame) -> list[StepRecord]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from sparkws.manage.ledger import StepRecord
 
+_NONE = object()  # a key that is not there, which is not the same as one that holds None
+
 
 def why_run(
     last: StepRecord | None,
@@ -45,8 +47,8 @@ def _changed(before: Any, now: Any, where: str = "") -> str:
     """The first place where two plain values differ, as a dotted name."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in sorted({*before, *now}):
-            found = _changed(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
+            found = _changed(before.get(key, _NONE), now.get(key, _NONE), f"{where}.{key}" if where else str(key))
             if found:
                 return found
         return ""
-    return "" if before == now else where
+    return "" if (type(before), before) == (type(now), now) else where or "something"

@@ -56,7 +56,10 @@ class RunResult:
 
     def step(self, name: str) -> StepResult:
         """The step of that name, as "sentiment.votes"."""
-        return next(step for step in self.steps if step.step == name)
+        for step in self.steps:
+            if step.step == name:
+                return step
+        raise KeyError(f"the run has no step {name!r}; it has {[step.step for step in self.steps]}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: for each step its status, tables, rows and seconds; for each task what was found."""

@@ -11,16 +11,8 @@ from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batche
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.relational import choose_columns, join_gold, negate
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import (
-    Source,
-    TableVersion,
-    Transition,
-    count_by,
-    open_version,
-    read_rows,
-    write_frame,
-    write_rows,
-)
+from sparkws.engine.tables import Source, TableVersion, count_by, open_version, read_rows
+from sparkws.engine.writes import Transition, write_frame, write_rows
 from sparkws.stats import counters as counting
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.gold import GoldKernel

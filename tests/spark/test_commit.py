@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 from sparkws.engine.commit import commit_files
 from sparkws.engine.programs import log_statistics
 from sparkws.engine.refs import parse_ref
-from sparkws.engine.tables import Transition, open_version, read_rows, write_frame
+from sparkws.engine.tables import open_version, read_rows
+from sparkws.engine.writes import Transition, write_frame
 from sparkws.errors import EngineError
 from sparkws.vocab import ITEM_ID
 

@@ -20,7 +20,8 @@ from sparkws.engine.lanes import (
 )
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import TableRef, parse_ref
-from sparkws.engine.tables import Query, Transition, open_table, open_version, read_rows, write_frame
+from sparkws.engine.tables import Query, open_table, open_version, read_rows
+from sparkws.engine.writes import Transition, write_frame
 from sparkws.errors import InvalidVote, LaneUnavailable, MissingColumns, TableNotFound
 from sparkws.lfs import LFSet, VotesKernel, labeling_function
 from sparkws.stats.patterns import PatternsKernel

@@ -15,7 +15,6 @@ from sparkws.engine.refs import TableRef, parse_ref
 from sparkws.engine.tables import (
     Query,
     TableVersion,
-    Transition,
     count_by,
     find_version,
     open_table,
@@ -23,9 +22,8 @@ from sparkws.engine.tables import (
     query,
     read,
     read_rows,
-    write_frame,
-    write_rows,
 )
+from sparkws.engine.writes import Transition, write_frame, write_rows
 from sparkws.errors import ConfigError, TableNotFound
 from sparkws.vocab import ITEM_ID
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import sparkws.demo
-from sparkws.config import load_config
+from sparkws.configfile import load_config
 from sparkws.lfs import VotesKernel, lfset_of
 
 FOLDER = Path(sparkws.demo.__file__).parent

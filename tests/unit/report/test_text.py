@@ -152,5 +152,5 @@ def test_the_report_is_logged(caplog):
 
 
 def test_an_unknown_task_is_a_mistake_of_the_caller():
-    with pytest.raises(StopIteration):
+    with pytest.raises(KeyError, match="the run has no step"):
         task_report("toxic", run())

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from sparkws.config import ProjectConfig, Section, dump_config, load_config, parse_config
+from sparkws.config import ProjectConfig, Section
+from sparkws.configfile import dump_config, load_config, parse_config
 from sparkws.errors import ConfigError
 
 BASE = Path(__file__).parents[2] / "conf" / "base.yaml"

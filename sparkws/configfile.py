@@ -1,0 +1,132 @@
+"""A project's configuration from its file: one YAML file, and overlays that hold only what differs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sparkws.checks import did_you_mean
+from sparkws.config import ProjectConfig, Section
+from sparkws.errors import ConfigError
+
+
+def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> ProjectConfig:
+    """The project described by a file, with overlays (files or plain values) laid over it in order.
+
+    Mappings are merged key by key; every other value replaces the one below it. Relative paths of
+    modules, files, tables and the workspace are taken from `base_dir`, and that from the folder of the
+    first file.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, an unknown key (with a suggestion) or a wrong value.
+    """
+    merged: dict[str, Any] = {}
+    for layer in (path, *overlays):
+        merged = _overlay(merged, layer if isinstance(layer, Mapping) else _read(Path(layer)))
+    merged["base_dir"] = str(Path(path).resolve().parent / Path(merged.get("base_dir", ".")).expanduser())
+    return parse_config(merged, " + ".join(_layer_name(layer) for layer in (path, *overlays)))
+
+
+def parse_config(raw: Mapping[str, Any], origin: str) -> ProjectConfig:
+    """The project described by plain values; `origin` names them in errors.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown key (with a suggestion) or a wrong value.
+    """
+    try:
+        return ProjectConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, origin)) from None
+
+
+def dump_config(config: ProjectConfig) -> dict[str, Any]:
+    """The configuration as plain values, complete: `parse_config` gives it back."""
+    values: dict[str, Any] = _listed(config.model_dump())
+    return values
+
+
+def _listed(value: Any) -> Any:
+    """`value` with lists for tuples, as YAML would read it."""
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return [_listed(inner) for inner in value] if isinstance(value, tuple) else value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {str(path)!r}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file {str(path)!r} cannot be read: {error}.") from None
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not valid YAML: {where}.") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} must be a mapping of keys to values, got {type(raw).__name__}.")
+    return raw
+
+
+def _layer_name(layer: str | Path | Mapping[str, Any]) -> str:
+    return "the given values" if isinstance(layer, Mapping) else str(layer)
+
+
+def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, over in top.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(over, Mapping)
+        merged[key] = _overlay(dict(below or {}), over) if both else over
+    return merged
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    """The first three problems, each as one sentence."""
+    problems = error.errors()
+    sentences = []
+    for problem in problems[:3]:
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(problem["loc"][:-1])
+            hint = did_you_mean(str(problem["loc"][-1]), known).strip()
+            sentences.append(f"unknown key {where!r} in {origin}; {_lower_first(hint) or f'it takes {sorted(known)}.'}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            at = f"{where!r} in {origin}" if where else origin
+            sentences.append(f"{at}: {_lower_first(message).rstrip('.')}{_got(problem)}.")
+    if len(problems) > 3:
+        sentences.append(f"and {len(problems) - 3} more.")
+    return "\n".join(sentences)
+
+
+def _got(problem: Any) -> str:
+    shown = not problem["msg"].startswith("Value error") and problem["type"] != "missing"
+    return f", got {problem['input']!r}" if shown else ""
+
+
+def _lower_first(text: str) -> str:
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _known_keys(location: Sequence[str | int]) -> list[str]:
+    """The keys that the section at `location` takes."""
+    model: type[BaseModel] = ProjectConfig
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None:  # an index of a list, a key of a mapping, or the tag of a union
+            continue
+        inner = [found for found in _SECTIONS if re.search(rf"\b{found.__name__}\b", str(field.annotation))]
+        model = inner[0] if inner else model
+    return list(model.model_fields)
+
+
+_SECTIONS = Section.__subclasses__()
