@@ -113,8 +113,7 @@ def options(spark: SparkSession, lane: str, tmp_path: Path, folder: Path | None 
     return Options(lane=lane, reach=reach, batch_rows=13)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("n", [0, 1, 100])
+@pytest.mark.parametrize(("layout", "n"), [*((layout, 100) for layout in LAYOUTS), (one_file, 0), (partitions, 1)])
 def test_votes_are_equal_in_both_lanes_and_in_no_lane(
     spark: SparkSession, tmp_path: Path, table: TableRef, layout: Callable[[DataFrame, str], None], n: int
 ) -> None:
