@@ -6,7 +6,7 @@ streams Arrow batches. Both give the same answers; the log tells which was taken
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,16 +125,6 @@ def tabulate_batches(
     return _stream(spark, source, kernel.columns, program, spark_schema(schema), options or Options())
 
 
-def sum_rows(frames: Sequence[DataFrame], count: str) -> DataFrame:
-    """Rows that agree in everything but `count`, added up over all frames; sums of zero are dropped."""
-    together = frames[0]
-    for frame in frames[1:]:
-        together = together.unionByName(frame)
-    groups = [quote_column(name) for name in together.columns if name != count]
-    total = F.sum(quote_column(count)).cast("long").alias(count)
-    return together.groupBy(*groups).agg(total).where(F.col(quote_column(count)) != 0)
-
-
 def write_batches(
     spark: SparkSession,
     kernel: WriteKernel[S],
@@ -153,9 +143,10 @@ def write_batches(
     check_columns(str(source), kernel.columns, source.schema.names())
     lane = choose_lane(spark, source, options, target)
     logger.info("%s lane for %s -> %s: %s", lane.name, source, target, lane.reason)
+    to = _Destination(target, transition, comments or {})
     if lane.name == "direct":
-        return _write_direct(spark, kernel, source, target, transition, options, comments or {}, lane)
-    return _write_rows(spark, kernel, source, target, transition, options, comments or {}, lane)
+        return _write_direct(spark, kernel, source, to, options, lane)
+    return _write_rows(spark, kernel, source, to, options, lane)
 
 
 @contextmanager
@@ -195,17 +186,19 @@ def _stream(
     return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows)), schema)
 
 
+@dataclass(frozen=True)
+class _Destination:
+    """Where rows go, under which identity, and what is said of their columns."""
+
+    ref: TableRef
+    transition: Transition
+    comments: Mapping[str, str]
+
+
 def _write_direct(
-    spark: SparkSession,
-    kernel: WriteKernel[S],
-    source: Source,
-    target: TableRef,
-    transition: Transition,
-    options: Options,
-    comments: Mapping[str, str],
-    lane: Lane,
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: _Destination, options: Options, lane: Lane
 ) -> Written[S]:
-    folder = target.folder
+    folder = to.ref.folder
     assert folder is not None
     folder.mkdir(parents=True, exist_ok=True)
     # A unit's rows are held until its file is written, so wide tables get shorter files.
@@ -217,19 +210,12 @@ def _write_direct(
         written = frame.toArrow()
     statistic = programs.merge_packed(kernel, written.column("statistic").to_pylist())
     adds = [json.loads(add) for add in written.column("add").to_pylist()]
-    version = commit_files(folder, kernel.schema, adds, transition, comments)
+    version = commit_files(folder, kernel.schema, adds, to.transition, to.comments)
     return Written(version, sum(written.column("n_rows").to_pylist()), statistic, lane)
 
 
 def _write_rows(
-    spark: SparkSession,
-    kernel: WriteKernel[S],
-    source: Source,
-    target: TableRef,
-    transition: Transition,
-    options: Options,
-    comments: Mapping[str, str],
-    lane: Lane,
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: _Destination, options: Options, lane: Lane
 ) -> Written[S]:
     program = programs.OfRows(programs.TallyFrames(kernel), _narrowed(source, kernel.columns), options.batch_rows)
     schema = spark_schema(kernel.schema)
@@ -240,18 +226,20 @@ def _write_rows(
     tallied = rows.observe(observed, F.count(F.lit(1)).alias("n_rows"), F.collect_list(programs.TALLY).alias("tallies"))
     frame = tallied.select(
         *[
-            F.col(quote_column(name)).alias(name, metadata={"comment": comments[name]} if name in comments else {})
+            F.col(quote_column(name)).alias(
+                name, metadata={"comment": to.comments[name]} if name in to.comments else {}
+            )
             for name in kernel.schema
         ]
     )
     with our_errors():
-        version = write_frame(spark, target, frame, transition=transition)
+        version = write_frame(spark, to.ref, frame, transition=to.transition)
     found = observed_metrics(observed)
     if found is None:
         # Creating or replacing a named table loses them: the rows are there, their statistic is made again.
-        logger.info("Spark tells nothing of the rows that it wrote to %s; counting them again", target)
+        logger.info("Spark tells nothing of the rows that it wrote to %s; counting them again", to.ref)
         statistic = reduce_batches(spark, programs.StatisticOnly(kernel), source, options)
-        return Written(version, read(spark, open_version(spark, target, version)).count(), statistic, lane)
+        return Written(version, read(spark, open_version(spark, to.ref, version)).count(), statistic, lane)
     statistic = programs.merge_packed(kernel, [bytes(part) for part in found["tallies"]])
     return Written(version, found["n_rows"], statistic, lane)
 

@@ -101,3 +101,13 @@ def distinct_values(spark: SparkSession, source: Source, column: str, most: int)
     if len(rows) > most:
         raise DataError(f"column {column!r} of {str(source)!r} has more than {most:,} distinct values.")
     return [row["value"] for row in rows]
+
+
+def sum_rows(frames: Sequence[DataFrame], count: str) -> DataFrame:
+    """Rows that agree in everything but `count`, added up over all frames; sums of zero are dropped."""
+    together = frames[0]
+    for frame in frames[1:]:
+        together = together.unionByName(frame)
+    groups = [quote_column(name) for name in together.columns if name != count]
+    total = F.sum(quote_column(count)).cast("long").alias(count)
+    return together.groupBy(*groups).agg(total).where(F.col(quote_column(count)) != 0)

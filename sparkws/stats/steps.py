@@ -7,9 +7,9 @@ import polars as pl
 
 from sparkws.config import GoldConfig
 from sparkws.engine.keys import check_keys
-from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batches, sum_rows, tabulate_batches
+from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batches, tabulate_batches
 from sparkws.engine.refs import TableRef, quote_column
-from sparkws.engine.relational import choose_columns, join_gold, negate
+from sparkws.engine.relational import choose_columns, join_gold, negate, sum_rows
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, TableVersion, count_by, open_version, read_rows
 from sparkws.engine.writes import Transition, write_frame, write_rows

@@ -14,12 +14,12 @@ from sparkws.engine.lanes import (
     choose_lane,
     map_batches,
     reduce_batches,
-    sum_rows,
     tabulate_batches,
     write_batches,
 )
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import TableRef, parse_ref
+from sparkws.engine.relational import sum_rows
 from sparkws.engine.tables import Query, open_table, open_version, read_rows
 from sparkws.engine.writes import Transition, write_frame
 from sparkws.errors import InvalidVote, LaneUnavailable, MissingColumns, TableNotFound
