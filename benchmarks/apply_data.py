@@ -12,6 +12,7 @@ a labeling function looks for; no letter outside ASCII folds to one inside (such
 import hashlib
 import shutil
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,273 +23,27 @@ from numpy.typing import NDArray
 N_FILES = 16
 SEED = 20_240_607
 
-FREQUENT = [
-    "the",
-    "i",
-    "this",
-    "is",
-    "you",
-    "and",
-    "to",
-    "a",
-    "it",
-    "of",
-    "my",
-    "in",
-    "so",
-    "that",
-    "for",
-    "me",
-    "on",
-    "like",
-    "was",
-    "he",
-    "she",
-    "with",
-    "but",
-    "just",
-    "not",
-    "are",
-    "have",
-    "be",
-    "we",
-    "all",
-    "your",
-    "they",
-    "at",
-    "who",
-    "when",
-    "from",
-    "one",
-    "her",
-    "his",
-    "what",
-    "if",
-    "how",
-    "up",
-    "out",
-    "no",
-    "im",
-    "as",
-    "dont",
-    "do",
-    "love",
-    "can",
-    "time",
-    "get",
-    "or",
-    "song",
-    "really",
-    "people",
-    "good",
-    "know",
-    "its",
-    "video",
-    "now",
-    "never",
-    "still",
-    "think",
-    "only",
-    "music",
-    "always",
-    "because",
-    "want",
-    "then",
-    "will",
-    "about",
-    "here",
-    "has",
-    "see",
-    "would",
-    "more",
-    "there",
-    "got",
-    "had",
-    "some",
-    "dude",
-    "lol",
-    "why",
-    "am",
-    "been",
-    "very",
-    "back",
-    "life",
-    "too",
-    "ever",
-    "make",
-    "could",
-    "did",
-    "every",
-    "go",
-    "say",
-    "first",
-    "by",
-    "over",
-    "way",
-    "man",
-    "thing",
-    "day",
-    "guy",
-    "well",
-    "even",
-    "great",
-    "girl",
-    "voice",
-    "going",
-    "being",
-    "those",
-    "these",
-    "thats",
-    "much",
-    "most",
-    "watch",
-    "were",
-    "feel",
-    "god",
-    "new",
-    "let",
-    "them",
-    "years",
-    "year",
-    "old",
-    "us",
-    "our",
-    "need",
-    "many",
-    "best",
-    "he's",
-    "right",
-    "after",
-    "where",
-    "look",
-    "before",
-    "channel",
-    "come",
-    "than",
-    "world",
-    "again",
-    "live",
-    "actually",
-    "someone",
-    "hate",
-    "everyone",
-    "bad",
-    "sing",
-    "heart",
-    "view",
-    "night",
-    "listen",
-    "part",
-    "true",
-    "last",
-    "hear",
-    "same",
-    "made",
-    "tell",
-    "remember",
-    "cant",
-    "hope",
-    "nice",
-    "gonna",
-    "bro",
-    "comment",
-    "down",
-    "home",
-    "miss",
-    "child",
-    "school",
-    "million",
-    "said",
-    "real",
-    "again",
-    "sounds",
-    "word",
-    "little",
-    "stop",
-    "already",
-    "since",
-    "long",
-    "two",
-    "lot",
-    "give",
-    "face",
-    "yes",
-    "wow",
-    "find",
-    "call",
-    "thought",
-    "crazy",
-    "place",
-    "reason",
-    "through",
-    "should",
-    "any",
-    "other",
-    "off",
-    "another",
-    "dance",
-    "dad",
-    "mom",
-    "put",
-    "radio",
-    "cool",
-    "summer",
-    "sorry",
-    "big",
-    "keep",
-    "into",
-    "head",
-]
-FOREIGN = [
-    "canción",
-    "música",
-    "corazón",
-    "siempre",
-    "año",
-    "más",
-    "está",
-    "também",
-    "não",
-    "você",
-    "coração",
-    "için",
-    "çok",
-    "şarkı",
-    "güzel",
-    "très",
-    "même",
-    "été",
-    "où",
-    "größer",
-    "schön",
-    "für",
-    "über",
-    "świetna",
-    "głos",
-    "привет",
-    "песня",
-    "видео",
-    "очень",
-    "люблю",
-    "лучшая",
-    "γειά",
-    "τραγούδι",
-    "好听",
-    "音楽",
-    "大好き",
-    "사랑해요",
-    "노래",
-    "أغنية",
-    "جميلة",
-    "❤",
-    "😂",
-    "🔥",
-    "😍",
-    "👍",
-    "🎶",
-    "♥♥♥",
-    "😂😂😂",
-]
+# Words in one text each: a list would take a line for every word.
+FREQUENT = (
+    "the i this is you and to a it of my in so that for me on like was he she with but just not are have be we "
+    "all your they at who when from one her his what if how up out no im as dont do love can time get or song "
+    "really people good know its video now never still think only music always because want then will about here "
+    "has see would more there got had some dude lol why am been very back life too ever make could did every go "
+    "say first by over way man thing day guy well even great girl voice going being those these thats much most "
+    "watch were feel god new let them years year old us our need many best he's right after where look before "
+    "channel come than world again live actually someone hate everyone bad sing heart view night listen part true "
+    "last hear same made tell remember cant hope nice gonna bro comment down home miss child school million said "
+    "real again sounds word little stop already since long two lot give face yes wow find call thought crazy "
+    "place reason through should any other off another dance dad mom put radio cool summer sorry big keep into "
+    "head"
+)
+FOREIGN = (
+    "canción música corazón siempre año más está também não você coração için çok şarkı güzel très même été où "
+    "größer schön für über świetna głos привет песня видео очень люблю лучшая γειά τραγούδι 好听 音楽 大好き 사랑해요 "
+    "노래 أغنية جميلة ❤ 😂 🔥 😍 👍 🎶 ♥♥♥ 😂😂😂"
+)
+ONSETS = "b c d f g h k l m n p r s t v w st tr pl ch sh"
+VOWELS = "a e i o u er an"
 SPAM = (
     "check out my channel",
     "check this out",
@@ -350,7 +105,7 @@ def comments_table(n_rows: int, cache: Path) -> Path:
     making = folder.with_name(f"{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     ends = np.linspace(0, n_rows, N_FILES + 1).astype(np.int64)
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    for start, end in pairwise(ends):
         # Snappy and one row group a file: what Spark would have written.
         write_deltalake(
             str(making),
@@ -401,12 +156,13 @@ def comments(start: int, end: int) -> pl.DataFrame:
 
 def _bodies(rng: np.random.Generator, n: int) -> pl.Series:
     """Words by Zipf's law, 10 a comment on average, joined by blanks; some commas."""
-    words = pl.Series([*FREQUENT, *_rare_words(1000)])
+    words = pl.Series([*FREQUENT.split(), *_rare_words(1000)])
     weights = 1.0 / (np.arange(len(words)) + 3.0)
     lengths = np.minimum(1 + rng.negative_binomial(2, 0.182, n), 60)
     chosen = words.gather(rng.choice(len(words), int(lengths.sum()), p=weights / weights.sum()))
     mixed = rng.random(len(chosen))
-    foreign = pl.Series(FOREIGN).gather(rng.integers(len(FOREIGN), size=len(chosen)))
+    foreign_words = pl.Series(FOREIGN.split())
+    foreign = foreign_words.gather(rng.integers(len(foreign_words), size=len(chosen)))
     spoken = pl.select(
         pl.when(pl.Series(mixed < 0.02))
         .then(foreign)
@@ -476,31 +232,5 @@ def _letters(numbers: NDArray[np.uint64], length: int) -> pl.Series:
 def _rare_words(n_words: int) -> Sequence[str]:
     """Words that nobody uses, of two to four syllables."""
     rng = np.random.default_rng(SEED)
-    syllables = [
-        c + v
-        for c in [
-            "b",
-            "c",
-            "d",
-            "f",
-            "g",
-            "h",
-            "k",
-            "l",
-            "m",
-            "n",
-            "p",
-            "r",
-            "s",
-            "t",
-            "v",
-            "w",
-            "st",
-            "tr",
-            "pl",
-            "ch",
-            "sh",
-        ]
-        for v in ["a", "e", "i", "o", "u", "er", "an"]
-    ]
+    syllables = [onset + vowel for onset in ONSETS.split() for vowel in VOWELS.split()]
     return ["".join(rng.choice(syllables, rng.integers(2, 5))) for _ in range(n_words)]

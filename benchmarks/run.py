@@ -1,4 +1,4 @@
-"""Runs benchmarks: python -m benchmarks.run [NAME ...] [--size default|full]
+"""Runs benchmarks: python -m benchmarks.run [NAME ...] [--size default|full|small]
 
 A benchmark is a module of this folder with a function `run(size) -> Result`. Each runs in a process of its
 own, and the last line that it prints is its result as JSON. A goal that is missed is printed as missed and

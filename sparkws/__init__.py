@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sparkws.lfs import LFSet, labeling_function, preprocessor
     from sparkws.pipeline import run
     from sparkws.report.text import describe_run
-    from sparkws.stats import lf_summary
+    from sparkws.stats import lf_summary, patterns_of_matrix
 
 __version__ = VERSION
 
@@ -42,6 +42,7 @@ __all__ = [
     "load_config",
     "open_session",
     "parse_config",
+    "patterns_of_matrix",
     "preprocessor",
     "run",
 ]
@@ -58,6 +59,7 @@ _HOMES = {
     "load_config": "sparkws.configfile",
     "open_session": "sparkws.engine.session",
     "parse_config": "sparkws.configfile",
+    "patterns_of_matrix": "sparkws.stats",
     "preprocessor": "sparkws.lfs",
     "run": "sparkws.pipeline",
 }

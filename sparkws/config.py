@@ -4,9 +4,19 @@ Every default lives here; `conf/base.yaml` says the same with comments, and a te
 """
 
 from datetime import date
+from math import inf
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 
 from sparkws.checks import check_class_balance
 from sparkws.vocab import MAX_CLASSES
@@ -14,6 +24,17 @@ from sparkws.vocab import MAX_CLASSES
 # LF and task names become column and table names, which Delta without column mapping restricts.
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+
+
+def _not_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"got {value}: YAML reads unquoted yes, no, on, off, true and false as such; quote it")
+    return value
+
+
+# Never a boolean or a float, which would pass for the index 0 or 1.
+Label = Annotated[StrictStr | StrictInt, BeforeValidator(_not_boolean)]
+Text = Annotated[str, Field(min_length=1), BeforeValidator(_not_boolean)]
 LaneOption = Literal["auto", "direct", "rows"]
 
 
@@ -29,7 +50,7 @@ class SourceConfig(Section):
     table: str | None = None
     query: str | None = None
     tables: dict[Identifier, str] = {}
-    key: str = "item_id"
+    key: Text = "item_id"
     version: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -67,26 +88,26 @@ class KeywordConfig(Section):
     """Votes when the text contains any of some words."""
 
     column: str
-    any: Annotated[tuple[str, ...], Field(min_length=1)]
+    any: Annotated[tuple[Text, ...], Field(min_length=1)]
     match: Literal["word", "substring"] = "word"
     case_sensitive: bool = False
-    label: str | int
+    label: Label
 
 
 class RegexConfig(Section):
     """Votes when a regular expression (Rust syntax, linear time) is found in the text."""
 
     column: str
-    pattern: str
+    pattern: Text
     case_sensitive: bool = True
-    label: str | int
+    label: Label
 
 
 class LookupConfig(Section):
     """Votes what a table of values says: given here, or in a CSV file with the columns value and class."""
 
     column: str
-    values: dict[str | int, str | int] = {}
+    values: dict[Label, Label] = {}
     file: str | None = None
 
     @model_validator(mode="after")
@@ -104,12 +125,16 @@ class ThresholdConfig(Section):
     at_least: float | None = None
     below: float | None = None
     at_most: float | None = None
-    label: str | int
+    label: Label
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if all(bound is None for bound in (self.above, self.at_least, self.below, self.at_most)):
             raise ValueError("give at least one of 'above', 'at_least', 'below' and 'at_most'")
+        lowest = max(bound for bound in (self.above, self.at_least, -inf) if bound is not None)
+        highest = min(bound for bound in (self.below, self.at_most, inf) if bound is not None)
+        if lowest > highest:
+            raise ValueError(f"no number is above {lowest:g} and below {highest:g}")
         return self
 
 
@@ -117,7 +142,7 @@ class ExpressionConfig(Section):
     """Votes `label` where a polars SQL condition holds, or, without `label`, what the expression gives."""
 
     sql: str
-    label: str | int | None = None
+    label: Label | None = None
 
 
 class DeclarativeLFConfig(Section):
@@ -138,6 +163,12 @@ class DeclarativeLFConfig(Section):
     def kind(self) -> str:
         """The name of the one kind that is given."""
         return next(kind for kind in DECLARATIVE_KINDS if getattr(self, kind) is not None)
+
+    @model_validator(mode="after")
+    def _dates(self) -> Self:
+        if self.valid_from is not None and self.valid_to is not None and self.valid_from > self.valid_to:
+            raise ValueError(f"LF {self.name!r} is valid from {self.valid_from}, after its end {self.valid_to}")
+        return self
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -177,7 +208,7 @@ class VotesConfig(Section):
     columns: tuple[str, ...] | None = None
     lf_column: str | None = None
     vote_column: str | None = None
-    mapping: dict[str | int, str | int] = {}
+    mapping: dict[Label, Label] = {}
 
     @model_validator(mode="after")
     def _long(self) -> Self:
@@ -198,7 +229,7 @@ class LabelModelConfig(Section):
     class_balance: tuple[float, ...] | Literal["estimate", "uniform", "dev"] = "estimate"
     abstain: Literal["auto", "outcome", "missing"] = "auto"
     smoothing: Annotated[float, Field(ge=0)] = 10.0
-    max_iter: Annotated[int, Field(ge=1)] = 200
+    max_iter: Annotated[int, Field(ge=1)] = 1000
     tol: Annotated[float, Field(ge=0)] = 1e-7
     tie_break_policy: Literal["abstain", "random"] = "abstain"
     seed: int = 0
@@ -207,7 +238,7 @@ class LabelModelConfig(Section):
 class TaskConfig(Section):
     """One task: its classes, its votes and its label model."""
 
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+    classes: Annotated[tuple[Text, ...], Field(min_length=2, max_length=MAX_CLASSES)]
     gold: GoldConfig | None = None
     lfs: LFsConfig | None = None
     votes: VotesConfig | None = None
@@ -264,6 +295,12 @@ class ProjectConfig(Section):
     tasks: Annotated[dict[Identifier, TaskConfig], Field(min_length=1)]
     engine: EngineConfig = EngineConfig()
     spark: SparkConfig = SparkConfig()
+
+    @model_validator(mode="after")
+    def _distinct_tasks(self) -> Self:
+        if len({name.lower() for name in self.tasks}) != len(self.tasks):
+            raise ValueError(f"task names must differ by more than case, got {sorted(self.tasks)}")
+        return self
 
     @model_validator(mode="after")
     def _sources(self) -> Self:

@@ -28,7 +28,9 @@ def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> 
     merged: dict[str, Any] = {}
     for layer in (path, *overlays):
         merged = _overlay(merged, layer if isinstance(layer, Mapping) else _read(Path(layer)))
-    merged["base_dir"] = str(Path(path).resolve().parent / Path(merged.get("base_dir", ".")).expanduser())
+    base_dir = merged.get("base_dir", ".")
+    if isinstance(base_dir, str):
+        merged["base_dir"] = str(Path(path).resolve().parent / Path(base_dir).expanduser())
     return parse_config(merged, " + ".join(_layer_name(layer) for layer in (path, *overlays)))
 
 
@@ -67,10 +69,12 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the configuration file {str(path)!r} cannot be read: {error}.") from None
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())
         raise ConfigError(f"{path} is not valid YAML: {where}.") from None
+    if raw is None:
+        return {}
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must be a mapping of keys to values, got {type(raw).__name__}.")
     return raw
@@ -78,6 +82,17 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _layer_name(layer: str | Path | Mapping[str, Any]) -> str:
     return "the given values" if isinstance(layer, Mapping) else str(layer)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, where YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (where, _) in zip(keys, node.value, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(None, None, f"key {key!r} stands there twice", where.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

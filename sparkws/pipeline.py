@@ -14,7 +14,7 @@ from sparkws.engine.lanes import Options
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import Workspace, parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, TableVersion, open_table, query
+from sparkws.engine.tables import Source, TableVersion, check_workspace, open_table, query
 from sparkws.engine.writes import Transition
 from sparkws.errors import ConfigError
 from sparkws.labelmodels import steps as labelmodel_steps
@@ -50,7 +50,8 @@ def run(
     DataError
         For data that breaks a promise: keys, votes, classes.
     """
-    chosen = _chosen_tasks(config, tasks)
+    _check_tasks(config, [*(tasks or ()), *(functions or ())])
+    chosen = tuple(config.tasks) if tasks is None else tuple(tasks)
     workspace = parse_workspace(config.workspace, config.base_dir)
     source = None if config.source is None else _open_source(spark, config)
     job = _prepare(spark, config, workspace, source)
@@ -62,12 +63,11 @@ def run(
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
 
 
-def _chosen_tasks(config: ProjectConfig, tasks: Sequence[str] | None) -> tuple[str, ...]:
-    for task in tasks or ():
+def _check_tasks(config: ProjectConfig, tasks: Sequence[str]) -> None:
+    for task in tasks:
         if task not in config.tasks:
             hint = did_you_mean(task, config.tasks)
             raise ConfigError(f"there is no task {task!r}; the project has {sorted(config.tasks)}.{hint}")
-    return tuple(config.tasks) if tasks is None else tuple(tasks)
 
 
 def _functions_of(
@@ -99,6 +99,7 @@ def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, s
     options = Options(
         lane=config.engine.lane, task_bytes=config.engine.task_mib << 20, batch_rows=config.engine.batch_rows
     )
+    check_workspace(spark, workspace)
     folder = workspace.root.folder
     read = [source.folder] if isinstance(source, TableVersion) and source.folder is not None else []
     reach = probe(spark, read=read, write=[folder] if folder is not None else [])
@@ -109,6 +110,8 @@ def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, s
 def _run_task(
     spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source | None, lfset: LFSet | None
 ) -> list[StepResult]:
+    if task.gold is not None:  # what is wrong with it is better told before the votes are made
+        stats_steps.choose_gold(spark, task.gold, *_gold_source(spark, job, task.gold, source))
     if lfset is not None:
         assert source is not None
         votes = _votes_step(spark, job, name, task, source, lfset)
@@ -121,13 +124,19 @@ def _run_task(
     return [step for step in (votes, gold, stats, model, labels) if step is not None]
 
 
+def _gold_source(spark: SparkSession, job: Job, gold: GoldConfig, source: Source | None) -> tuple[Source, str]:
+    """The table with the known classes, and the key of its items."""
+    if gold.table is not None:
+        return open_table(spark, parse_ref(gold.table, job.config.base_dir)), gold.key or ITEM_ID
+    assert source is not None
+    assert job.config.source is not None
+    return source, gold.key or job.config.source.key
+
+
 def _gold_step(
     spark: SparkSession, job: Job, name: str, task: TaskConfig, gold: GoldConfig, source: Source | None
 ) -> StepResult:
-    base_dir = job.config.base_dir
-    known = source if gold.table is None else open_table(spark, parse_ref(gold.table, base_dir))
-    assert known is not None
-    key = gold.key or (job.config.source.key if job.config.source and gold.table is None else ITEM_ID)
+    known, key = _gold_source(spark, job, gold, source)
     target = job.workspace.table(f"{name}_gold")
 
     def act(transition: Transition) -> Done:

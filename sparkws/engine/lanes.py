@@ -182,7 +182,7 @@ def _stream(
         tasks = _tasks(spark, source, options, widest_rows=1 << 62)
         carried = programs.OfTasks(program, tasks, Scan(wanted, options.batch_rows))
         return _numbers(spark, len(tasks)).mapInArrow(carry(carried), schema)
-    frame = read(spark, source).select(*map(quote_column, columns))
+    frame = _numbered_columns(spark, source, columns)
     return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows)), schema)
 
 
@@ -222,7 +222,7 @@ def _write_rows(
     fields = [f"{quote_column(field.name)} {field.dataType.simpleString()}" for field in schema.fields]
     carried = ", ".join([*fields, f"{quote_column(programs.TALLY)} binary"])
     observed = Observation()
-    rows = read(spark, source).select(*map(quote_column, kernel.columns)).mapInArrow(carry(program), carried)
+    rows = _numbered_columns(spark, source, kernel.columns).mapInArrow(carry(program), carried)
     tallied = rows.observe(observed, F.count(F.lit(1)).alias("n_rows"), F.collect_list(programs.TALLY).alias("tallies"))
     frame = tallied.select(
         *[
@@ -278,6 +278,12 @@ def _tasks(spark: SparkSession, source: Source, options: Options, *, widest_rows
 def _numbers(spark: SparkSession, n_tasks: int) -> DataFrame:
     """The numbers of the tasks, each in a Spark task of its own; an empty table has one task without a number."""
     return spark.range(0, n_tasks, 1, n_tasks) if n_tasks else spark.range(0, 0, 1, 1)
+
+
+def _numbered_columns(spark: SparkSession, source: Source, columns: tuple[str, ...]) -> DataFrame:
+    """Columns under plain names, in order: mapInArrow would take a dot in a name for a field of a struct."""
+    numbered = [F.col(quote_column(name)).alias(f"c{i}") for i, name in enumerate(columns)]
+    return read(spark, source).select(*numbered)
 
 
 def _narrowed(source: Source, columns: tuple[str, ...]) -> pl.Schema:

@@ -42,7 +42,9 @@ class OfRows:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The program's output for the rows of a partition."""
-        frames = (part for batch in batches for part in to_polars(batch, self.schema).iter_slices(self.batch_rows))
+        # Spark numbers the columns; their names are those of the schema, in order.
+        named = (batch.rename_columns(self.schema.names()) for batch in batches)
+        frames = (part for batch in named for part in to_polars(batch, self.schema).iter_slices(self.batch_rows))
         yield from self.inner(frames)
 
 

@@ -21,7 +21,6 @@ def choose_columns(
     expressions: Mapping[str, str],
     *,
     not_null: str,
-    among: tuple[str, Sequence[str]] | None = None,
 ) -> Query:
     """Named Spark SQL expressions over the rows of a source.
 
@@ -29,8 +28,6 @@ def choose_columns(
     ----------
     not_null : str
         Rows in which this column would be NULL are left out.
-    among : (str, sequence of str), optional
-        Keep the rows in which this column has one of these values.
 
     Raises
     ------
@@ -39,13 +36,15 @@ def choose_columns(
     """
     try:
         chosen = read(spark, source).select(*[F.expr(sql).alias(name) for name, sql in expressions.items()])
-        kept = chosen.where(F.col(not_null).isNotNull())
-        if among is not None:
-            kept = kept.where(F.col(among[0]).isin(list(among[1])))
-        return Query(f"a selection from {source}", kept)
+        return Query(f"a selection from {source}", chosen.where(F.col(not_null).isNotNull()))
     except PySparkException as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"{list(expressions.values())} cannot be computed over {str(source)!r}: {reason}") from None
+        reason = str(error).strip().splitlines()[0].partition(" SQLSTATE:")[0].rstrip(".")
+        raise ConfigError(f"Spark refuses {list(expressions.values())} over {str(source)!r}: {reason}.") from None
+
+
+def keep_values(source: Query, column: str, values: Sequence[str]) -> Query:
+    """The rows in which a column has one of some values."""
+    return Query(source.label, source.frame.where(F.col(quote_column(column)).isin(list(values))), source.inputs)
 
 
 def join_gold(spark: SparkSession, votes: Source, gold: Source, *, only_gold: bool) -> Query:

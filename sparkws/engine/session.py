@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from sparkws.config import SparkConfig
+from sparkws.errors import ConfigError
 from sparkws.jars import jar_paths
 
 __all__ = ["LOCAL_SETTINGS", "RUNTIME_SETTINGS", "SparkSession", "count_tasks", "open_session", "session"]
@@ -74,7 +75,15 @@ def open_session(
     logger.info("starting Spark on %s", config.master or "local[*]")
     for key, value in chosen.items():
         builder = builder.config(key, value)
-    return _set_runtime(builder.master(config.master or "local[*]").getOrCreate())
+    try:
+        return _set_runtime(builder.master(config.master or "local[*]").getOrCreate())
+    except PySparkException as error:
+        if error.getCondition() != "JAVA_GATEWAY_EXITED":
+            raise
+        raise ConfigError(
+            "Spark cannot start Java: install Java 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) "
+            "or point JAVA_HOME at it."
+        ) from None
 
 
 @contextmanager

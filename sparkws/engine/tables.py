@@ -14,7 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkws.engine.refs import TableRef, quote_column
+from sparkws.engine.refs import TableRef, Workspace, quote_column
 from sparkws.engine.types import polars_schema, polars_schema_of_spark, to_polars
 from sparkws.errors import ConfigError, TableNotFound
 
@@ -109,6 +109,19 @@ def open_table(spark: SparkSession, ref: TableRef, version: int | None = None) -
     return _of_spark(spark, ref, location, version)
 
 
+def check_workspace(spark: SparkSession, workspace: Workspace) -> None:
+    """Refuse a schema of the catalog that does not exist.
+
+    Raises
+    ------
+    ConfigError
+        With the name of the schema.
+    """
+    name = workspace.root.name
+    if name and not spark.catalog.databaseExists(workspace.root.sql):
+        raise ConfigError(f"there is no schema {str(workspace.root)!r} for the workspace; create it, or name a folder.")
+
+
 def open_version(spark: SparkSession, ref: TableRef, version: int | None = None) -> TableVersion:
     """A version of a Delta table, the newest by default.
 
@@ -157,8 +170,12 @@ def query(spark: SparkSession, sql: str, tables: Mapping[str, TableRef]) -> Quer
         else tables[name].sql
         for name, source in opened.items()
     }
+    unused = [name for name in names if f"{{{name}}}" not in sql]
+    if unused:
+        raise ConfigError(f"the query does not use {unused} of its 'tables'; write {{{unused[0]}}} in braces for it.")
     try:
-        frame = spark.sql(sql.format_map(names))
+        # In parentheses only a query is possible: nothing that creates, changes or drops.
+        frame = spark.sql(f"SELECT * FROM ({sql.format_map(names).strip().rstrip(';')})")  # noqa: S608
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise ConfigError(f"the query has {error} in braces; 'tables' names {sorted(tables)}.") from None
     except PySparkException as error:
@@ -189,10 +206,11 @@ def _of_folder(ref: TableRef, folder: Path, version: int | None) -> TableVersion
         table = DeltaTable(str(folder), version=version)
     except TableNotFoundError:
         raise TableNotFound(f"there is no Delta table at {str(ref)!r}.") from None
-    except Exception as error:  # delta-rs has no error class of its own for a missing version
+    except Exception:  # delta-rs has no error class of its own for a missing version
         if version is None:
             raise
-        raise TableNotFound(f"table {str(ref)!r} has no version {version}: {error}.") from None
+        newest = DeltaTable(str(folder)).version()
+        raise TableNotFound(f"table {str(ref)!r} has no version {version}; its newest is {newest}.") from None
     protocol = table.protocol()
     features = set(protocol.reader_features or []) - _PLAIN_FEATURES
     mapping = table.metadata().configuration.get("delta.columnMapping.mode", "none")

@@ -61,9 +61,10 @@ def limit_threads(n_threads: int) -> None:
 
 
 def encode_error(error: SparkwsError) -> str:
-    """An error as text that survives stack traces: letters and digits between two marks."""
+    """An error as text to read, and once more so that it survives stack traces: letters and digits between marks."""
     content = json.dumps([type(error).__name__, str(error)])
-    return _OPEN + base64.b64encode(content.encode()).decode() + _CLOSE
+    readable = str(error).encode("utf-8", "backslashreplace").decode()
+    return f"{type(error).__name__}: {readable}\n{_OPEN}{base64.b64encode(content.encode()).decode()}{_CLOSE}"
 
 
 def decode_error(text: str) -> SparkwsError | None:

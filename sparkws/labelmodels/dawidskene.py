@@ -20,7 +20,7 @@ from typing import Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import first_few
+from sparkws.checks import check_label_matrix, first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.balance import ClassBalance, known_balance, volume
 from sparkws.labelmodels.em import check_fittable, clamp, count_votes, e_step, log_prior, m_step, make_problem
@@ -86,7 +86,7 @@ class DawidSkene:
         class_balance: ClassBalance = "estimate",
         abstain: Abstain = "auto",
         smoothing: float = 10.0,
-        max_iter: int = 200,
+        max_iter: int = 1000,
         tol: float = 1e-7,
         clamp_gold: bool = False,
     ) -> None:
@@ -149,6 +149,7 @@ class DawidSkene:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
         if self.cpt_ is None:
             raise NothingToFit("this DawidSkene has no tables yet; call fit first.")
+        check_label_matrix(L, self.lf_names_, self.cardinality)
         return posterior(L, self.cpt_, self.class_balance_, use_abstain=self.abstain_ == "outcome")
 
     def _choose(self, L: NDArray[np.int8], patterns: Patterns, start: "DawidSkene | None") -> "_Estimate":

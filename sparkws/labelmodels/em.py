@@ -217,6 +217,11 @@ def check_fittable(patterns: Patterns, cardinality: int) -> None:
     NothingToFit
         If no item has a vote.
     """
+    if not isinstance(patterns, Patterns):
+        raise IncompatibleStatistics(
+            f"a label model is fitted from pattern counts, got {type(patterns).__name__}; count a label matrix first: "
+            "sparkws.patterns_of_matrix(L, lf_names, cardinality)."
+        )
     if patterns.cardinality != cardinality:
         raise IncompatibleStatistics(
             f"the patterns have {patterns.cardinality} classes, the label model {cardinality}; make them equal."

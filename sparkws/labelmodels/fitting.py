@@ -59,6 +59,8 @@ def fit_label_model(
     NothingToFit
         If every function faulted too often, or none voted.
     """
+    if not counters.n_items:
+        raise NothingToFit("the votes table has no items, so there is nothing to label; does the source have rows?")
     out = faulty(counters, max_fault_rate)
     taking_part = [name for name in counters.lf_names if name not in out]
     if not taking_part:

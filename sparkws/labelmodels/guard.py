@@ -121,12 +121,17 @@ def _about_functions(
         findings.append(
             Finding(
                 "few_overlaps",
-                f"Only {len(overlapping)} labeling functions ever vote on an item together with another, "
-                f"{first_few(overlapping)}; accuracies cannot be told from agreement with fewer than "
+                f"{_overlapping(overlapping)}; accuracies cannot be told from agreement with fewer than "
                 f"{FEWEST_OVERLAPPING}. Add functions, or use majority vote.",
             )
         )
     return findings
+
+
+def _overlapping(names: Sequence[str]) -> str:
+    if not names:
+        return "No two labeling functions ever vote on the same item"
+    return f"Only {len(names)} labeling functions ever vote on an item together with another, {first_few(names)}"
 
 
 def _not_converged(model: LabelModel) -> list[Finding]:

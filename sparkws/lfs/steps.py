@@ -1,5 +1,6 @@
 """The step `votes`: run labeling functions over a source, or take votes made elsewhere."""
 
+from sparkws.checks import check_columns
 from sparkws.config import VotesConfig
 from sparkws.engine.keys import check_keys
 from sparkws.engine.lanes import Options, Written, write_batches
@@ -69,6 +70,7 @@ def import_votes(
     if config.format == "long":
         assert config.lf_column is not None
         assert config.vote_column is not None
+        check_columns(str(source), (config.key, config.lf_column, config.vote_column), source.schema.names())
         raw = distinct_values(spark, source, config.lf_column, _MOST_SOURCES)
         names = dict(zip(raw, lf_column_names(raw), strict=True))
         source = pivot_votes(

@@ -4,6 +4,7 @@ from sparkws.stats.analysis import lf_summary, render
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.gold import GoldKernel
 from sparkws.stats.patterns import Patterns, PatternsKernel
+from sparkws.stats.patterns import of_matrix as patterns_of_matrix
 
 __all__ = [
     "Counters",
@@ -12,5 +13,6 @@ __all__ = [
     "Patterns",
     "PatternsKernel",
     "lf_summary",
+    "patterns_of_matrix",
     "render",
 ]

@@ -10,18 +10,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.stats.counters import Counters
+from sparkws.stats.counters import Counters, of_patterns
+from sparkws.stats.patterns import Patterns
 
 MAX_WIDTH: Final = 120
 _OUT: Final = "takes no part"
 
 
-def lf_summary(counters: Counters, *, accuracy_over: Literal["votes", "gold"] = "votes") -> pl.DataFrame:
+def lf_summary(counts: Counters | Patterns, *, accuracy_over: Literal["votes", "gold"] = "votes") -> pl.DataFrame:
     """One row for each labeling function.
 
     Parameters
     ----------
-    counters : Counters
+    counts : Counters or Patterns
         Of the items that the report is about.
     accuracy_over : {"votes", "gold"}
         Snorkel divides the correct votes by all votes of the function, so a vote on an item without a
@@ -34,6 +35,7 @@ def lf_summary(counters: Counters, *, accuracy_over: Literal["votes", "gold"] = 
         `lf`, `j`, `Polarity` (classes that it voted), `Coverage`, `Overlaps` and `Conflicts` (shares of
         all items). With known classes also `Correct`, `Incorrect` (items) and `Emp. Acc.`, 0 without votes.
     """
+    counters = of_patterns(counts) if isinstance(counts, Patterns) else counts
     n = max(counters.n_items, 1)
     n_votes = counters.votes.sum(axis=1)
     table = pl.DataFrame(

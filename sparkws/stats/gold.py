@@ -73,6 +73,22 @@ class GoldKernel:
         )
 
 
+def check_splits(asked: Sequence[str], there: Sequence[str]) -> None:
+    """Refuse splits that no item with gold is in.
+
+    Raises
+    ------
+    InvalidGold
+        With the splits that there are.
+    """
+    missing = [split for split in asked if split not in there]
+    if missing:
+        raise InvalidGold(
+            f"no gold item is in the split {first_few(missing)}; there are {first_few(there, 12)}."
+            f"{did_you_mean(missing[0], there)}"
+        )
+
+
 def class_indices(values: pl.Series, classes: Sequence[str]) -> pl.Series:
     """The class index of every name or number as Int8, NULL where there is no such class.
 

@@ -5,19 +5,22 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from sparkws.checks import check_columns
 from sparkws.config import GoldConfig
 from sparkws.engine.keys import check_keys
 from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batches, tabulate_batches
 from sparkws.engine.refs import TableRef, quote_column
-from sparkws.engine.relational import choose_columns, join_gold, negate, sum_rows
+from sparkws.engine.relational import choose_columns, distinct_values, join_gold, keep_values, negate, sum_rows
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, TableVersion, count_by, open_version, read_rows
+from sparkws.engine.tables import Query, Source, TableVersion, count_by, open_version, read_rows
 from sparkws.engine.writes import Transition, write_frame, write_rows
 from sparkws.stats import counters as counting
 from sparkws.stats.counters import Counters, CountersKernel
-from sparkws.stats.gold import GoldKernel
+from sparkws.stats.gold import GoldKernel, check_splits
 from sparkws.stats.patterns import PatternsKernel
 from sparkws.vocab import CLASS, ITEM_ID, N_ITEMS, SPLIT
+
+_MOST_SPLITS = 1000
 
 STATS_SCHEMA = pl.Schema({"kind": pl.String, "votes_version": pl.Int64, "payload": pl.String})
 
@@ -29,6 +32,21 @@ class Counted:
     patterns_version: int
     stats_version: int
     counters: Counters
+
+
+def choose_gold(spark: SparkSession, config: GoldConfig, source: Source, key: str) -> Query:
+    """Key, class and split of every item whose class is known, in any split; lazy.
+
+    Raises
+    ------
+    MissingColumns, ConfigError
+        For a column that is not there, an expression that Spark refuses.
+    """
+    named = [key, *(name for name in (config.column, config.split_column) if name is not None)]
+    check_columns(str(source), named, source.schema.names())
+    expressions = {ITEM_ID: quote_column(key), CLASS: config.expression or quote_column(config.column or "")}
+    expressions[SPLIT] = quote_column(config.split_column) if config.split_column else "CAST(NULL AS STRING)"
+    return choose_columns(spark, source, expressions, not_null=CLASS)
 
 
 def make_gold(
@@ -46,15 +64,16 @@ def make_gold(
 
     Raises
     ------
-    InvalidKeys, InvalidGold, ConfigError
-        For a key that is NULL or there twice, a class that does not exist, an expression that fails.
+    InvalidKeys, InvalidGold, MissingColumns, ConfigError
+        For a key that is NULL or there twice, a class or a split that does not exist, an expression that
+        fails.
     """
     if must_check_keys:
         check_keys(spark, source, key)
-    expressions = {ITEM_ID: quote_column(key), CLASS: config.expression or quote_column(config.column or "")}
-    expressions[SPLIT] = quote_column(config.split_column) if config.split_column else "CAST(NULL AS STRING)"
-    among = (SPLIT, config.splits) if config.splits is not None else None
-    chosen = choose_columns(spark, source, expressions, not_null=CLASS, among=among)
+    chosen = choose_gold(spark, config, source, key)
+    if config.splits is not None:
+        check_splits(config.splits, distinct_values(spark, chosen, SPLIT, _MOST_SPLITS))
+        chosen = keep_values(chosen, SPLIT, config.splits)
     kernel = GoldKernel(ITEM_ID, CLASS, SPLIT, classes, chosen.schema[ITEM_ID])
     with our_errors():
         version = write_frame(spark, target, map_batches(spark, kernel, chosen), transition=transition)

@@ -304,6 +304,52 @@ def test_a_query_over_several_tables_is_a_source(project: Project, run: Any, tmp
     assert table(path, "spam_votes").height == 40
     assert "only Spark can read a query" in log
     assert run(path)[1]["unchanged"]
-    config["source"]["query"] = "SELECT * FROM {coments}"
-    path.write_text(yaml.safe_dump(config))
-    assert run(path)[0] == 2
+    for wrong, said in (
+        ("SELECT * FROM {coments}", "the query does not use ['comments', 'extra']"),
+        ("DROP TABLE {comments} {extra}", "Spark refuses the query"),
+    ):
+        config["source"]["query"] = wrong
+        path.write_text(yaml.safe_dump(config))
+        code, _, log = run(path)
+        assert code == 2
+        assert said in log
+
+
+def test_names_of_columns_may_hold_anything(project: Project, run: Any) -> None:
+    items = comments().rename({"id": "the id.of `it`", "text": "te.xt ü"})
+    path = project(items=items)
+    config = yaml.safe_load(path.read_text())
+    config["source"]["key"] = "the id.of `it`"
+    lf = {"name": "lf_link", "regex": {"column": "te.xt ü", "pattern": "http", "label": "spam"}}
+    config["tasks"]["spam"].update(lfs={"declarative": [lf]}, label_model={"kind": "majority"})
+    for lane in ("direct", "rows"):
+        config["workspace"] = f"./{lane}"
+        path.write_text(yaml.safe_dump(config, allow_unicode=True))
+        assert run(path, "--lane", lane)[0] == 0
+    both = [table(path, "spam_labels", lane).sort("item_id") for lane in ("direct", "rows")]
+    assert both[0].equals(both[1])
+    assert (both[0]["pred"] == 1).sum() == 24
+
+
+def test_gold_that_is_wrong_is_told_before_any_work(project: Project, run: Any) -> None:
+    for gold, code, said in (
+        ({"column": "trth"}, 3, "Did you mean 'truth'?"),
+        ({"expression": "IF(trth, 1)"}, 2, "Spark refuses"),
+        ({"column": "truth", "split_column": "text", "splits": ["hmm"]}, 3, "no gold item is in the split ['hmm']"),
+        ({"column": "text"}, 3, "have a class in 'class' that does not exist"),
+    ):
+        ended, _, log = run(project(gold=gold))
+        assert ended == code
+        assert said in log
+
+
+def test_a_schema_that_is_not_there_is_named(project: Project, run: Any) -> None:
+    code, _, log = run(project(workspace="nowhere_at_all"))
+    assert code == 2
+    assert "there is no schema 'nowhere_at_all'" in log
+
+
+def test_an_empty_source_is_said(project: Project, run: Any) -> None:
+    code, _, log = run(project(items=comments().head(0)))
+    assert code == 3
+    assert "the votes table has no items" in log

@@ -294,3 +294,47 @@ def _refused(raw: dict, said: str) -> None:
 
 def test_the_project_is_one_section_of_all():
     assert ProjectConfig in Section.__subclasses__()
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("project: a\nworkspace: ./w\nproject: b\n")
+    with pytest.raises(ConfigError, match="key 'project' stands there twice"):
+        load_config(path)
+
+
+def test_an_empty_overlay_changes_nothing(tmp_path):
+    base = _write(tmp_path, "base.yaml", SMALL)
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    assert load_config(base, tmp_path / "empty.yaml") == load_config(base)
+
+
+@pytest.mark.parametrize("label", ["yes", "1.0"])
+def test_a_label_that_yaml_reads_as_something_else_is_refused(tmp_path, label):
+    path = tmp_path / "labels.yaml"
+    path.write_text(
+        "project: a\nworkspace: ./w\nsource: {table: ./t}\ntasks:\n  t:\n    classes: ['yes', 'no']\n"
+        f"    lfs: {{declarative: [{{name: lf_a, keyword: {{column: c, any: [gift], label: {label}}}}}]}}\n"
+    )
+    with pytest.raises(ConfigError, match=r"quote it|should be a valid"):
+        load_config(path)
+
+
+def test_a_band_without_numbers_and_dates_the_wrong_way_round_are_refused():
+    def project(lf):
+        task = {"classes": ["a", "b"], "lfs": {"declarative": [{"name": "lf_a", **lf}]}}
+        return {"project": "p", "workspace": "./w", "source": {"table": "./t"}, "tasks": {"t": task}}
+
+    band = {"threshold": {"column": "c", "above": 5, "below": 3, "label": "a"}}
+    with pytest.raises(ConfigError, match="no number is above 5 and below 3"):
+        parse_config(project(band), "here")
+    dates = {
+        "regex": {"column": "c", "pattern": "x", "label": "a"},
+        "valid_from": "2026-02-01",
+        "valid_to": "2026-01-01",
+    }
+    with pytest.raises(ConfigError, match="valid from 2026-02-01, after its end 2026-01-01"):
+        parse_config(project(dates), "here")
+    two = project(band) | {"tasks": {"t": {"classes": ["a", "b"], "lfs": {}}, "T": {"classes": ["a", "b"], "lfs": {}}}}
+    with pytest.raises(ConfigError, match=r"differ by more than case, got .'T', 't'"):
+        parse_config(two, "here")

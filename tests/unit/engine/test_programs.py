@@ -164,7 +164,7 @@ def test_rows_arrive_with_the_types_and_the_order_that_were_asked_for():
         def __call__(self, batch):
             return pl.DataFrame({"seen": [str(dict(batch.schema))]})
 
-    batch = pa.record_batch({"b": pa.array([1], pa.int32()), "a": pa.array(["x"])})
+    batch = pa.record_batch({"c0": pa.array(["x"]), "c1": pa.array([1], pa.int32())})  # as Spark numbers them
     (seen,) = OfRows(MapFrames(Sees()), pl.Schema({"a": pl.String, "b": pl.Int64}), 10)(iter([batch]))
     assert seen.column(0).to_pylist() == ["{'a': String, 'b': Int64}"]
 

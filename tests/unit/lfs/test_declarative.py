@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sparkws.config import DeclarativeLFConfig
@@ -103,6 +103,8 @@ bounds = st.dictionaries(
 @QUICK
 @given(st.lists(numbers, max_size=20), bounds)
 def test_threshold(values, bounds):
+    lowest = max(bounds.get("above", 0.0), bounds.get("at_least", 0.0))
+    assume(lowest <= min(bounds.get("below", 1.0), bounds.get("at_most", 1.0)))
     lf_a = lf(threshold={"column": "c", **bounds, "label": 1})
     holds = {"above": float.__gt__, "at_least": float.__ge__, "below": float.__lt__, "at_most": float.__le__}
     naive = [

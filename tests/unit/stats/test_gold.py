@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from sparkws.errors import InvalidGold, InvalidKeys, MissingColumns
-from sparkws.stats.gold import GoldKernel
+from sparkws.stats.gold import GoldKernel, check_splits
 
 CLASSES = ("HAM", "SPAM")
 
@@ -74,3 +74,9 @@ def test_null_keys_are_refused():
 def test_missing_columns_are_refused():
     with pytest.raises(MissingColumns, match=r"'gold' lacks .'part'"):
         kernel()(table(["HAM"]))
+
+
+def test_a_split_that_is_not_there_is_named():
+    with pytest.raises(InvalidGold, match=r"no gold item is in the split \['trn'\].*Did you mean 'train'"):
+        check_splits(["test", "trn"], ["test", "train"])
+    check_splits(["test"], ["test", "train"])
