@@ -14,7 +14,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
 	@sed -n '2,4s/^#   /    /p' Makefile
 
-demo: ## label public comments on this machine and look at the result
+demo: ## label 23,700 human-rated texts on this machine and look at the result
 	@$(SETUP) spark
 	@$(BIN)/sparkws demo $(ARGS)
 

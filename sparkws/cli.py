@@ -1,4 +1,4 @@
-"""The `sparkws` command; jobs and notebooks call the same `main`.
+"""The `sparkws` command; jobs call the same `main`, notebooks the same `sparkws.run`.
 
 Exit codes: 0 done, 1 unexpected, 2 configuration, 3 a check of the data failed. Logs and tables go to
 stderr; the last line on stdout is one JSON object of results.

@@ -140,14 +140,15 @@ def _gold_step(
     target = job.workspace.table(f"{name}_gold")
 
     def act(transition: Transition) -> Done:
-        # The keys of the source were checked before its votes were committed.
-        must_check = gold.table is not None and job.config.engine.key_check != "trust"
+        # The keys of the source were checked before its votes were committed; no others were.
+        checked = gold.table is None and task.lfs is not None and _is_key(job, gold.key)
+        must_check = not checked and job.config.engine.key_check != "trust"
         version, n_rows = stats_steps.make_gold(
             spark, gold, known, key, task.classes, target, transition, must_check_keys=must_check
         )
         return Done(outputs={f"{name}_gold": version}, n_rows=n_rows, details={})
 
-    made_of = {"gold": gold.model_dump(mode="json"), "classes": list(task.classes), "key": key}
+    made_of = {"gold": gold.model_dump(mode="json"), "source": _text_of(job), "classes": list(task.classes), "key": key}
     return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act)
 
 
@@ -184,6 +185,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
         return Done(outputs=outputs, n_rows=written.n_rows, details=details)
 
     made_of = {
+        "source": _text_of(job),
         "lfs": {lf.name: lf.fingerprint for lf in lfset},
         "order": list(lfset.names),
         "classes": list(task.classes),
@@ -317,6 +319,15 @@ def _labels_step(
     policy = task.label_model
     made_of = {"classes": list(task.classes), "ties": policy.tie_break_policy, "seed": policy.seed, "clamp": clamps}
     return run_step(spark, job, f"{name}.labels", inputs, made_of, act)
+
+
+def _is_key(job: Job, key: str | None) -> bool:
+    return key is None or (job.config.source is not None and key == job.config.source.key)
+
+
+def _text_of(job: Job) -> str | None:
+    """The query of the source: its tables may stand still while it changes."""
+    return None if job.config.source is None else job.config.source.query
 
 
 def _must_check_keys(spark: SparkSession, job: Job, step: str, source: Source, key: str) -> bool:

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from sparkws.engine.refs import Workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, find_version, open_version, read_rows
 from sparkws.engine.writes import Transition, write_rows
-from sparkws.errors import SparkwsError
+from sparkws.errors import EngineError
 from sparkws.manage import ledger, plan
 from sparkws.manage.results import StepResult
 from sparkws.vocab import VERSION
@@ -57,7 +58,8 @@ def run_step(
     act: Callable[[Transition], Done],
 ) -> StepResult:
     """Run a step unless its last success still stands, and write both into the ledger."""
-    made_of = json.loads(json.dumps(made_of))  # as the ledger gives it back
+    # As the ledger gives it back; another version of sparkws may count, fit or tell differently.
+    made_of = {**json.loads(json.dumps(made_of)), "sparkws": VERSION}
     records = read_ledger(spark, job)
     last = ledger.last_success(records, step)
     outputs = {} if last is None else {table: _version(spark, job, table) for table in last.outputs}
@@ -83,15 +85,17 @@ def run_step(
         started_at=datetime.now(UTC),
         sparkws_version=VERSION,
     )
-    _append(spark, job, begun)
+    _reserve(spark, job, begun)
     start = time.monotonic()
     try:
         note = json.dumps({"step": step, "inputs": dict(inputs)})
         with progress(spark, step):
             done = act(Transition(f"sparkws/{step}", begun.sequence, note))
-    except SparkwsError as error:
+    except BaseException as error:
         seconds = time.monotonic() - start
-        _append(spark, job, replace(begun, status="failed", seconds=seconds, details={"error": str(error)}))
+        failed = replace(begun, status="failed", seconds=seconds, details={"error": str(error)})
+        with suppress(Exception):  # the error itself is what has to be told
+            _append(spark, job, failed)
         raise
     seconds = time.monotonic() - start
     details = json.loads(json.dumps(done.details))
@@ -117,6 +121,17 @@ def read_ledger(spark: SparkSession, job: Job) -> list[ledger.StepRecord]:
     if find_version(spark, ref) is None:
         return []
     return ledger.from_rows(read_rows(spark, open_version(spark, ref)))
+
+
+def _reserve(spark: SparkSession, job: Job, begun: ledger.StepRecord) -> None:
+    """Write the row of a step that starts, and see that nobody else took its number."""
+    _append(spark, job, begun)
+    rivals = [record for record in read_ledger(spark, job) if record.sequence == begun.sequence]
+    if len(rivals) > 1:
+        raise EngineError(
+            f"another run is at work in workspace {str(job.workspace.root)!r}: {[record.step for record in rivals]} "
+            f"took the same number {begun.sequence}. Run one job at a time in a workspace; run again when it is done."
+        )
 
 
 def _append(spark: SparkSession, job: Job, record: ledger.StepRecord) -> None:

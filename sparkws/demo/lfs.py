@@ -27,7 +27,7 @@ def lf_stretched(x):
 
 
 # 2. Resources: the same function with other data. They are passed as keyword arguments, and an edit of
-#    them is an edit of the function: its votes, and only its votes, are made again.
+#    them is an edit of the function: the votes are made again.
 
 QUALITIES = ("easy to", "works", "well made", "worth", "recommend", "solid", "sturdy", "reliable", "comfortable")
 DEFECTS = ("broke", "return", "stopped", "problem", "defect", "refund", "customer service", "does not", "won't")

@@ -54,9 +54,12 @@ def join_gold(spark: SparkSession, votes: Source, gold: Source, *, only_gold: bo
     return Query(f"{votes} joined with gold", joined)
 
 
-def negate(frame: DataFrame, count: str) -> DataFrame:
-    """The same rows with their counts negated: to be subtracted."""
-    return frame.withColumn(count, -F.col(quote_column(count)))
+def move_from_unknown(frame: DataFrame, group: str, unknown: int, count: str) -> DataFrame:
+    """Every row twice: as it is, and with its count taken from the group of the unknown."""
+    kept = F.struct(F.col(quote_column(group)).alias("g"), F.col(quote_column(count)).alias("n"))
+    taken = F.struct(F.lit(unknown).cast("byte").alias("g"), (-F.col(quote_column(count))).alias("n"))
+    both = frame.withColumn("both", F.explode(F.array(kept, taken)))
+    return both.withColumns({group: F.col("both.g"), count: F.col("both.n")}).drop("both")
 
 
 def pivot_votes(

@@ -15,7 +15,16 @@ from sparkws.config import SparkConfig
 from sparkws.errors import ConfigError
 from sparkws.jars import jar_paths
 
-__all__ = ["LOCAL_SETTINGS", "RUNTIME_SETTINGS", "SparkSession", "count_tasks", "open_session", "session"]
+__all__ = [
+    "DELTA_SETTINGS",
+    "ONE_MACHINE_SETTINGS",
+    "RUNTIME_SETTINGS",
+    "SparkSession",
+    "count_tasks",
+    "open_session",
+    "own_settings",
+    "session",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +40,22 @@ RUNTIME_SETTINGS: Final[Mapping[str, str]] = {
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
 }
 
-# Settings of a session that we start ourselves.
-LOCAL_SETTINGS: Final[Mapping[str, str]] = {
+# Settings of a session that we start ourselves, on any master.
+DELTA_SETTINGS: Final[Mapping[str, str]] = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+# Further ones of a session on this machine only.
+ONE_MACHINE_SETTINGS: Final[Mapping[str, str]] = {
     # The defaults of 50 and 10,000 tasks suit clusters; on one machine they cost seconds a commit.
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     "spark.sql.shuffle.partitions": "8",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
+    # Nothing outside this machine takes part, and its name may not resolve.
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
 }
@@ -71,7 +85,7 @@ def open_session(
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if submitted:
         return _set_runtime(builder.getOrCreate())
-    chosen = {**LOCAL_SETTINGS, **_own_settings(config), **config.settings, **(settings or {})}
+    chosen = {**own_settings(config), **config.settings, **(settings or {})}
     logger.info("starting Spark on %s", config.master or "local[*]")
     for key, value in chosen.items():
         builder = builder.config(key, value)
@@ -111,9 +125,13 @@ def count_tasks(spark: SparkSession) -> tuple[int, int] | None:
     return sum(stage.numCompletedTasks for stage in known), sum(stage.numTasks for stage in known)
 
 
-def _own_settings(config: SparkConfig) -> dict[str, str]:
+def own_settings(config: SparkConfig) -> dict[str, str]:
+    """The settings of a session that we start ourselves, before those of the configuration go over them."""
+    master = config.master or "local[*]"
     quiet = Path(__file__).with_name("log4j2.properties")
     own = {
+        **DELTA_SETTINGS,
+        **(ONE_MACHINE_SETTINGS if master.startswith("local") else {}),
         "spark.driver.memory": config.driver_memory,
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet.as_uri()}",
     }
@@ -127,9 +145,12 @@ def _own_settings(config: SparkConfig) -> dict[str, str]:
 def _set_runtime(spark: SparkSession) -> SparkSession:
     # Logs what the exception says that it raises, whether or not somebody handles it.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    refused = []
     for key, value in RUNTIME_SETTINGS.items():
         try:
             spark.conf.set(key, value)
         except PySparkException:  # serverless compute refuses some of them and sets its own
-            continue
+            refused.append(key)
+    if refused:
+        logger.info("this runtime keeps its own settings of %s", refused)
     return spark

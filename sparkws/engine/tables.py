@@ -16,10 +16,23 @@ from pyspark.sql import functions as F
 
 from sparkws.engine.refs import TableRef, Workspace, quote_column
 from sparkws.engine.types import polars_schema, polars_schema_of_spark, to_polars
-from sparkws.errors import ConfigError, TableNotFound
+from sparkws.errors import ConfigError, EngineError, TableNotFound
 
 # Reader features that the direct lane understands beyond plain Parquet files: none that moves or hides rows.
 _PLAIN_FEATURES: Final = frozenset({"timestampNtz", "vacuumProtocolCheck", "appendOnly", "invariants"})
+
+# What Spark says of a table that is not there; anything else is a table that cannot be read.
+_NOT_THERE: Final = frozenset(
+    {
+        "DELTA_MISSING_DELTA_TABLE",
+        "DELTA_PATH_DOES_NOT_EXIST",
+        "DELTA_TABLE_NOT_FOUND",
+        "DELTA_TABLE_ONLY_OPERATION",
+        "DELTA_VERSION_NOT_FOUND",
+        "PATH_NOT_FOUND",
+        "TABLE_OR_VIEW_NOT_FOUND",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -231,8 +244,10 @@ def _of_spark(spark: SparkSession, ref: TableRef, folder: Path | None, version: 
         schema = polars_schema_of_spark(rows.schema)
     except (PySparkException, Py4JError) as error:
         known = error.getCondition() if isinstance(error, PySparkException) else None
-        reason = known or _first_line(error)
-        raise TableNotFound(f"there is no Delta table {str(ref)!r} (Spark says {reason}).") from None
+        if known not in _NOT_THERE:
+            raise EngineError(f"table {str(ref)!r} cannot be read: {_first_line(error)}.") from None
+        what = "Delta table" if version is None else f"Delta table with a version {version} at"
+        raise TableNotFound(f"there is no {what} {str(ref)!r} (Spark says {known}).") from None
     return TableVersion(ref, at, folder, schema, "its log cannot be read beside Spark")
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
 from sparkws.engine.types import arrow_schema, spark_schema
+from sparkws.errors import EngineError
 from sparkws.vocab import ITEM_ID
 
 # Published tables stay at reader version 1, so that delta-rs, polars, DuckDB and Trino can read them.
@@ -90,6 +91,8 @@ def write_frame(
     mode: Literal["append", "overwrite"] = "overwrite",
 ) -> int:
     """Let Spark write a table and commit it, and give the version that holds it."""
+    if transition and ref.folder is not None and (done := version_of_transition(ref.folder, transition)) is not None:
+        return done
     writer = frame.write.format("delta").mode(mode)
     for key, value in properties_for(frame.columns).items():
         writer = writer.option(key, value)
@@ -130,15 +133,27 @@ def properties_for(columns: Iterable[str]) -> dict[str, str]:
 
 
 def version_of_transition(folder: Path, transition: Transition) -> int | None:
-    """The version of a table that already has a step's commit, or a later one of it; None if it has none.
+    """The version of a table that already has this very commit of a step; None if it has not.
 
-    delta-rs records transactions but does not look at them, so every commit by it asks here first.
+    delta-rs records transactions but does not look at them, and Spark silently skips what is not newer, so
+    every commit asks here first.
+
+    Raises
+    ------
+    EngineError
+        If the table has a later commit of the step: the ledger that gave the number is behind.
     """
     if not DeltaTable.is_deltatable(str(folder)):
         return None
     table = DeltaTable(str(folder))
     committed = table.transaction_version(transition.application)
-    return table.version() if committed is not None and committed >= transition.sequence else None
+    if committed is not None and committed > transition.sequence:
+        raise EngineError(
+            f"{str(folder)!r} already holds commit {committed} of {transition.application!r}, this run is number "
+            f"{transition.sequence}: the table 'runs' of the workspace is behind. Was it deleted, or is another run "
+            "at work? Start in an empty workspace, or bring it back."
+        )
+    return table.version() if committed == transition.sequence else None
 
 
 def commit_properties(transition: Transition) -> CommitProperties:

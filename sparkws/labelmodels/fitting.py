@@ -72,7 +72,7 @@ def fit_label_model(
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
     model = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp").fit(seen)
     rng = np.random.default_rng(config.seed)
-    largest_error = 0.0
+    largest_error = None
     if level and isinstance(model, DawidSkene):
         errors = standard_error(model, seen, level, rng)
         largest_error = float(max(errors.cpt.max(), errors.class_balance.max()))

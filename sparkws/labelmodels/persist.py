@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
@@ -97,6 +98,8 @@ def from_rows(
         row[0]: row[1]
         for row in rows.filter(pl.col("parameter").is_in(_SCALARS)).select("parameter", "value").iter_rows()
     }
+    if kinds[0] == DawidSkene.kind:
+        _check_complete(cpt, names, scalars)
     plain = {
         "kind": kinds[0],
         "lf_names": names,
@@ -106,6 +109,16 @@ def from_rows(
         **scalars,
     }
     return _build(plain, classes, lf_names)
+
+
+def _check_complete(cpt: NDArray[np.float64], names: Sequence[str], scalars: Mapping[str, Any]) -> None:
+    missing = np.isnan(cpt)
+    if missing.any():
+        first = names[int(np.argwhere(missing)[0][0])]
+        raise DataError(f"the label model lacks {int(missing.sum()):,} cells of cpt, first of {first!r}; fit it again.")
+    absent = [name for name, value in scalars.items() if value is None]
+    if absent:
+        raise DataError(f"the label model lacks {first_few(absent)}; fit it again.")
 
 
 def to_json(model: LabelModel, classes: Sequence[str]) -> str:

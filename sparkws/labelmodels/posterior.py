@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sparkws import hashing
+from sparkws.errors import ConfigError
 from sparkws.vocab import ABSTAIN
 
 TieBreakPolicy = Literal["abstain", "random"]
@@ -134,9 +135,14 @@ def predict(
         that the same item gets the same class on every machine and in every run.
     seed : int
         Another seed chooses otherwise.
+
+    Raises
+    ------
+    ConfigError
+        For another policy, or "random" without hashes.
     """
     if tie_break_policy not in ("abstain", "random"):
-        raise ValueError(f"tie_break_policy must be 'abstain' or 'random', got {tie_break_policy!r}.")
+        raise ConfigError(f"tie_break_policy must be 'abstain' or 'random', got {tie_break_policy!r}.")
     if not len(probs):
         return np.empty(0, np.int32)
     labeled = ~np.isnan(probs[:, 0])
@@ -149,7 +155,7 @@ def predict(
         preds[rows] = ABSTAIN
     elif len(rows):
         if hashes is None:
-            raise ValueError("tie_break_policy='random' chooses by the hash of the key: give hashes.")
+            raise ConfigError("tie_break_policy='random' chooses by the hash of the key: give hashes.")
         # The levels of the statistics take the leading bits of the hash, so it is hashed again with the seed.
         salt = hashing.hash_keys(pl.Series([seed], dtype=pl.Int64))[0]
         dice = hashing.hash_keys(pl.Series((hashes[rows] ^ salt).view(np.int64)))

@@ -16,7 +16,7 @@ from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, sample_level
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import PatternsKernel
-from sparkws.vocab import ITEM_ID, LEVEL, MAX_LEVEL
+from sparkws.vocab import ITEM_ID, LEVEL, MAX_LEVEL, PRED
 
 # A pattern has a row for each level on which it was seen, so more rows than patterns are read at first.
 _MAX_ROWS = (MAX_LEVEL + 1) * MAX_PATTERNS
@@ -78,7 +78,7 @@ def label_items(
         seed=config.seed,
         clamp_gold=clamped is not None,
     )
-    comments = {"pred": "index of the class: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))}
+    comments = {PRED: "index of the class: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))}
     if clamped is None:
         return write_batches(spark, kernel, votes, target, transition, options, comments)
     # Only Spark joins, so the lane is that of rows, whatever was asked for.

@@ -14,7 +14,7 @@ from sparkws.errors import ConfigError, InvalidKeys, InvalidVote
 from sparkws.lfs.declarative import class_index
 from sparkws.lfs.lookup import lookup_votes
 from sparkws.lfs.returns import INVALID, coded, explain_invalid
-from sparkws.vocab import ABSTAIN, ITEM_ID, N_ITEMS
+from sparkws.vocab import ABSTAIN, ITEM_ID, N_ITEMS, RESERVED
 
 _PREFIX = "lf_"
 _DIGITS = 6
@@ -170,7 +170,7 @@ def lf_column_name(raw: str | int) -> str:
     ('lf_link', 'lf_12', 'lf_a_b')
     """
     text = str(raw)
-    if re.fullmatch(IDENTIFIER, text) and text.lower() != ITEM_ID:
+    if re.fullmatch(IDENTIFIER, text) and text.lower() not in RESERVED:
         return text
     return _PREFIX + re.sub(r"[^A-Za-z0-9_]", "_", text)
 

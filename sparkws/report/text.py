@@ -60,10 +60,9 @@ def _model(model: Mapping[str, Any]) -> str:
         f"{fit}class balance {balance} ({model['balance_source']})"
     ]
     if model["level"]:
-        lines.append(
-            f"fitted from a 2^-{model['level']} sample of the items; the largest standard error that this brings "
-            f"is {model['largest_standard_error']:.4f}"
-        )
+        error = model["largest_standard_error"]
+        brings = "" if error is None else f"; the largest standard error that this brings is {error:.4f}"
+        lines.append(f"fitted from a 2^-{model['level']} sample of the items{brings}")
     for kind, figures in model["metrics"].items():
         shown = ("accuracy_ties_shared", "macro_f1", "ece", "brier")
         accuracy, macro_f1, ece, brier = (_figure(figures[name]) for name in shown)

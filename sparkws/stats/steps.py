@@ -10,7 +10,14 @@ from sparkws.config import GoldConfig
 from sparkws.engine.keys import check_keys
 from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batches, tabulate_batches
 from sparkws.engine.refs import TableRef, quote_column
-from sparkws.engine.relational import choose_columns, distinct_values, join_gold, keep_values, negate, sum_rows
+from sparkws.engine.relational import (
+    choose_columns,
+    distinct_values,
+    join_gold,
+    keep_values,
+    move_from_unknown,
+    sum_rows,
+)
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, count_by, open_version, read_rows
 from sparkws.engine.writes import Transition, write_frame, write_rows
@@ -18,7 +25,7 @@ from sparkws.stats import counters as counting
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.gold import GoldKernel, check_splits
 from sparkws.stats.patterns import PatternsKernel
-from sparkws.vocab import CLASS, ITEM_ID, N_ITEMS, SPLIT
+from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID, N_ITEMS, SPLIT
 
 _MOST_SPLITS = 1000
 
@@ -94,7 +101,7 @@ def count_votes(
     *,
     direct: bool,
 ) -> Counted:
-    """Count distinct vote vectors and what follows from them, in one pass over the votes.
+    """Count distinct vote vectors in one pass over the votes, and what follows from the counts.
 
     Items with gold are counted once more by themselves: what they add under their class they take from
     the count of unknown class. Counts are exact, so the pass over all votes needs no join.
@@ -104,8 +111,8 @@ def count_votes(
     if gold is not None:
         joined = join_gold(spark, votes, gold, only_gold=True)
         known = PatternsKernel(lf_names, cardinality, with_gold=True)
-        parts.append(tabulate_batches(spark, known, joined, kernel.dump_schema))
-        parts.append(negate(tabulate_batches(spark, kernel, joined, kernel.dump_schema), N_ITEMS))
+        counted_apart = tabulate_batches(spark, known, joined, kernel.dump_schema)
+        parts.append(move_from_unknown(counted_apart, GOLD, ABSTAIN, N_ITEMS))
     with our_errors():
         patterns_version = write_frame(spark, patterns_target, sum_rows(parts, N_ITEMS), transition=transition)
     patterns = open_version(spark, patterns_target)

@@ -1,6 +1,7 @@
 """The main job as a user runs it: one command, then tables for everybody."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,10 @@ def test_a_query_over_several_tables_is_a_source(project: Project, run: Any, tmp
     assert table(path, "spam_votes").height == 40
     assert "only Spark can read a query" in log
     assert run(path)[1]["unchanged"]
+    config["source"]["query"] += " WHERE c.id < 'c010'"
+    path.write_text(yaml.safe_dump(config))
+    assert run(path)[0] == 0
+    assert table(path, "spam_votes").height == 10
     for wrong, said in (
         ("SELECT * FROM {coments}", "the query does not use ['comments', 'extra']"),
         ("DROP TABLE {comments} {extra}", "Spark refuses the query"),
@@ -347,6 +352,21 @@ def test_a_schema_that_is_not_there_is_named(project: Project, run: Any) -> None
     code, _, log = run(project(workspace="nowhere_at_all"))
     assert code == 2
     assert "there is no schema 'nowhere_at_all'" in log
+
+
+def test_a_ledger_that_is_behind_its_tables_is_said(project: Project, run: Any) -> None:
+    path = project()
+    run(path)
+    run(path)
+    module = path.parent / "functions.py"
+    module.write_text(module.read_text().replace("12", "13"))
+    run(path)
+    shutil.rmtree(path.parent / "tables" / "runs")
+    before = table(path, "spam_votes")
+    code, _, log = run(path)
+    assert code == 1
+    assert "the table 'runs' of the workspace is behind" in log
+    assert table(path, "spam_votes").equals(before)
 
 
 def test_an_empty_source_is_said(project: Project, run: Any) -> None:

@@ -101,7 +101,8 @@ def test_a_repeated_transaction_is_no_commit(tmp_path: Path, sequence: int) -> N
     again = written(folder, VOTES.head(1), ["b.parquet"])
     assert [commit(folder, adds, sequence) for adds in (first, again)] == [0, 0]
     assert content(folder).equals(VOTES)
-    assert commit(folder, again, sequence - 1) == 0, "nor is one of an earlier number"
+    with pytest.raises(EngineError, match=f"already holds commit {sequence}.*this run is number {sequence - 1}"):
+        commit(folder, again, sequence - 1)
     other = Transition("sparkws/spam.labels", sequence)
     assert commit_files(folder, VOTES.schema, again, other, {}) == 1, "another step counts by itself"
     assert commit(folder, first, sequence + 1) == 2

@@ -41,7 +41,7 @@ def test_committed_settings_are_those_of_our_own_sessions():
     # The address and the few partitions are right on one machine only, where spark-submit may not run.
     own = {"spark.driver.host", "spark.driver.bindAddress", "spark.sql.shuffle.partitions"}
     paths = {"spark.jars.packages", "spark.jars.excludes", "spark.driver.extraJavaOptions"}
-    ours = {**session.RUNTIME_SETTINGS, **session.LOCAL_SETTINGS}
+    ours = {**session.RUNTIME_SETTINGS, **session.DELTA_SETTINGS, **session.ONE_MACHINE_SETTINGS}
     committed = _settings(COMMITTED)
     assert {k: v for k, v in committed.items() if k not in paths} == {k: v for k, v in ours.items() if k not in own}
 

@@ -101,3 +101,15 @@ def test_what_is_no_model_is_refused():
         to_json(DawidSkene(3), CLASSES)
     with pytest.raises(IncompatibleStatistics, match="has 3 classes, got names for 2"):
         to_rows(model, CLASSES[:2])
+
+
+def test_a_model_with_holes_is_refused():
+    model = DawidSkene(2)
+    model.lf_names_ = ("lf_a", "lf_b")
+    model.cpt_ = np.full((2, 3, 2), 1 / 3)
+    model.log_likelihood_ = -1.0
+    rows = to_rows(model, ["no", "yes"])
+    with pytest.raises(DataError, match="lacks 6 cells of cpt, first of 'lf_b'"):
+        from_rows(rows.filter(~((pl.col("parameter") == "cpt") & (pl.col("lf") == "lf_b"))), ["no", "yes"])
+    with pytest.raises(DataError, match=r"lacks .'log_likelihood'"):
+        from_rows(rows.filter(pl.col("parameter") != "log_likelihood"), ["no", "yes"])
