@@ -154,7 +154,8 @@ class WriteUnits(Generic[S]):
             return None
         name = f"part-{sha256(unit.path.encode()).hexdigest()[:16]}-{unit.row_groups[0]}-{attempt}.parquet"
         path = self.folder / name
-        rows.write_parquet(path, compression="zstd", statistics=False)
+        # Level 1: two thirds of the time of the default level for 4 % more bytes.
+        rows.write_parquet(path, compression="zstd", compression_level=1, statistics=False)
         facts = path.stat()
         add = {
             "path": name,

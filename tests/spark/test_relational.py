@@ -4,7 +4,15 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkws.engine.relational import choose_columns, distinct_values, join_gold, negate, pivot_votes
+from sparkws.engine.relational import (
+    choose_columns,
+    distinct_values,
+    join_gold,
+    keep_values,
+    move_from_unknown,
+    pivot_votes,
+    sum_rows,
+)
 from sparkws.engine.tables import Query
 from sparkws.errors import ConfigError, DataError
 from sparkws.vocab import CLASS, GOLD, ITEM_ID, SPLIT
@@ -27,10 +35,9 @@ def test_columns_are_expressions(spark: SparkSession) -> None:
     everything = f"('a', 'high', 'test'), ('b', 'low', 'test'), ('d', 'high', 'dev') AS ({ITEM_ID}, {CLASS}, {SPLIT})"
     same(got.frame, rows(spark, everything))
     assert str(got) == "a selection from some rows"
-    got = choose_columns(spark, source, expressions, not_null=CLASS, among=(SPLIT, ["test", "valid"]))
     some = f"('a', 'high', 'test'), ('b', 'low', 'test') AS ({ITEM_ID}, {CLASS}, {SPLIT})"
-    same(got.frame, rows(spark, some))
-    assert choose_columns(spark, source, expressions, not_null=CLASS, among=(SPLIT, [])).frame.isEmpty()
+    same(keep_values(got, SPLIT, ["test", "valid"]).frame, rows(spark, some))
+    assert keep_values(got, SPLIT, []).frame.isEmpty()
 
 
 @pytest.mark.parametrize(
@@ -38,10 +45,10 @@ def test_columns_are_expressions(spark: SparkSession) -> None:
 )
 def test_an_expression_that_spark_does_not_understand(spark: SparkSession, expression: str, what: str) -> None:
     source = rows(spark, "('a', 5) AS (id, n)", "the items")
-    with pytest.raises(ConfigError, match=r"\['id', '.*'\] cannot be computed over 'the items': .*") as caught:
+    with pytest.raises(ConfigError, match=r"Spark refuses \['id', '.*'\] over 'the items': .*") as caught:
         choose_columns(spark, source, {ITEM_ID: "id", CLASS: expression}, not_null=CLASS)
     assert expression in str(caught.value)
-    assert what in str(caught.value).partition("cannot be computed")[2]
+    assert what in str(caught.value).partition("over 'the items'")[2]
     assert "\n" not in str(caught.value)
 
 
@@ -55,11 +62,13 @@ def test_gold_stands_beside_votes(spark: SparkSession) -> None:
     same(got.frame, rows(spark, f"('b', -1, 0), ('c', NULL, 1) AS ({ITEM_ID}, lf_a, {GOLD})"))
 
 
-def test_counts_are_negated(spark: SparkSession) -> None:
-    counts = rows(spark, "('a', 1L), ('b', -5L), ('c', 0L) AS (pattern, `n items`)")
-    negated = rows(spark, "('a', -1L), ('b', 5L), ('c', 0L) AS (pattern, `n items`)")
-    same(negate(counts.frame, "n items"), negated)
-    same(negate(negate(counts.frame, "n items"), "n items"), counts)
+def test_what_is_known_is_taken_from_the_unknown(spark: SparkSession) -> None:
+    known = rows(spark, "('a', 1Y, 3L), ('b', 0Y, 5L) AS (pattern, gold, `n items`)")
+    moved = rows(spark, "('a', 1Y, 3L), ('a', -1Y, -3L), ('b', 0Y, 5L), ('b', -1Y, -5L) AS (pattern, gold, `n items`)")
+    same(move_from_unknown(known.frame, "gold", -1, "n items"), moved)
+    whole = rows(spark, "('a', -1Y, 4L), ('b', -1Y, 5L) AS (pattern, gold, `n items`)")
+    summed = sum_rows([whole.frame, move_from_unknown(known.frame, "gold", -1, "n items")], "n items")
+    same(summed, rows(spark, "('a', -1Y, 1L), ('a', 1Y, 3L), ('b', 0Y, 5L) AS (pattern, gold, `n items`)"))
 
 
 @pytest.mark.parametrize(
