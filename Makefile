@@ -28,7 +28,7 @@ lint: ## ruff and mypy, as in CI
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: ## a benchmark: B=name SIZE=rows
+bench: ## a benchmark: B=name SIZE=default|full|small
 	@$(SETUP) spark dev
 	@$(BIN)/python -m benchmarks.run $(B) $(if $(SIZE),--size $(SIZE)) $(ARGS)
 

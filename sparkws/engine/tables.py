@@ -25,6 +25,7 @@ _PLAIN_FEATURES: Final = frozenset({"timestampNtz", "vacuumProtocolCheck", "appe
 _NOT_THERE: Final = frozenset(
     {
         "DELTA_MISSING_DELTA_TABLE",
+        "DELTA_ONLY_OPERATION",
         "DELTA_PATH_DOES_NOT_EXIST",
         "DELTA_TABLE_NOT_FOUND",
         "DELTA_TABLE_ONLY_OPERATION",
@@ -183,14 +184,16 @@ def query(spark: SparkSession, sql: str, tables: Mapping[str, TableRef]) -> Quer
         else tables[name].sql
         for name, source in opened.items()
     }
+    try:
+        filled = sql.format_map(names)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise ConfigError(f"the query has {error} in braces; 'tables' names {sorted(tables)}.") from None
     unused = [name for name in names if f"{{{name}}}" not in sql]
     if unused:
         raise ConfigError(f"the query does not use {unused} of its 'tables'; write {{{unused[0]}}} in braces for it.")
     try:
         # In parentheses only a query is possible: nothing that creates, changes or drops.
-        frame = spark.sql(f"SELECT * FROM ({sql.format_map(names).strip().rstrip(';')})")  # noqa: S608
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise ConfigError(f"the query has {error} in braces; 'tables' names {sorted(tables)}.") from None
+        frame = spark.sql(f"SELECT * FROM ({filled.strip().rstrip(';')})")  # noqa: S608
     except PySparkException as error:
         raise ConfigError(f"Spark refuses the query: {_first_line(error)}.") from None
     inputs = {table: version for source in opened.values() for table, version in source.inputs.items()}

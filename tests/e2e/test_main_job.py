@@ -310,7 +310,8 @@ def test_a_query_over_several_tables_is_a_source(project: Project, run: Any, tmp
     assert run(path)[0] == 0
     assert table(path, "spam_votes").height == 10
     for wrong, said in (
-        ("SELECT * FROM {coments}", "the query does not use ['comments', 'extra']"),
+        ("SELECT * FROM {coments}", "the query has 'coments' in braces"),
+        ("SELECT * FROM {comments}", "the query does not use ['extra'] of its 'tables'"),
         ("DROP TABLE {comments} {extra}", "Spark refuses the query"),
     ):
         config["source"]["query"] = wrong
