@@ -2,7 +2,8 @@
 
 Every step says what it reads, what else it depends on and what it writes. It runs when one of these
 differs from its last success in the ledger, and is skipped otherwise. Steps commit one table at a time
-and name the versions that they were made from, so a job killed anywhere and run again converges.
+and name the versions that they were made from, so a job killed anywhere and run again converges. The
+module is longer than 300 lines so that the whole order of a task is read in one place.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
