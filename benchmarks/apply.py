@@ -20,13 +20,13 @@ from benchmarks.apply_data import comments_table
 from benchmarks.harness import CACHE, Result, time_in_turns
 from sparkws.config import ProjectConfig, SparkConfig
 from sparkws.configfile import load_config
+from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
 from sparkws.engine.lanes import Options
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession, open_session
 from sparkws.engine.tables import Source, open_table
-from sparkws.engine.writes import Transition
 from sparkws.lfs import lfset_of
 from sparkws.lfs.steps import make_votes
 

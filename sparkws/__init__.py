@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sparkws.pipeline import run
     from sparkws.report.text import describe_run
     from sparkws.stats import lf_summary, patterns_of_matrix
+    from sparkws.upkeep import clean
 
 __version__ = VERSION
 
@@ -36,6 +37,7 @@ __all__ = [
     "ProjectConfig",
     "SparkwsError",
     "__version__",
+    "clean",
     "describe_run",
     "labeling_function",
     "lf_summary",
@@ -53,6 +55,7 @@ _HOMES = {
     "MajorityVote": "sparkws.labelmodels",
     "ProjectConfig": "sparkws.config",
     "SparkwsError": "sparkws.errors",
+    "clean": "sparkws.upkeep",
     "describe_run": "sparkws.report.text",
     "labeling_function": "sparkws.lfs",
     "lf_summary": "sparkws.stats",

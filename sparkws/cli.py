@@ -1,6 +1,7 @@
 """The `sparkws` command; jobs call the same `main`, notebooks the same `sparkws.run`.
 
-Exit codes: 0 done, 1 unexpected, 2 configuration, 3 a check of the data failed. Logs and tables go to
+Exit codes: 0 done, 1 unexpected, 2 configuration, 3 a check of the data failed, 4 another job is at work in
+the workspace. Logs and tables go to
 stderr; the last line on stdout is one JSON object of results.
 """
 
@@ -12,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sparkws.errors import ConfigError, DataError, MissingExtra, SparkwsError
+from sparkws.errors import ConfigError, DataError, MissingExtra, SparkwsError, WorkspaceBusy
 from sparkws.vocab import VERSION
 
 logger = logging.getLogger(__name__)
 
-DONE, UNEXPECTED, CONFIGURATION, DATA = 0, 1, 2, 3
+DONE, UNEXPECTED, CONFIGURATION, DATA, BUSY = 0, 1, 2, 3, 4
 
 
 def main(argv: Sequence[str] | None = None, *, submitted: bool = False) -> int:
@@ -40,6 +41,9 @@ def main(argv: Sequence[str] | None = None, *, submitted: bool = False) -> int:
     except DataError as error:
         logger.error("%s", error)
         return DATA
+    except WorkspaceBusy as error:
+        logger.error("%s", error)
+        return BUSY
     except SparkwsError as error:
         logger.error("%s", error)
         return UNEXPECTED
@@ -58,8 +62,28 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="bring the tables of a project up to date")
     _add_project(run)
     run.add_argument("--task", action="append", dest="tasks", metavar="NAME", help="only this task; may be repeated")
+    run.add_argument(
+        "--overwrite",
+        action="append",
+        default=[],
+        metavar="TABLE",
+        help="replace this table, as spam_votes, although another writer changed it; may be repeated",
+    )
     _add_engine(run)
     run.set_defaults(command=_run)
+
+    clean = commands.add_parser("clean", help="remove files that killed runs left beside the tables")
+    _add_project(clean)
+    clean.add_argument(
+        "--older-than",
+        type=float,
+        default=24.0,
+        metavar="HOURS",
+        help="leave younger files alone: what a killed run started may still be at work (default: %(default)g)",
+    )
+    clean.add_argument("--dry-run", action="store_true", help="only tell what would be removed")
+    _add_engine(clean)
+    clean.set_defaults(command=_clean)
 
     lfs = commands.add_parser("lfs", help="show the labeling functions of a project; needs no Spark")
     _add_project(lfs)
@@ -70,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_engine(demo)
     demo.set_defaults(command=_demo)
 
-    for command in (run, lfs, demo):
+    for command in (run, clean, lfs, demo):
         command.add_argument("-v", "--verbose", action="store_true", help="log more")
     return parser
 
@@ -102,9 +126,19 @@ def _run(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
 
     config = load_config(arguments.config, *arguments.overlay, _values(arguments))
     with session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted) as spark:
-        result = run(spark, config, tasks=arguments.tasks)
+        result = run(spark, config, tasks=arguments.tasks, overwrite=arguments.overwrite)
     log_report(result)
     return result.to_json()
+
+
+def _clean(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
+    from sparkws import clean, load_config
+    from sparkws.engine.session import session
+
+    config = load_config(arguments.config, *arguments.overlay, _values(arguments))
+    with session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted) as spark:
+        removed = clean(spark, config, older_than_h=arguments.older_than, dry_run=arguments.dry_run)
+    return {"project": config.project, "dry_run": arguments.dry_run, "removed": removed}
 
 
 def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:

@@ -275,6 +275,7 @@ class EngineConfig(Section):
     key_check: Literal["changed", "always", "trust"] = "changed"
     task_mib: Annotated[int, Field(ge=1)] = 256
     batch_rows: Annotated[int, Field(ge=1)] = 100_000
+    lock_wait_s: Annotated[float, Field(ge=0)] = 0.0
 
 
 class SparkConfig(Section):

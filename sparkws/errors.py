@@ -14,7 +14,10 @@ SparkwsError
 │   ├── IncompatibleStatistics statistics of different functions, classes or items
 │   └── NothingToFit           statistics that do not determine the model
 ├── EngineError                the work could not be carried (exit code 1)
-│   └── LaneUnavailable        a lane was forced that cannot carry the work
+│   ├── FolderNotShared        a worker does not see a folder as this process does
+│   ├── LaneUnavailable        a lane was forced that cannot carry the work
+│   ├── TableChanged           somebody else wrote to a table that sparkws owns
+│   └── WorkspaceBusy          another job is at work in the workspace (exit code 4)
 ├── MissingExtra               an optional dependency is not installed
 └── DatasetUnavailable         a public dataset could not be fetched or is not the one expected
 
@@ -78,8 +81,20 @@ class EngineError(SparkwsError):
     """The work could not be carried."""
 
 
+class FolderNotShared(EngineError):
+    """A worker does not see a folder as this process does."""
+
+
 class LaneUnavailable(EngineError):
     """A lane was forced that cannot carry the work."""
+
+
+class TableChanged(EngineError):
+    """Somebody else wrote to a table that sparkws owns."""
+
+
+class WorkspaceBusy(EngineError):
+    """Another job is at work in the workspace."""
 
 
 class MissingExtra(SparkwsError, ImportError):

@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
+from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options
+from sparkws.engine.lock import hold
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import Workspace, parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, TableVersion, check_workspace, open_table, query
-from sparkws.engine.writes import Transition
 from sparkws.errors import ConfigError
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
@@ -25,7 +26,7 @@ from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
 from sparkws.runner import Done, Job, output_of, read_ledger, run_step
 from sparkws.stats import steps as stats_steps
-from sparkws.vocab import ITEM_ID
+from sparkws.vocab import ITEM_ID, TASK_TABLES
 
 
 def run(
@@ -34,6 +35,7 @@ def run(
     *,
     tasks: Sequence[str] | None = None,
     functions: Mapping[str, Iterable[LabelingFunction]] | None = None,
+    overwrite: Sequence[str] = (),
 ) -> RunResult:
     """Bring the tables of a project up to date and tell what was done.
 
@@ -43,6 +45,8 @@ def run(
         Run these tasks only; all by default.
     functions : mapping of str to labeling functions, optional
         Functions of a notebook, by task: they go before those that the configuration names.
+    overwrite : sequence of str
+        Tables of the workspace, such as "spam_votes", that are replaced although another writer changed them.
 
     Raises
     ------
@@ -50,17 +54,26 @@ def run(
         For a task that does not exist, functions that do not fit the source.
     DataError
         For data that breaks a promise: keys, votes, classes.
+    WorkspaceBusy
+        If another job is at work in the workspace, after `engine.lock_wait_s`.
+    TableChanged
+        If another writer changed a table that belongs to the project.
+    FolderNotShared
+        If a worker does not see the source or the workspace as this process does.
     """
     _check_tasks(config, [*(tasks or ()), *(functions or ())])
+    _check_tables(config, overwrite)
     chosen = tuple(config.tasks) if tasks is None else tuple(tasks)
     workspace = parse_workspace(config.workspace, config.base_dir)
     source = None if config.source is None else _open_source(spark, config)
-    job = _prepare(spark, config, workspace, source)
+    job = replace(_prepare(spark, config, workspace, source), overwrite=frozenset(overwrite))
+    lfsets = {name: _functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
     steps: list[StepResult] = []
-    for name in chosen:
-        task = config.tasks[name]
-        lfset = _functions_of(name, task, config.base_dir, functions or {})
-        steps += _run_task(spark, job, name, task, source, lfset)
+    wait_s, called = config.engine.lock_wait_s, f"{config.project!r} with {first_few(chosen)}"
+    with hold(spark, workspace, called, shares_folder=job.direct, wait_s=wait_s) as lock:
+        locked = replace(job, check_lock=lock.check)
+        for name in chosen:
+            steps += _run_task(spark, locked, name, config.tasks[name], source, lfsets[name])
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
 
 
@@ -69,6 +82,13 @@ def _check_tasks(config: ProjectConfig, tasks: Sequence[str]) -> None:
         if task not in config.tasks:
             hint = did_you_mean(task, config.tasks)
             raise ConfigError(f"there is no task {task!r}; the project has {sorted(config.tasks)}.{hint}")
+
+
+def _check_tables(config: ProjectConfig, tables: Sequence[str]) -> None:
+    known = [f"{task}_{table}" for task in config.tasks for table in TASK_TABLES]
+    for table in tables:
+        if table not in known:
+            raise ConfigError(f"{table!r} is no table of the project.{did_you_mean(table, known)}")
 
 
 def _functions_of(
@@ -104,6 +124,9 @@ def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, s
     folder = workspace.root.folder
     read = [source.folder] if isinstance(source, TableVersion) and source.folder is not None else []
     reach = probe(spark, read=read, write=[folder] if folder is not None else [])
+    if options.lane != "rows":
+        for used in [*read, *([] if folder is None else [folder])]:
+            reach.refuse_split(used)
     direct = folder is not None and reach.why_not(folder) == ""
     return Job(config=config, workspace=workspace, options=replace(options, reach=reach), direct=direct)
 
@@ -150,7 +173,7 @@ def _gold_step(
         return Done(outputs={f"{name}_gold": version}, n_rows=n_rows, details={})
 
     made_of = {"gold": gold.model_dump(mode="json"), "source": _text_of(job), "classes": list(task.classes), "key": key}
-    return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act)
+    return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act, [f"{name}_gold"])
 
 
 def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source, lfset: LFSet) -> StepResult:
@@ -193,7 +216,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
         "key": key,
         "on_fault": lfs.on_fault,
     }
-    return run_step(spark, job, step, source.inputs, made_of, act)
+    return run_step(spark, job, step, source.inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
 
 
 def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> StepResult:
@@ -219,7 +242,7 @@ def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> 
         return Done(outputs={f"{name}_votes": written.version}, n_rows=written.n_rows, details=details)
 
     made_of = {"votes": votes.model_dump(mode="json"), "classes": list(task.classes)}
-    return run_step(spark, job, step, source.inputs, made_of, act)
+    return run_step(spark, job, step, source.inputs, made_of, act, [f"{name}_votes"])
 
 
 def _stats_step(
@@ -246,7 +269,7 @@ def _stats_step(
     if gold is not None:
         inputs.update(gold.outputs)
     made_of = {"lf_names": votes.details["lf_names"], "n_classes": len(task.classes)}
-    return run_step(spark, job, f"{name}.stats", inputs, made_of, act)
+    return run_step(spark, job, f"{name}.stats", inputs, made_of, act, [f"{name}_patterns", f"{name}_stats"])
 
 
 def _model_step(
@@ -279,7 +302,7 @@ def _model_step(
         "max_fault_rate": max_fault_rate,
         "lfs": votes.details["lf_names"],
     }
-    return run_step(spark, job, f"{name}.label_model", stats.outputs, made_of, act)
+    return run_step(spark, job, f"{name}.label_model", stats.outputs, made_of, act, [f"{name}_label_model"])
 
 
 def _labels_step(
@@ -319,7 +342,7 @@ def _labels_step(
         inputs.update(gold.outputs)
     policy = task.label_model
     made_of = {"classes": list(task.classes), "ties": policy.tie_break_policy, "seed": policy.seed, "clamp": clamps}
-    return run_step(spark, job, f"{name}.labels", inputs, made_of, act)
+    return run_step(spark, job, f"{name}.labels", inputs, made_of, act, [f"{name}_labels"])
 
 
 def _is_key(job: Job, key: str | None) -> bool:

@@ -3,23 +3,24 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sparkws.config import ProjectConfig
+from sparkws.engine.history import Transition, commits_after, refuse_strangers
 from sparkws.engine.lanes import Options
 from sparkws.engine.progress import progress
 from sparkws.engine.refs import Workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, find_version, open_version, read_rows
-from sparkws.engine.writes import Transition, write_rows
+from sparkws.engine.writes import write_rows
 from sparkws.errors import EngineError
 from sparkws.manage import ledger, plan
 from sparkws.manage.results import StepResult
-from sparkws.vocab import VERSION
+from sparkws.vocab import RUNS, VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +33,18 @@ class Job:
     ----------
     direct : bool
         Whether this process may write small tables of the workspace itself.
+    overwrite : frozenset of str
+        Tables that are replaced although another writer changed them.
+    check_lock : function
+        Raises when the job no longer has the workspace for itself.
     """
 
     config: ProjectConfig
     workspace: Workspace
     options: Options
     direct: bool
+    overwrite: frozenset[str] = frozenset()
+    check_lock: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +63,32 @@ def run_step(
     inputs: Mapping[str, int | None],
     made_of: Mapping[str, Any],
     act: Callable[[Transition], Done],
+    writes: Sequence[str],
 ) -> StepResult:
-    """Run a step unless its last success still stands, and write both into the ledger."""
+    """Run a step unless its last success still stands, and write both into the ledger.
+
+    Parameters
+    ----------
+    inputs, made_of : mapping
+        What the step reads, with versions, and what else it depends on.
+    act : function of a Transition
+        Does it.
+    writes : sequence of str
+        The tables of the workspace that it replaces.
+
+    Raises
+    ------
+    TableChanged
+        If another writer changed one of the tables behind the step's back.
+    """
+    job.check_lock()
     # As the ledger gives it back; another version of sparkws may count, fit or tell differently.
     made_of = {**json.loads(json.dumps(made_of)), "sparkws": VERSION}
     records = read_ledger(spark, job)
     last = ledger.last_success(records, step)
-    outputs = {} if last is None else {table: _version(spark, job, table) for table in last.outputs}
-    reason = plan.why_run(last, inputs, made_of, outputs)
+    found = {table: find_version(spark, job.workspace.table(table)) for table in writes}
+    outputs = _undisturbed(spark, job, step, found, {} if last is None else last.outputs)
+    reason = plan.why_run(last, inputs, made_of, outputs if last else {})
     if last is not None and not reason:
         logger.info("%-24s up to date", step)
         return StepResult(
@@ -88,9 +113,9 @@ def run_step(
     _reserve(spark, job, begun)
     start = time.monotonic()
     try:
-        note = json.dumps({"step": step, "inputs": dict(inputs)})
+        versions = {str(job.workspace.table(table)): version for table, version in found.items()}
         with progress(spark, step):
-            done = act(Transition(f"sparkws/{step}", begun.sequence, note))
+            done = act(Transition(f"sparkws/{step}", begun.sequence, inputs, versions))
     except BaseException as error:
         seconds = time.monotonic() - start
         failed = replace(begun, status="failed", seconds=seconds, details={"error": str(error)})
@@ -117,7 +142,7 @@ def run_step(
 
 
 def read_ledger(spark: SparkSession, job: Job) -> list[ledger.StepRecord]:
-    ref = job.workspace.table("runs")
+    ref = job.workspace.table(RUNS)
     if find_version(spark, ref) is None:
         return []
     return ledger.from_rows(read_rows(spark, open_version(spark, ref)))
@@ -135,13 +160,42 @@ def _reserve(spark: SparkSession, job: Job, begun: ledger.StepRecord) -> None:
 
 
 def _append(spark: SparkSession, job: Job, record: ledger.StepRecord) -> None:
-    write_rows(spark, job.workspace.table("runs"), ledger.to_rows([record]), direct=job.direct, mode="append")
+    write_rows(spark, job.workspace.table(RUNS), ledger.to_rows([record]), direct=job.direct, mode="append")
 
 
-def _version(spark: SparkSession, job: Job, table: str) -> int | None:
-    return find_version(spark, job.workspace.table(table))
+def _undisturbed(
+    spark: SparkSession, job: Job, step: str, found: Mapping[str, int | None], recorded: Mapping[str, int | None]
+) -> dict[str, int | None]:
+    """The versions at which the tables of a step stand, commits that keep all rows not counted.
+
+    Raises
+    ------
+    TableChanged
+        If somebody else changed one of them.
+    """
+    versions: dict[str, int | None] = {}
+    for table, newest in found.items():
+        before = recorded.get(table)
+        versions[table] = newest
+        if newest is None or newest == before or table in job.overwrite:
+            continue
+        if before is None or newest < before:  # a table of a run that never ended, or one that was made anew
+            before = None
+        ref = job.workspace.table(table)
+        commits = commits_after(spark, ref, -1 if before is None else before)
+        refuse_strangers(ref, commits, f"sparkws/{step}")
+        if before is not None and all(commit.keeps_rows for commit in commits):
+            versions[table] = before
+    return versions
 
 
 def output_of(spark: SparkSession, job: Job, step: StepResult, table: str) -> TableVersion:
-    """A table as a step left it."""
-    return open_version(spark, job.workspace.table(table), step.outputs[table])
+    """A table as a step left it.
+
+    Where somebody only rearranged it since, that is the newest version: files of the older ones may be gone.
+    """
+    ref, version = job.workspace.table(table), step.outputs[table]
+    assert version is not None
+    behind = commits_after(spark, ref, version)
+    is_same = bool(behind) and all(commit.keeps_rows for commit in behind)
+    return open_version(spark, ref, behind[-1].version if is_same else version)

@@ -21,6 +21,10 @@ LEVEL: Final = "level"
 N_ITEMS: Final = "n_items"
 GOLD: Final = "gold"
 
+# The ledger's table, and what stands behind "<task>_" in the names of the others that a project publishes.
+RUNS: Final = "runs"
+TASK_TABLES: Final = ("votes", "faults", "gold", "patterns", "stats", "label_model", "labels")
+
 # Columns that stand beside those of labeling functions.
 RESERVED: Final = frozenset({ITEM_ID, GOLD})
 

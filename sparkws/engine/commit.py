@@ -8,20 +8,24 @@ from typing import Any
 import polars as pl
 from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from pyspark.sql import SparkSession
 
+from sparkws.engine.history import Transition, refuse_changed
+from sparkws.engine.refs import TableRef
 from sparkws.engine.types import arrow_schema
-from sparkws.engine.writes import Transition, commit_properties, properties_for, version_of_transition
+from sparkws.engine.writes import commit_properties, no_rivals, properties_for, version_behind, version_of_transition
 from sparkws.errors import EngineError
 
 
 def commit_files(
-    folder: Path,
+    spark: SparkSession,
+    ref: TableRef,
     schema: pl.Schema,
     adds: Sequence[Mapping[str, Any]],
     transition: Transition,
     comments: Mapping[str, str],
 ) -> int:
-    """Replace the whole content of the table in `folder` by `adds`, and give the new version.
+    """Replace the whole content of the table in the folder of `ref` by `adds`, and give the new version.
 
     delta-rs records transactions but does not look at them: a repeat is recognized here, and so is a
     file that is missing or has another size than its writer said.
@@ -30,7 +34,11 @@ def commit_files(
     ------
     EngineError
         If a file is not there as it was written.
+    TableChanged
+        If somebody else wrote to the table since the step began.
     """
+    folder = ref.folder
+    assert folder is not None
     done = version_of_transition(folder, transition)
     if done is not None:
         return done
@@ -39,16 +47,19 @@ def commit_files(
     new = [AddAction(add["path"], add["size"], {}, add["modified"], True, add["stats"]) for add in adds]
     properties = commit_properties(transition)
     delta_schema = _with_comments(schema, comments)
-    if not DeltaTable.is_deltatable(str(folder)):
-        configuration = properties_for(schema)
-        create_table_with_add_actions(
-            str(folder), delta_schema, new, mode="error", configuration=configuration, commit_properties=properties
-        )
-    else:
-        DeltaTable(str(folder)).create_write_transaction(
-            list[AddAction | RemoveAction](new), "overwrite", delta_schema, commit_properties=properties
-        )
-    return DeltaTable(str(folder)).version()
+    there = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
+    refuse_changed(spark, ref, transition)
+    with no_rivals(ref):
+        if there is None:
+            configuration = properties_for(schema)
+            create_table_with_add_actions(
+                str(folder), delta_schema, new, mode="error", configuration=configuration, commit_properties=properties
+            )
+        else:
+            there.create_write_transaction(
+                list[AddAction | RemoveAction](new), "overwrite", delta_schema, commit_properties=properties
+            )
+    return version_behind(spark, ref, transition)
 
 
 def _check_written(path: Path, size_bytes: int) -> None:

@@ -22,12 +22,13 @@ from sparkws.config import LaneOption
 from sparkws.engine import programs
 from sparkws.engine.commit import commit_files
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
+from sparkws.engine.history import Transition
 from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
 from sparkws.engine.worker import carry, decode_error
-from sparkws.engine.writes import Transition, observed_metrics, write_frame
+from sparkws.engine.writes import observed_metrics, write_frame
 from sparkws.errors import LaneUnavailable
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 
@@ -83,6 +84,8 @@ def choose_lane(spark: SparkSession, source: Source, options: Options, target: T
     ------
     LaneUnavailable
         If the direct lane is forced and closed.
+    FolderNotShared
+        If a worker does not see a folder as this process does, unless the row lane is forced.
     """
     if options.lane == "rows":
         return Lane("rows", "asked for")
@@ -210,7 +213,7 @@ def _write_direct(
         written = frame.toArrow()
     statistic = programs.merge_packed(kernel, written.column("statistic").to_pylist())
     adds = [json.loads(add) for add in written.column("add").to_pylist()]
-    version = commit_files(folder, kernel.schema, adds, to.transition, to.comments)
+    version = commit_files(spark, to.ref, kernel.schema, adds, to.transition, to.comments)
     return Written(version, sum(written.column("n_rows").to_pylist()), statistic, lane)
 
 
@@ -262,11 +265,12 @@ def _against_direct(spark: SparkSession, source: Source, options: Options, targe
 
 def _why_not(spark: SparkSession, reach: Reach | None, folder: Path, *, written: bool) -> str:
     """Why the workers cannot share a folder, by an earlier probe that covers it or by one now."""
-    known = None if reach is None else reach.why_not(folder)
-    if known is None:
-        known = probe(spark, **{"write" if written else "read": [folder]}).why_not(folder)
-    assert known is not None
-    return known
+    if reach is None or reach.why_not(folder) is None:
+        reach = probe(spark, **{"write" if written else "read": [folder]})
+    reach.refuse_split(folder)
+    problem = reach.why_not(folder)
+    assert problem is not None
+    return problem
 
 
 def _tasks(spark: SparkSession, source: Source, options: Options, *, widest_rows: int) -> list[list[Unit]]:

@@ -4,6 +4,7 @@ The direct lane needs it: a worker opens data files by name, and what it writes 
 """
 
 import json
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from typing import Final
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from sparkws.engine.session import is_connect
 from sparkws.engine.worker import carry
+from sparkws.errors import FolderNotShared
 
 _SEEN: Final = pa.schema([("partition", pa.int64()), ("problems", pa.string())])
 _PROBES: Final = 1 << 10  # rows of the probe: Spark spreads them over as many tasks as it has slots
+_LEAST_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,36 @@ class Reach:
         Tasks that Spark runs at once by its own account.
     problems : tuple of (str, str)
         Probed folders, each with why it cannot be shared; empty when it can.
+    split : frozenset of str
+        Those that this process, or some workers, see but a worker does not, or not alike. No lane reads or
+        writes such a folder rightly: what Spark writes there is spread over folders of the same name.
     """
 
     slots: int
     problems: tuple[tuple[str, str], ...]
+    split: frozenset[str] = frozenset()
 
     def why_not(self, folder: Path) -> str | None:
         """Why the driver and the workers cannot share `folder`; empty when they can, None if it was not probed."""
         for probed, problem in self.problems:
-            if folder == Path(probed) or Path(probed) in folder.parents:
+            if _holds(probed, folder):
                 return problem
         return None
+
+    def refuse_split(self, folder: Path) -> None:
+        """Refuse a folder that workers do not see as this process does.
+
+        Raises
+        ------
+        FolderNotShared
+            With what a worker found.
+        """
+        for probed, problem in self.problems:
+            if probed in self.split and _holds(probed, folder):
+                raise FolderNotShared(
+                    f"{problem}, which this process can: workers do not share {probed!r}. Put it on storage that all "
+                    "of them see under this name, or run on one machine (spark.master: local[*])."
+                )
 
 
 @dataclass(frozen=True)
@@ -62,14 +85,18 @@ def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Pat
         frame = spark.range(_PROBES).mapInArrow(program, "partition long, problems string")
         seen = frame.toArrow().to_pylist()
     finally:
-        unseen = [
-            [witness.folder, f"a worker wrote to folder {witness.folder!r}, but this process does not see its file"]
-            for witness in witnesses
-            if witness.written and not _collect(witness, token)
-        ]
-    for folder, problem in [*unseen, *(pair for row in seen for pair in json.loads(row["problems"]))]:
-        found[folder] = problem
-    return Reach(len(seen), tuple(found.items()))
+        left = {witness.folder: _collect(witness, token) for witness in witnesses if witness.written}
+    unseen = {
+        folder: f"a worker wrote to folder {folder!r} and does not find its file there"
+        for folder, n_files in left.items()
+        if n_files < len(seen)
+    }
+    told = [pair for row in seen for pair in json.loads(row["problems"])]
+    closed = unseen | dict(told)
+    # A client of Spark Connect may sit on another machine than all the workers: then Spark alone sees the folder.
+    alone = {folder for folder in closed if sum(pair[0] == folder for pair in told) == len(seen)}
+    split = set(closed) - (alone if is_connect(spark) else set())
+    return Reach(len(seen), tuple((found | closed).items()), frozenset(split))
 
 
 @dataclass(frozen=True)
@@ -80,6 +107,8 @@ class _Look:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
             pass
+        # Short tasks would be done before the last slot got one, and its worker would stay untried.
+        time.sleep(_LEAST_S)
         problems = [[witness.folder, problem] for witness in self.witnesses if (problem := self._try(witness))]
         yield pa.RecordBatch.from_pylist([{"partition": 0, "problems": json.dumps(problems)}], schema=_SEEN)
 
@@ -117,12 +146,16 @@ def _writable(folder: Path, token: str) -> _Witness:
     return _Witness(str(folder), str(file), _digest(file), written=True)
 
 
-def _collect(witness: _Witness, token: str) -> bool:
-    """Remove what the probe wrote; whether a worker's file was among it."""
+def _collect(witness: _Witness, token: str) -> int:
+    """Remove what the probe wrote, and tell how many files of workers were among it."""
     left = list(Path(witness.folder).glob(f".sparkws-{token}*"))
     for file in left:
         file.unlink(missing_ok=True)
-    return len(left) > 1
+    return len(left) - 1
+
+
+def _holds(probed: str, folder: Path) -> bool:
+    return folder == Path(probed) or Path(probed) in folder.parents
 
 
 def _digest(file: Path) -> str:

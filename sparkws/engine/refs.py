@@ -36,6 +36,11 @@ class TableRef:
         """The path as a local folder, where it is one."""
         return Path(self.path.removeprefix("file:")) if self.path.startswith("file:/") else None
 
+    @property
+    def short_name(self) -> str:
+        """The name within its folder or schema."""
+        return self.path.rpartition("/")[2] if self.path else self.name[-1]
+
     def __str__(self) -> str:
         return self.path.removeprefix("file:") if self.path else ".".join(self.name)
 

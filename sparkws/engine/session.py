@@ -21,6 +21,7 @@ __all__ = [
     "RUNTIME_SETTINGS",
     "SparkSession",
     "count_tasks",
+    "is_connect",
     "open_session",
     "own_settings",
     "session",
@@ -112,6 +113,11 @@ def session(
     finally:
         if is_own:
             spark.stop()
+
+
+def is_connect(spark: SparkSession) -> bool:
+    """Whether the session is a client of a Spark Connect server."""
+    return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
 def count_tasks(spark: SparkSession) -> tuple[int, int] | None:

@@ -1,21 +1,24 @@
 """Write Delta tables: what identifies a commit, and the properties of every published table."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from sparkws.engine.history import Transition, find_commit, is_conflict, refuse_changed
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
 from sparkws.engine.types import arrow_schema, spark_schema
-from sparkws.errors import EngineError
+from sparkws.errors import EngineError, FolderNotShared, TableChanged
 from sparkws.vocab import ITEM_ID
 
 # Published tables stay at reader version 1, so that delta-rs, polars, DuckDB and Trino can read them.
@@ -23,26 +26,9 @@ PROPERTIES: Final[Mapping[str, str]] = {
     "delta.enableDeletionVectors": "false",
     "delta.columnMapping.mode": "none",
     "delta.checkpointPolicy": "classic",
+    # Replacing a table must fail when somebody appends to it meanwhile; Databricks' default lets both happen.
+    "delta.isolationLevel": "Serializable",
 }
-
-
-@dataclass(frozen=True)
-class Transition:
-    """The identity of a step's commits, by which a retry is recognized.
-
-    Attributes
-    ----------
-    application : str
-        The step, as "sparkws/sentiment.votes".
-    sequence : int
-        Reserved in the ledger; greater than that of every commit of the step before.
-    note : str
-        JSON for the table's history: what the commit was made from.
-    """
-
-    application: str
-    sequence: int
-    note: str = "{}"
 
 
 def write_rows(
@@ -69,17 +55,22 @@ def write_rows(
     if not direct or folder is None:
         frame = spark.createDataFrame(table, schema=spark_schema(rows.schema))
         return write_frame(spark, ref, frame, transition=transition, mode=mode)
-    properties = commit_properties(transition) if transition else None
     if transition and (done := version_of_transition(folder, transition)) is not None:
         return done
-    if not DeltaTable.is_deltatable(str(folder)):
-        configuration = dict(properties_for(rows.columns))
-        write_deltalake(str(folder), table, configuration=configuration, commit_properties=properties)
-    elif mode == "append":
-        write_deltalake(str(folder), table, mode="append", commit_properties=properties)
-    else:
-        write_deltalake(str(folder), table, mode="overwrite", schema_mode="overwrite", commit_properties=properties)
-    return DeltaTable(str(folder)).version()
+    there = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
+    properties = None
+    if transition:
+        refuse_changed(spark, ref, transition)
+        properties = commit_properties(transition)
+    with no_rivals(ref):
+        if there is None:
+            configuration = dict(properties_for(rows.columns))
+            write_deltalake(str(folder), table, configuration=configuration, commit_properties=properties)
+        elif mode == "append":
+            write_deltalake(there, table, mode="append", commit_properties=properties)
+        else:
+            write_deltalake(there, table, mode="overwrite", schema_mode="overwrite", commit_properties=properties)
+    return version_behind(spark, ref, transition)
 
 
 def write_frame(
@@ -93,6 +84,23 @@ def write_frame(
     """Let Spark write a table and commit it, and give the version that holds it."""
     if transition and ref.folder is not None and (done := version_of_transition(ref.folder, transition)) is not None:
         return done
+    if transition:
+        refuse_changed(spark, ref, transition)
+    with no_rivals(ref):
+        _let_spark_write(spark, ref, frame, transition, mode)
+    version = version_behind(spark, ref, transition)
+    if ref.folder is not None and DeltaTable.is_deltatable(str(ref.folder)):
+        check_files(ref.folder, version)
+    return version
+
+
+def _let_spark_write(
+    spark: SparkSession,
+    ref: TableRef,
+    frame: DataFrame,
+    transition: Transition | None,
+    mode: Literal["append", "overwrite"],
+) -> None:
     writer = frame.write.format("delta").mode(mode)
     for key, value in properties_for(frame.columns).items():
         writer = writer.option(key, value)
@@ -112,9 +120,55 @@ def write_frame(
         rows.overwrite(F.lit(True))
     else:
         writer.saveAsTable(ref.sql)
-    version = find_version(spark, ref)
+
+
+def version_behind(spark: SparkSession, ref: TableRef, transition: Transition | None) -> int:
+    """The version that a commit made: that of the step's own commit, whatever came behind it."""
+    version = find_commit(spark, ref, transition) if transition else find_version(spark, ref)
     assert version is not None
     return version
+
+
+@contextmanager
+def no_rivals(ref: TableRef) -> Iterator[None]:
+    """Turn a commit that lost against another writer's into one sentence.
+
+    Raises
+    ------
+    TableChanged
+        If somebody committed to the table between the look at it and the commit.
+    """
+    try:
+        yield
+    except (DeltaError, PySparkException) as error:
+        if not is_conflict(error):
+            raise
+        raise TableChanged(
+            f"another writer committed to {str(ref)!r} at the same time, so nothing was written to it; "
+            "run again, and see in its history who it was."
+        ) from None
+
+
+def check_files(folder: Path, version: int) -> None:
+    """See that the files of a version are there as this process sees the folder.
+
+    Raises
+    ------
+    FolderNotShared
+        If one is missing: a worker wrote it into a folder of its own.
+    """
+    table = DeltaTable(str(folder), version=version)
+    missing = [path for path in map(_local, table.file_uris()) if not path.exists()]
+    if missing:
+        raise FolderNotShared(
+            f"version {version} of {str(folder)!r} lacks {len(missing):,} files that workers wrote, the first is "
+            f"{missing[0].name!r}: a worker has a folder of its own there. Put the workspace on storage that all "
+            f"workers share and run again; until then read version {version - 1}."
+        )
+
+
+def _local(uri: str) -> Path:
+    return Path(unquote(uri.removeprefix("file://")))
 
 
 def observed_metrics(observation: Observation) -> dict[str, Any] | None:
@@ -161,6 +215,7 @@ def commit_properties(transition: Transition) -> CommitProperties:
     return CommitProperties(
         custom_metadata={"userMetadata": transition.note},
         app_transactions=[Transaction(transition.application, transition.sequence)],
+        max_commit_retries=0,  # what came between has to be looked at, not written over
     )
 
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sparkws.config import LabelModelConfig
+from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options, Written, write_batches
 from sparkws.engine.refs import TableRef
 from sparkws.engine.relational import join_gold
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, count_by, read_rows
-from sparkws.engine.writes import Transition, write_rows
+from sparkws.engine.writes import write_rows
 from sparkws.labelmodels import persist
 from sparkws.labelmodels.fitting import Fitted, fit_label_model
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel

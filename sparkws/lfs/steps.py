@@ -2,13 +2,14 @@
 
 from sparkws.checks import check_columns
 from sparkws.config import VotesConfig
+from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
 from sparkws.engine.lanes import Options, Written, write_batches
 from sparkws.engine.refs import TableRef
 from sparkws.engine.relational import distinct_values, pivot_votes
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source
-from sparkws.engine.writes import Transition, write_rows
+from sparkws.engine.writes import write_rows
 from sparkws.lfs.faults import Faults
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
 from sparkws.lfs.kernel import VotesKernel

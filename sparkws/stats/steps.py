@@ -7,6 +7,7 @@ import polars as pl
 
 from sparkws.checks import check_columns
 from sparkws.config import GoldConfig
+from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
 from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batches, tabulate_batches
 from sparkws.engine.refs import TableRef, quote_column
@@ -20,7 +21,7 @@ from sparkws.engine.relational import (
 )
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, count_by, open_version, read_rows
-from sparkws.engine.writes import Transition, write_frame, write_rows
+from sparkws.engine.writes import write_frame, write_rows
 from sparkws.stats import counters as counting
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.gold import GoldKernel, check_splits

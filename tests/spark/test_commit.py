@@ -1,25 +1,30 @@
 """What workers wrote becomes a version of a table at once, or not at all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from chispa import assert_df_equality
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
+from sparkws.engine import commit as commit_module
 from sparkws.engine.commit import commit_files
+from sparkws.engine.history import Transition
 from sparkws.engine.programs import log_statistics
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.tables import open_version, read_rows
-from sparkws.engine.writes import Transition, write_frame
-from sparkws.errors import EngineError
+from sparkws.engine.writes import write_frame
+from sparkws.errors import EngineError, TableChanged
 from sparkws.vocab import ITEM_ID
 
 VOTES = pl.DataFrame({ITEM_ID: [f"item {i}" for i in range(6)], "lf_a": [0, 1, -1, None, 1, 0]}).cast({"lf_a": pl.Int8})
+
+
+Commit = Callable[..., int]
 
 
 def written(folder: Path, rows: pl.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -36,16 +41,24 @@ def written(folder: Path, rows: pl.DataFrame, names: Sequence[str]) -> list[dict
     return adds
 
 
-def commit(folder: Path, adds: list[dict[str, Any]], sequence: int, rows: pl.DataFrame = VOTES) -> int:
-    transition = Transition("sparkws/spam.votes", sequence, json.dumps({"step": "spam.votes", "number": sequence}))
-    return commit_files(folder, rows.schema, adds, transition, {"lf_a": "what lf_a 'voted'"})
+@pytest.fixture
+def commit(spark: SparkSession) -> Commit:
+    """Commits files as the votes step; it found the table as it is unless `found` says something else."""
+
+    def make(folder: Path, adds: list[dict[str, Any]], sequence: int, rows: pl.DataFrame = VOTES, **found: Any) -> int:
+        ref = parse_ref(str(folder))
+        at = {str(ref): found["found"]} if found else {}
+        transition = Transition("sparkws/spam.votes", sequence, {"/items": 3}, at)
+        return commit_files(spark, ref, rows.schema, adds, transition, {"lf_a": "what lf_a 'voted'"})
+
+    return make
 
 
 def content(folder: Path) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(DeltaTable(str(folder)).to_pyarrow_table())).sort(ITEM_ID)
 
 
-def test_spark_reads_what_was_committed(spark: SparkSession, tmp_path: Path) -> None:
+def test_spark_reads_what_was_committed(spark: SparkSession, commit: Commit, tmp_path: Path) -> None:
     ref = parse_ref(str(tmp_path / "my votes"))
     folder = tmp_path / "my votes"
     assert commit(folder, written(folder, VOTES, ["a.parquet", "b c.parquet"]), 7) == 0
@@ -56,7 +69,7 @@ def test_spark_reads_what_was_committed(spark: SparkSession, tmp_path: Path) -> 
     assert [row["lf_a"] for row in frame.where(f"{ITEM_ID} = 'item 4'").collect()] == [1]
     assert frame.schema["lf_a"].metadata == {"comment": "what lf_a 'voted'"}
     (commit_of,) = spark.sql(f"DESCRIBE HISTORY {ref.sql}").collect()
-    assert json.loads(commit_of["userMetadata"]) == {"step": "spam.votes", "number": 7}
+    assert json.loads(commit_of["userMetadata"]) == {"step": "spam.votes", "sequence": 7, "inputs": {"/items": 3}}
     detail = spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]
     assert (detail["minReaderVersion"], detail["numFiles"]) == (1, 2)
     assert detail["properties"]["delta.enableDeletionVectors"] == "false"
@@ -69,7 +82,7 @@ def test_spark_reads_what_was_committed(spark: SparkSession, tmp_path: Path) -> 
     assert read_rows(spark, open_version(spark, ref)).height == 1
 
 
-def test_a_commit_replaces_files_and_columns(tmp_path: Path) -> None:
+def test_a_commit_replaces_files_and_columns(commit: Commit, tmp_path: Path) -> None:
     folder = tmp_path / "votes"
     commit(folder, written(folder, VOTES, ["a.parquet", "b.parquet"]), 1)
     wider = VOTES.with_columns(lf_b=pl.lit(1, pl.Int8)).head(4)
@@ -85,7 +98,7 @@ def test_a_commit_replaces_files_and_columns(tmp_path: Path) -> None:
     )
 
 
-def test_nothing_to_add_empties_the_table(tmp_path: Path) -> None:
+def test_nothing_to_add_empties_the_table(commit: Commit, tmp_path: Path) -> None:
     folder = tmp_path / "votes"
     assert commit(folder, written(folder, VOTES, ["a.parquet"]), 1) == 0
     assert commit(folder, [], 2) == 1
@@ -95,7 +108,9 @@ def test_nothing_to_add_empties_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sequence", [0, 5])
-def test_a_repeated_transaction_is_no_commit(tmp_path: Path, sequence: int) -> None:
+def test_a_repeated_transaction_is_no_commit(
+    spark: SparkSession, commit: Commit, tmp_path: Path, sequence: int
+) -> None:
     folder = tmp_path / "votes"
     first = written(folder, VOTES, ["a.parquet"])
     again = written(folder, VOTES.head(1), ["b.parquet"])
@@ -104,12 +119,14 @@ def test_a_repeated_transaction_is_no_commit(tmp_path: Path, sequence: int) -> N
     with pytest.raises(EngineError, match=f"already holds commit {sequence}.*this run is number {sequence - 1}"):
         commit(folder, again, sequence - 1)
     other = Transition("sparkws/spam.labels", sequence)
-    assert commit_files(folder, VOTES.schema, again, other, {}) == 1, "another step counts by itself"
+    assert commit_files(spark, parse_ref(str(folder)), VOTES.schema, again, other, {}) == 1, (
+        "another step counts by itself"
+    )
     assert commit(folder, first, sequence + 1) == 2
     assert content(folder).equals(VOTES)
 
 
-def test_a_file_that_is_not_as_it_was_written_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_as_it_was_written_is_refused(commit: Commit, tmp_path: Path) -> None:
     folder = tmp_path / "votes"
     good = written(folder, VOTES, ["a.parquet", "b.parquet"])
     size = good[1]["size"]
@@ -126,3 +143,49 @@ def test_a_file_that_is_not_as_it_was_written_is_refused(tmp_path: Path) -> None
         commit(folder, good, 2)
     table = DeltaTable(str(folder))
     assert (table.version(), table.transaction_version("sparkws/spam.votes")) == (0, 1)
+
+
+def test_a_table_that_somebody_else_changed_is_not_replaced(commit: Commit, tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    assert commit(folder, written(folder, VOTES, ["a.parquet"]), 1) == 0
+    by_hand = VOTES.head(2).to_arrow(compat_level=pl.CompatLevel.oldest())
+    write_deltalake(str(folder), by_hand, mode="append")
+    with pytest.raises(TableChanged, match=r"votes' belongs to the step 'spam.votes'.*version 1, a WRITE by delta-rs"):
+        commit(folder, written(folder, VOTES, ["b.parquet"]), 2, found=0)
+    assert content(folder).height == 8
+    # Found as it is, it may be replaced.
+    assert commit(folder, written(folder, VOTES, ["b.parquet"]), 2, found=1) == 2
+    assert content(folder).equals(VOTES)
+
+
+def test_a_table_that_was_only_rearranged_is_replaced(commit: Commit, tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    commit(folder, written(folder, VOTES, ["a.parquet", "b.parquet"]), 1)
+    DeltaTable(str(folder)).optimize.compact()
+    assert commit(folder, written(folder, VOTES, ["c.parquet"]), 2, found=0) == 2
+
+
+def test_a_table_that_is_not_ours_is_not_taken(commit: Commit, tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    write_deltalake(str(folder), VOTES.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    with pytest.raises(TableChanged, match=r"version 0, a WRITE by delta-rs.*--overwrite votes"):
+        commit(folder, written(folder, VOTES, ["b.parquet"]), 2, found=None)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_commit_at_the_same_time_wins_or_loses_but_does_not_mix(
+    spark: SparkSession, commit: Commit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    folder = tmp_path / "votes"
+    if there:
+        commit(folder, written(folder, VOTES, ["a.parquet"]), 1)
+    looked = commit_module.refuse_changed
+
+    def look_and_be_late(*arguments: Any) -> None:
+        looked(*arguments)
+        write_deltalake(str(folder), VOTES.head(1).to_arrow(compat_level=pl.CompatLevel.oldest()), mode="append")
+
+    monkeypatch.setattr(commit_module, "refuse_changed", look_and_be_late)
+    with pytest.raises(TableChanged, match=r"another writer committed to '.*/votes' at the same time"):
+        commit(folder, written(folder, VOTES, ["b.parquet"]), 2, found=0 if there else None)
+    assert content(folder).height == (7 if there else 1)

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from sparkws.engine.history import Transition
 from sparkws.engine.lanes import (
     Options,
     choose_lane,
@@ -21,7 +22,7 @@ from sparkws.engine.reach import probe
 from sparkws.engine.refs import TableRef, parse_ref
 from sparkws.engine.relational import sum_rows
 from sparkws.engine.tables import Query, open_table, open_version, read_rows
-from sparkws.engine.writes import Transition, write_frame
+from sparkws.engine.writes import write_frame
 from sparkws.errors import InvalidVote, LaneUnavailable, MissingColumns, TableNotFound
 from sparkws.lfs import LFSet, VotesKernel, labeling_function
 from sparkws.stats.patterns import PatternsKernel

@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from sparkws.engine.direct import Scan, Unit, list_units
+from sparkws.engine.history import Transition
 from sparkws.engine.refs import TableRef, parse_ref
 from sparkws.engine.tables import (
     Query,
@@ -23,7 +24,7 @@ from sparkws.engine.tables import (
     read,
     read_rows,
 )
-from sparkws.engine.writes import Transition, write_frame, write_rows
+from sparkws.engine.writes import write_frame, write_rows
 from sparkws.errors import ConfigError, TableNotFound
 from sparkws.vocab import ITEM_ID
 
@@ -142,9 +143,7 @@ def test_a_table_is_the_same_by_spark_and_beside_it(spark: SparkSession, tmp_pat
         ref = parse_ref(str(tmp_path / f"direct {direct}"))
         changes: list[tuple[pl.DataFrame, str]] = [(FIRST, "overwrite"), (SECOND, "append")]
         versions = [
-            write_rows(
-                spark, ref, rows, direct=direct, mode=mode, transition=Transition("sparkws/x", i, f'{{"i":{i}}}')
-            )  # type: ignore[arg-type]
+            write_rows(spark, ref, rows, direct=direct, mode=mode, transition=Transition("sparkws/x", i))  # type: ignore[arg-type]
             for i, (rows, mode) in enumerate(changes, 1)
         ]
         assert versions == [0, 1]
@@ -154,7 +153,8 @@ def test_a_table_is_the_same_by_spark_and_beside_it(spark: SparkSession, tmp_pat
     assert beside.protocol() == by_spark.protocol()
     assert beside.protocol().min_reader_version == 1
     for table in (beside, by_spark):
-        assert [json.loads(commit["userMetadata"]) for commit in table.history()] == [{"i": 2}, {"i": 1}]
+        notes = [json.loads(commit["userMetadata"]) for commit in table.history()]
+        assert [(note["step"], note["sequence"]) for note in notes] == [("x", 2), ("x", 1)]
         assert table.transaction_version("sparkws/x") == 2
     assert_df_equality(*(spark.read.format("delta").load(ref.path) for ref in refs), ignore_row_order=True)
     assert read_rows(spark, open_version(spark, refs[1])).sort(ITEM_ID).equals(ALL)
