@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-TIERS = ("unit", "spark", "e2e")
+TIERS = ("unit", "spark", "e2e", "cluster")
 _HERE = Path(__file__).parent
 
 

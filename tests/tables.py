@@ -1,0 +1,52 @@
+"""Published tables as somebody without Spark reads them, and whether two workspaces hold the same ones."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from deltalake import DeltaTable
+
+LEDGER = "runs"  # tells times, which no two runs share
+
+
+def read_tables(workspace: Path) -> dict[str, pl.DataFrame]:
+    """Every table of a workspace but the ledger, by name, each in one order whatever its files are."""
+    folders = sorted(path.parent for path in workspace.glob("*/_delta_log") if path.parent.name != LEDGER)
+    return {folder.name: _in_order(_read(folder)) for folder in folders}
+
+
+def assert_same_tables(left: Path, right: Path, *, task: str = "") -> None:
+    """Fail unless two workspaces hold the same tables (of a task): floats within rounding, all else bit for bit."""
+    ours, theirs = read_tables(left), read_tables(right)
+    names = [name for name in theirs if name.startswith(task)]
+    assert names, f"there are no tables in {right}"
+    assert names == [name for name in ours if name.startswith(task)]
+    for name in names:
+        _assert_same(name, ours[name], theirs[name])
+
+
+def _read(folder: Path) -> pl.DataFrame:
+    frame = pl.from_arrow(DeltaTable(str(folder)).to_pyarrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.sort([name for name, dtype in frame.schema.items() if not _is_rounded(dtype)])
+
+
+def _is_rounded(dtype: pl.DataType) -> bool:
+    return dtype.is_float() or (isinstance(dtype, pl.List) and dtype.inner == pl.Float64)
+
+
+def _assert_same(name: str, ours: pl.DataFrame, theirs: pl.DataFrame) -> None:
+    assert ours.schema == theirs.schema, name
+    for column, dtype in ours.schema.items():
+        left, right = ours[column], theirs[column]
+        if not _is_rounded(dtype):
+            differ = ours.filter(left.ne_missing(right)) if left.len() == right.len() else ours
+            assert left.equals(right, null_equal=True), f"{name}.{column} differs, first in {differ.head(3)}"
+            continue
+        assert left.is_null().equals(right.is_null()), f"{name}.{column}"
+        flat = [side.drop_nulls().explode() if dtype.is_nested() else side.drop_nulls() for side in (left, right)]
+        np.testing.assert_allclose(flat[0], flat[1], rtol=1e-9, atol=1e-12, err_msg=f"{name}.{column}")
