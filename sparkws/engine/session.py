@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from sparkws.config import SparkConfig
-from sparkws.errors import ConfigError
+from sparkws.errors import ConfigError, EngineError
 from sparkws.jars import jar_paths
 
 __all__ = [
@@ -105,14 +105,38 @@ def open_session(
 def session(
     config: SparkConfig | None = None, *, app_name: str = "sparkws", submitted: bool = False
 ) -> Iterator[SparkSession]:
-    """The session to work in, as `open_session` gives it; one that was not running before is stopped behind it."""
+    """The session to work in, as `open_session` gives it; one that was not running before is stopped behind it.
+
+    Raises
+    ------
+    EngineError
+        If Spark itself ends, or the way to it, while the body is at work.
+    """
     is_own = SparkSession.getActiveSession() is None
     spark = open_session(config, app_name=app_name, submitted=submitted)
     try:
         yield spark
+    except Exception as error:
+        if not _is_cut_off(error):
+            raise
+        is_own = False  # there is nothing left to stop
+        raise EngineError(
+            "Spark ended while the job was at work, or the way to it did; nothing is half-written. Look into Spark's "
+            "own log for the reason (often memory: spark.driver_memory), and run again."
+        ) from None
     finally:
         if is_own:
             spark.stop()
+
+
+def _is_cut_off(error: Exception) -> bool:
+    """Whether an error says that there is no Spark to talk to any more."""
+    if isinstance(error, ConnectionError):
+        return True
+    kind, said = type(error), str(error)
+    if kind.__module__.startswith("py4j"):
+        return kind.__name__ == "Py4JNetworkError" or "Answer from Java side is empty" in said
+    return type(error).__module__.startswith(("grpc", "pyspark.errors.exceptions.connect")) and "UNAVAILABLE" in said
 
 
 def is_connect(spark: SparkSession) -> bool:

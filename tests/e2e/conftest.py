@@ -1,5 +1,6 @@
 """A small project on disk: comments, functions in a module and in the configuration, gold for some items."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
+
+from sparkws.cli import main
+
+Project = Callable[..., Path]
 
 MODULE = """
 from sparkws import ABSTAIN, labeling_function
@@ -53,7 +59,31 @@ def comments() -> pl.DataFrame:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Callable[..., Path]:
+def run(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Any, str]]:
+    """Runs the command in the session of the tests; gives exit code, JSON line and log."""
+
+    def call(path: Path, *arguments: str, command: str = "run") -> tuple[int, Any, str]:
+        code = main([command, "--config", str(path), *arguments])
+        out, log = capsys.readouterr()
+        return code, json.loads(out) if out else None, log
+
+    return call
+
+
+def ran(result: Any) -> list[str]:
+    """The steps of a run that were not skipped."""
+    return [step["step"] for step in result["steps"] if step["status"] == "done"]
+
+
+def table(path: Path, name: str, workspace: str = "tables") -> pl.DataFrame:
+    """A published table, beside the configuration of its project."""
+    frame = pl.from_arrow(DeltaTable(str(path.parent / workspace / name)).to_pyarrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
     """Writes the project's files and gives the configuration's path; keyword arguments go over the task."""
 
     def write(items: pl.DataFrame | None = None, workspace: str = "./tables", **task: Any) -> Path:

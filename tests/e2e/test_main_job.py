@@ -1,8 +1,6 @@
 """The main job as a user runs it: one command, then tables for everybody."""
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +12,9 @@ import yaml
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
-from sparkws.cli import main
-from tests.e2e.conftest import comments
+from tests.e2e.conftest import Project, comments, ran, table
 
-Project = Callable[..., Path]
 LFS = ["lf_praise", "lf_short", "lf_money", "lf_link", "lf_gift"]
-
-
-@pytest.fixture
-def run(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Any, str]]:
-    """Runs the command in the session of the tests; gives exit code, JSON line and log."""
-
-    def call(path: Path, *arguments: str) -> tuple[int, Any, str]:
-        code = main(["run", "--config", str(path), *arguments])
-        out, log = capsys.readouterr()
-        return code, json.loads(out) if out else None, log
-
-    return call
-
-
-def table(path: Path, name: str, workspace: str = "tables") -> pl.DataFrame:
-    frame = pl.from_arrow(DeltaTable(str(path.parent / workspace / name)).to_pyarrow_table())
-    assert isinstance(frame, pl.DataFrame)
-    return frame
 
 
 def votes_by_hand(items: pl.DataFrame) -> list[list[int | None]]:
@@ -133,10 +111,6 @@ def test_running_again_changes_nothing_and_says_so(project: Project, run: Any) -
     assert runs.filter(pl.col("status") == "done").height == len(first["steps"])
 
 
-def ran(result: Any) -> list[str]:
-    return [step["step"] for step in result["steps"] if step["status"] == "done"]
-
-
 def test_a_change_runs_what_depends_on_it(project: Project, run: Any) -> None:
     path = project()
     run(path)
@@ -156,17 +130,6 @@ def test_a_change_runs_what_depends_on_it(project: Project, run: Any) -> None:
     _, result, log = run(path)
     assert ran(result) == ["spam.votes", "spam.gold", "spam.stats", "spam.label_model", "spam.labels"]
     assert table(path, "spam_labels").height == 120
-
-
-def test_a_table_that_somebody_else_wrote_is_made_again(project: Project, run: Any) -> None:
-    path = project()
-    run(path)
-    labels = path.parent / "tables" / "spam_labels"
-    DeltaTable(str(labels)).delete("item_id = 'c001'")
-    _, result, log = run(path)
-    assert ran(result) == ["spam.labels"]
-    assert "spam_labels is at version 1, this step wrote 0" in log
-    assert table(path, "spam_labels").height == 60
 
 
 def test_a_function_that_always_raises_takes_no_part_and_that_is_said(project: Project, run: Any) -> None:
