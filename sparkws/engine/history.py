@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from sparkws.checks import first_few
@@ -36,6 +35,9 @@ _SAME_ROWS: Final = frozenset(
         "VACUUM START",
     }
 )
+
+
+_CONFLICTS: Final = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED")
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ def find_commit(spark: SparkSession, ref: TableRef, transition: Transition) -> i
 
 def is_conflict(error: Exception) -> bool:
     """Whether a commit failed because somebody else committed first."""
-    if isinstance(error, PySparkException):
-        return (error.getCondition() or "").startswith("DELTA_CONCURRENT")
-    return isinstance(error, CommitFailedError) or (isinstance(error, DeltaError) and "already exists" in str(error))
+    if isinstance(error, DeltaError):
+        return isinstance(error, CommitFailedError) or "already exists" in str(error)
+    # Delta's own exceptions come through Spark as text.
+    return any(f"[{condition}" in str(error) for condition in _CONFLICTS)

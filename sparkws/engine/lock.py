@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -101,7 +102,7 @@ def _wait_for(lock: _Lock, workspace: Workspace, wait_s: float) -> None:
 def _no_matter_who_wins() -> Iterator[None]:
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         if not is_conflict(error):
             raise
 
@@ -188,7 +189,7 @@ class _Lease:
         if self._keeper.ident is None:
             return
         self._keeper.join()
-        with suppress(PySparkException):
+        with suppress(PySparkException, Py4JError):
             self._set(0, where=f"token = '{self._token}'")
 
     def _keep(self) -> None:
@@ -201,7 +202,7 @@ class _Lease:
                 self._renewed = time.monotonic()
             else:
                 self._lost.set()
-        except PySparkException as error:
+        except (PySparkException, Py4JError) as error:
             logger.warning("the lease of %s was not renewed: %s", self._root, str(error).splitlines()[0])
         if time.monotonic() - self._renewed > LEASE_S:
             self._lost.set()

@@ -140,7 +140,7 @@ def no_rivals(ref: TableRef) -> Iterator[None]:
     """
     try:
         yield
-    except (DeltaError, PySparkException) as error:
+    except (DeltaError, PySparkException, Py4JError) as error:
         if not is_conflict(error):
             raise
         raise TableChanged(

@@ -80,7 +80,7 @@ def test_tables_that_were_only_rearranged_stand(project: Project, run: Any, spar
     path = project()
     run(path)
     for name in ("spam_votes", "spam_patterns"):
-        spark.sql(f"ALTER TABLE delta.`{path.parent}/tables/{name}` SET TBLPROPERTIES ('owner' = 'trust')")
+        spark.sql(f"ALTER TABLE delta.`{path.parent}/tables/{name}` SET TBLPROPERTIES ('team' = 'trust')")
         spark.sql(
             f"OPTIMIZE delta.`{path.parent}/tables/{name}` ZORDER BY ({'item_id' if 'votes' in name else 'level'})"
         )
