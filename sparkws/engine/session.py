@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from sparkws.config import SparkConfig
+from sparkws.engine.remote import connect
 from sparkws.errors import ConfigError, EngineError
 from sparkws.jars import jar_paths
 
@@ -76,12 +77,12 @@ def open_session(
     `config.master`, local[*] by default. `settings` go over those of `config`.
     """
     config = config or SparkConfig()
-    running = SparkSession.getActiveSession()
+    running = _running()
     if running is not None:
         return _set_runtime(running)
-    builder = SparkSession.builder.appName(app_name)
     if config.remote is not None:
-        return _set_runtime(builder.remote(config.remote).getOrCreate())
+        return _set_runtime(connect(config.remote, app_name))
+    builder = SparkSession.builder.appName(app_name)
     # Workers must run this interpreter; `python3` of the PATH may lack sparkws and pyarrow.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if submitted:
@@ -112,7 +113,7 @@ def session(
     EngineError
         If Spark itself ends, or the way to it, while the body is at work.
     """
-    is_own = SparkSession.getActiveSession() is None
+    is_own = _running() is None
     spark = open_session(config, app_name=app_name, submitted=submitted)
     try:
         yield spark
@@ -170,6 +171,14 @@ def own_settings(config: SparkConfig) -> dict[str, str]:
         # A list: a pattern such as dir/*.jar would reach the driver only.
         own["spark.jars"] = ",".join(jars)
     return own
+
+
+def _running() -> SparkSession | None:
+    """The session of this process, also where another thread made it."""
+    try:
+        return SparkSession.active()
+    except PySparkException:  # there is none
+        return None
 
 
 def _set_runtime(spark: SparkSession) -> SparkSession:

@@ -267,4 +267,4 @@ def _schema_of(table: DeltaTable) -> pl.Schema:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")
+    return str(error).strip().splitlines()[0].rstrip(".; ")

@@ -4,6 +4,7 @@ A test submits jobs as a user does. What the processes say is read as it comes, 
 for longer than it takes; they end with the run, whatever a test does.
 """
 
+import ctypes
 import os
 import re
 import shutil
@@ -32,6 +33,7 @@ from sparkws.engine.session import own_settings
 ROOT = Path(__file__).parents[2]
 HOME = Path(pyspark.__file__).parent
 START_TIMEOUT_S = 180  # a JVM on a machine that is busy with other things
+COMMAND_TIMEOUT_S = 600
 
 # Sizes of the source's files: the direct lane gives a task at most a MiB, so these are four tasks of a file
 # and three of two files, in this order.
@@ -117,6 +119,7 @@ class Daemon:
             text=True,
             errors="replace",
             start_new_session=True,  # so that its children can be told from others
+            preexec_fn=_end_with_parent,
         )
         self._said: list[str] = []
         self._news = threading.Condition()
@@ -157,6 +160,12 @@ class Daemon:
         with self._news:
             self._has_ended = True
             self._news.notify_all()
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when the tests are killed, which leaves them no time to stop it."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def _of_session(leader: int) -> Iterator[int]:
@@ -227,7 +236,7 @@ class Cluster:
             env=ENVIRONMENT,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=COMMAND_TIMEOUT_S,
         )
 
 
@@ -258,9 +267,28 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield Cluster(bare.url, folder, tuple(workers))
 
 
+@dataclass(frozen=True)
+class ConnectServer:
+    """A Spark Connect server with Delta: its address, and the folder of tables that have a name only."""
+
+    url: str
+    warehouse: Path
+
+    def client(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A process that could not start a JVM, because it finds none."""
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**ENVIRONMENT, "JAVA_HOME": "/nowhere"},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+        )
+
+
 @pytest.fixture(scope="session")
-def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Spark Connect server with Delta, as sc://127.0.0.1:port."""
+def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectServer]:
+    """A Spark Connect server in a process of its own."""
     folder = tmp_path_factory.mktemp("connect")
     chosen = own_settings(SparkConfig(driver_memory="1g"))
     del chosen["spark.driver.extraJavaOptions"]  # quiet, and what it says is waited for
@@ -277,7 +305,7 @@ def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
     with daemon(command, folder / "server") as server:
         port = server.wait_for(r"Spark Connect server started at: \S*:(\d+)")[1]
-        yield f"sc://127.0.0.1:{port}"
+        yield ConnectServer(f"sc://127.0.0.1:{port}", folder / "warehouse")
 
 
 @dataclass(frozen=True)

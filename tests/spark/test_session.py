@@ -1,0 +1,34 @@
+"""Whose session it is: one that is running is taken, by any thread, and left running."""
+
+import threading
+
+import pytest
+from pyspark.sql import SparkSession
+
+from sparkws.engine.session import session
+
+
+def test_a_running_session_is_taken_and_left_running(spark: SparkSession) -> None:
+    with session() as taken:
+        assert taken is spark
+    assert spark.range(3).count() == 3
+
+
+def test_another_thread_does_not_stop_it(spark: SparkSession) -> None:
+    taken: list[SparkSession] = []
+
+    def work() -> None:
+        with session() as same:
+            taken.append(same)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert taken == [spark]
+    assert spark.range(3).count() == 3
+
+
+def test_it_is_left_running_behind_an_error(spark: SparkSession) -> None:
+    with pytest.raises(KeyError, match="gone"), session():
+        raise KeyError("gone")
+    assert spark.range(3).count() == 3
