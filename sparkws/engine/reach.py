@@ -72,6 +72,15 @@ def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Pat
     return Reach(len(seen), tuple(found.items()))
 
 
+def why_not(spark: SparkSession, reach: Reach | None, folder: Path, *, written: bool) -> str:
+    """Why the workers cannot share a folder, by an earlier probe that covers it or by one now."""
+    known = None if reach is None else reach.why_not(folder)
+    if known is None:
+        known = probe(spark, **{"write" if written else "read": [folder]}).why_not(folder)
+    assert known is not None
+    return known
+
+
 @dataclass(frozen=True)
 class _Look:
     witnesses: tuple[_Witness, ...]
