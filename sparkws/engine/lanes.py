@@ -1,7 +1,8 @@
 """Carry a kernel over a table: map it, reduce it, write its rows; in the direct or in the row lane.
 
 Direct: Spark tasks receive names of data files and scan them beside the file. Rows: Spark reads and
-streams Arrow batches. Both give the same answers; the log tells which was taken, and why.
+streams Arrow batches. Both give the same answers; the log tells which was taken, and why. In either,
+workers write files themselves where they share the target's folder with the driver.
 """
 
 import json
@@ -9,7 +10,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
 
 import polars as pl
@@ -27,7 +27,7 @@ from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
 from sparkws.engine.worker import Program, carry, decode_error
-from sparkws.engine.writes import Transition, observed_metrics, write_frame
+from sparkws.engine.writes import Destination, Transition, observed_metrics, write_frame
 from sparkws.errors import LaneUnavailable
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 
@@ -144,7 +144,7 @@ def write_batches(
     check_columns(str(source), kernel.columns, source.schema.names())
     lane = choose_lane(spark, source, options, target)
     logger.info("%s lane for %s -> %s: %s", lane.name, source, target, lane.reason)
-    to = _Destination(target, transition, comments or {})
+    to = Destination(target, transition, comments or {})
     if lane.name == "direct":
         return _write_direct(spark, kernel, source, to, options, lane)
     if target.folder is not None and not why_not(spark, options.reach, target.folder, written=True):
@@ -189,23 +189,8 @@ def _stream(
     return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows)), schema)
 
 
-@dataclass(frozen=True)
-class _Destination:
-    """Where rows go, under which identity, and what is said of their columns."""
-
-    ref: TableRef
-    transition: Transition
-    comments: Mapping[str, str]
-
-    @property
-    def folder(self) -> Path:
-        """The folder, where workers write."""
-        assert self.ref.folder is not None
-        return self.ref.folder
-
-
 def _write_direct(
-    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: _Destination, options: Options, lane: Lane
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: Destination, options: Options, lane: Lane
 ) -> Written[S]:
     tasks = _tasks(spark, source, options, widest_rows=_most_rows(kernel, options))
     program = programs.WriteUnits(kernel, tasks, Scan(_narrowed(source, kernel.columns), options.batch_rows), to.folder)
@@ -213,7 +198,7 @@ def _write_direct(
 
 
 def _write_streamed(
-    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: _Destination, options: Options, lane: Lane
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: Destination, options: Options, lane: Lane
 ) -> Written[S]:
     program = programs.WriteFrames(kernel, to.folder, _most_rows(kernel, options))
     carried = programs.OfRows(program, _narrowed(source, kernel.columns), options.batch_rows)
@@ -221,7 +206,7 @@ def _write_streamed(
 
 
 def _commit_written(
-    frame: DataFrame, program: Program, kernel: WriteKernel[S], to: _Destination, lane: Lane
+    frame: DataFrame, program: Program, kernel: WriteKernel[S], to: Destination, lane: Lane
 ) -> Written[S]:
     """Let workers write files, and commit them."""
     to.folder.mkdir(parents=True, exist_ok=True)
@@ -234,7 +219,7 @@ def _commit_written(
 
 
 def _write_rows(
-    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: _Destination, options: Options, lane: Lane
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: Destination, options: Options, lane: Lane
 ) -> Written[S]:
     program = programs.OfRows(programs.TallyFrames(kernel), _narrowed(source, kernel.columns), options.batch_rows)
     schema = spark_schema(kernel.schema)

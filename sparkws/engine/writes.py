@@ -45,6 +45,21 @@ class Transition:
     note: str = "{}"
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where rows go, under which identity, and what is said of their columns."""
+
+    ref: TableRef
+    transition: Transition
+    comments: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """The folder, where workers write."""
+        assert self.ref.folder is not None
+        return self.ref.folder
+
+
 def write_rows(
     spark: SparkSession,
     ref: TableRef,
