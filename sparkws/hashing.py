@@ -52,15 +52,22 @@ def levels(hashes: NDArray[np.uint64]) -> NDArray[np.int8]:
 
 
 def _hash_bytes(keys: pl.Series) -> NDArray[np.uint64]:
-    lengths = keys.bin.size().to_numpy().astype(np.int64)
+    # All bytes one behind the other, and where each key begins: no key becomes an object of Python.
+    array = keys.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(keys) + 1]
+    flat = np.frombuffer(data, np.uint8)
+    lengths = np.diff(starts)
     hashes = np.empty(len(keys), np.uint64)
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
         if length > _LONG_KEY_BYTES:
             for row in rows:
-                hashes[row] = _hash_words(_words(np.frombuffer(keys[int(row)], np.uint8)[None, :]), int(length))[0]
+                octets = flat[starts[row] : starts[row + 1]]
+                hashes[row] = _hash_words(_words(octets[None, :]), int(length))[0]
             continue
-        octets = np.frombuffer(b"".join(keys.gather(rows).to_list()), np.uint8).reshape(len(rows), int(length))
+        # (rows, 1) + (length,) -> (rows, length) positions
+        octets = flat[starts[rows][:, None] + np.arange(length)]
         hashes[rows] = _hash_words(_words(octets), int(length))
     return hashes
 

@@ -124,9 +124,8 @@ def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, s
     folder = workspace.root.folder
     read = [source.folder] if isinstance(source, TableVersion) and source.folder is not None else []
     reach = probe(spark, read=read, write=[folder] if folder is not None else [])
-    if options.lane != "rows":
-        for used in [*read, *([] if folder is None else [folder])]:
-            reach.refuse_split(used)
+    for used in [*read, *([] if folder is None else [folder])]:
+        reach.refuse_split(used)
     direct = folder is not None and reach.why_not(folder) == ""
     return Job(config=config, workspace=workspace, options=replace(options, reach=reach), direct=direct)
 

@@ -17,7 +17,7 @@ from sparkws.engine.refs import Workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, find_version, open_version, read_rows
 from sparkws.engine.writes import write_rows
-from sparkws.errors import EngineError
+from sparkws.errors import EngineError, TableNotFound
 from sparkws.manage import ledger, plan
 from sparkws.manage.results import StepResult
 from sparkws.vocab import RUNS, VERSION
@@ -143,9 +143,11 @@ def run_step(
 
 def read_ledger(spark: SparkSession, job: Job) -> list[ledger.StepRecord]:
     ref = job.workspace.table(RUNS)
-    if find_version(spark, ref) is None:
+    try:
+        runs = open_version(spark, ref)
+    except TableNotFound:
         return []
-    return ledger.from_rows(read_rows(spark, open_version(spark, ref)))
+    return ledger.from_rows(read_rows(spark, runs))
 
 
 def _reserve(spark: SparkSession, job: Job, begun: ledger.StepRecord) -> None:

@@ -10,22 +10,21 @@ from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 from pyspark.sql import SparkSession
 
-from sparkws.engine.history import Transition, refuse_changed
-from sparkws.engine.refs import TableRef
+from sparkws.engine.history import refuse_changed
 from sparkws.engine.types import arrow_schema
-from sparkws.engine.writes import commit_properties, no_rivals, properties_for, version_behind, version_of_transition
+from sparkws.engine.writes import (
+    Destination,
+    commit_properties,
+    no_rivals,
+    properties_for,
+    version_behind,
+    version_of_transition,
+)
 from sparkws.errors import EngineError
 
 
-def commit_files(
-    spark: SparkSession,
-    ref: TableRef,
-    schema: pl.Schema,
-    adds: Sequence[Mapping[str, Any]],
-    transition: Transition,
-    comments: Mapping[str, str],
-) -> int:
-    """Replace the whole content of the table in the folder of `ref` by `adds`, and give the new version.
+def commit_files(spark: SparkSession, to: Destination, schema: pl.Schema, adds: Sequence[Mapping[str, Any]]) -> int:
+    """Replace the whole content of a table in a folder by `adds`, and give the new version.
 
     delta-rs records transactions but does not look at them: a repeat is recognized here, and so is a
     file that is missing or has another size than its writer said.
@@ -37,8 +36,7 @@ def commit_files(
     TableChanged
         If somebody else wrote to the table since the step began.
     """
-    folder = ref.folder
-    assert folder is not None
+    folder, transition = to.folder, to.transition
     done = version_of_transition(folder, transition)
     if done is not None:
         return done
@@ -46,10 +44,10 @@ def commit_files(
         _check_written(folder / add["path"], add["size"])
     new = [AddAction(add["path"], add["size"], {}, add["modified"], True, add["stats"]) for add in adds]
     properties = commit_properties(transition)
-    delta_schema = _with_comments(schema, comments)
+    delta_schema = _with_comments(schema, to.comments)
     there = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
-    refuse_changed(spark, ref, transition)
-    with no_rivals(ref):
+    refuse_changed(spark, to.ref, transition)
+    with no_rivals(to.ref):
         if there is None:
             configuration = properties_for(schema)
             create_table_with_add_actions(
@@ -59,7 +57,7 @@ def commit_files(
             there.create_write_transaction(
                 list[AddAction | RemoveAction](new), "overwrite", delta_schema, commit_properties=properties
             )
-    return version_behind(spark, ref, transition)
+    return version_behind(spark, to.ref, transition)
 
 
 def _check_written(path: Path, size_bytes: int) -> None:

@@ -1,7 +1,8 @@
 """Carry a kernel over a table: map it, reduce it, write its rows; in the direct or in the row lane.
 
 Direct: Spark tasks receive names of data files and scan them beside the file. Rows: Spark reads and
-streams Arrow batches. Both give the same answers; the log tells which was taken, and why.
+streams Arrow batches. Both give the same answers; the log tells which was taken, and why. In either,
+workers write files themselves where they share the target's folder with the driver.
 """
 
 import json
@@ -9,7 +10,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
 
 import polars as pl
@@ -23,12 +23,12 @@ from sparkws.engine import programs
 from sparkws.engine.commit import commit_files
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
 from sparkws.engine.history import Transition
-from sparkws.engine.reach import Reach, probe
+from sparkws.engine.reach import Reach, probe, why_not
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
-from sparkws.engine.worker import carry, decode_error
-from sparkws.engine.writes import observed_metrics, write_frame
+from sparkws.engine.worker import Program, carry, decode_error
+from sparkws.engine.writes import Destination, observed_metrics, write_frame
 from sparkws.errors import LaneUnavailable
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 
@@ -85,7 +85,7 @@ def choose_lane(spark: SparkSession, source: Source, options: Options, target: T
     LaneUnavailable
         If the direct lane is forced and closed.
     FolderNotShared
-        If a worker does not see a folder as this process does, unless the row lane is forced.
+        If a worker does not see a folder as this process does.
     """
     if options.lane == "rows":
         return Lane("rows", "asked for")
@@ -140,15 +140,18 @@ def write_batches(
     """Replace the content of `target` by the kernel's rows, in one commit, and give their statistic.
 
     In the direct lane a file of the target covers a file of the source, or a range of its row groups,
-    in order. Nothing is committed when a task fails.
+    in order. In the row lane workers write the files too where they share the target's folder; elsewhere
+    the rows go back to Spark, which writes them. Nothing is committed when a task fails.
     """
     options = options or Options()
     check_columns(str(source), kernel.columns, source.schema.names())
     lane = choose_lane(spark, source, options, target)
     logger.info("%s lane for %s -> %s: %s", lane.name, source, target, lane.reason)
-    to = _Destination(target, transition, comments or {})
+    to = Destination(target, transition, comments or {})
     if lane.name == "direct":
         return _write_direct(spark, kernel, source, to, options, lane)
+    if target.folder is not None and not why_not(spark, options.reach, target.folder, written=True):
+        return _write_streamed(spark, kernel, source, to, options, lane)
     return _write_rows(spark, kernel, source, to, options, lane)
 
 
@@ -189,36 +192,37 @@ def _stream(
     return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows)), schema)
 
 
-@dataclass(frozen=True)
-class _Destination:
-    """Where rows go, under which identity, and what is said of their columns."""
-
-    ref: TableRef
-    transition: Transition
-    comments: Mapping[str, str]
-
-
 def _write_direct(
-    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: _Destination, options: Options, lane: Lane
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: Destination, options: Options, lane: Lane
 ) -> Written[S]:
-    folder = to.ref.folder
-    assert folder is not None
-    folder.mkdir(parents=True, exist_ok=True)
-    # A unit's rows are held until its file is written, so wide tables get shorter files.
-    tasks = _tasks(spark, source, options, widest_rows=max(1, options.task_bytes // _row_bytes(kernel.schema)))
-    scan = Scan(_narrowed(source, kernel.columns), options.batch_rows)
-    program = programs.WriteUnits(kernel, tasks, scan, folder)
-    frame = _numbers(spark, len(tasks)).mapInArrow(carry(program), WRITTEN_DDL)
+    tasks = _tasks(spark, source, options, widest_rows=_most_rows(kernel, options))
+    program = programs.WriteUnits(kernel, tasks, Scan(_narrowed(source, kernel.columns), options.batch_rows), to.folder)
+    return _commit_written(_numbers(spark, len(tasks)), program, kernel, to, lane)
+
+
+def _write_streamed(
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: Destination, options: Options, lane: Lane
+) -> Written[S]:
+    program = programs.WriteFrames(kernel, to.folder, _most_rows(kernel, options))
+    carried = programs.OfRows(program, _narrowed(source, kernel.columns), options.batch_rows)
+    return _commit_written(_numbered_columns(spark, source, kernel.columns), carried, kernel, to, lane)
+
+
+def _commit_written(
+    frame: DataFrame, program: Program, kernel: WriteKernel[S], to: Destination, lane: Lane
+) -> Written[S]:
+    """Let workers write files, and commit them."""
+    to.folder.mkdir(parents=True, exist_ok=True)
     with our_errors():
-        written = frame.toArrow()
+        written = frame.mapInArrow(carry(program), WRITTEN_DDL).toArrow()
     statistic = programs.merge_packed(kernel, written.column("statistic").to_pylist())
     adds = [json.loads(add) for add in written.column("add").to_pylist()]
-    version = commit_files(spark, to.ref, kernel.schema, adds, to.transition, to.comments)
+    version = commit_files(frame.sparkSession, to, kernel.schema, adds)
     return Written(version, sum(written.column("n_rows").to_pylist()), statistic, lane)
 
 
 def _write_rows(
-    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: _Destination, options: Options, lane: Lane
+    spark: SparkSession, kernel: WriteKernel[S], source: Source, to: Destination, options: Options, lane: Lane
 ) -> Written[S]:
     program = programs.OfRows(programs.TallyFrames(kernel), _narrowed(source, kernel.columns), options.batch_rows)
     schema = spark_schema(kernel.schema)
@@ -257,19 +261,9 @@ def _against_direct(spark: SparkSession, source: Source, options: Options, targe
         return "its location is not a folder of a file system that this process sees"
     if target is not None and target.folder is None:
         return f"{str(target)!r} is not a folder, so Spark commits to it"
-    problem = _why_not(spark, options.reach, source.folder, written=False)
+    problem = why_not(spark, options.reach, source.folder, written=False)
     if not problem and target is not None and target.folder is not None:
-        problem = _why_not(spark, options.reach, target.folder, written=True)
-    return problem
-
-
-def _why_not(spark: SparkSession, reach: Reach | None, folder: Path, *, written: bool) -> str:
-    """Why the workers cannot share a folder, by an earlier probe that covers it or by one now."""
-    if reach is None or reach.why_not(folder) is None:
-        reach = probe(spark, **{"write" if written else "read": [folder]})
-    reach.refuse_split(folder)
-    problem = reach.why_not(folder)
-    assert problem is not None
+        problem = why_not(spark, options.reach, target.folder, written=True)
     return problem
 
 
@@ -295,5 +289,7 @@ def _narrowed(source: Source, columns: tuple[str, ...]) -> pl.Schema:
     return pl.Schema({name: schema[name] for name in columns})
 
 
-def _row_bytes(schema: pl.Schema) -> int:
-    return sum(1 if dtype == pl.Int8 else 32 for dtype in schema.dtypes())
+def _most_rows(kernel: WriteKernel[S], options: Options) -> int:
+    """The rows of a file: they are held until it is written, so wide tables get shorter files."""
+    row_bytes = sum(1 if dtype == pl.Int8 else 32 for dtype in kernel.schema.dtypes())
+    return max(1, options.task_bytes // row_bytes)

@@ -99,6 +99,22 @@ def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Pat
     return Reach(len(seen), tuple((found | closed).items()), frozenset(split))
 
 
+def why_not(spark: SparkSession, reach: Reach | None, folder: Path, *, written: bool) -> str:
+    """Why the workers cannot share a folder, by an earlier probe that covers it or by one now.
+
+    Raises
+    ------
+    FolderNotShared
+        If a worker does not see it as this process does: no lane can use it then.
+    """
+    if reach is None or reach.why_not(folder) is None:
+        reach = probe(spark, **{"write" if written else "read": [folder]})
+    reach.refuse_split(folder)
+    problem = reach.why_not(folder)
+    assert problem is not None
+    return problem
+
+
 @dataclass(frozen=True)
 class _Look:
     witnesses: tuple[_Witness, ...]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import unquote
@@ -29,6 +30,21 @@ PROPERTIES: Final[Mapping[str, str]] = {
     # Replacing a table must fail when somebody appends to it meanwhile; Databricks' default lets both happen.
     "delta.isolationLevel": "Serializable",
 }
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where rows go, under which identity, and what is said of their columns."""
+
+    ref: TableRef
+    transition: Transition
+    comments: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """The folder, where workers write."""
+        assert self.ref.folder is not None
+        return self.ref.folder
 
 
 def write_rows(

@@ -46,8 +46,10 @@ def fit_model(
 ) -> FittedVersion:
     """Fit the label model from stored patterns, or from a sample of them when they are too many, and store it."""
     kernel = PatternsKernel(counters.lf_names, len(classes))
-    by_level = count_by(spark, patterns, LEVEL)
-    level = sample_level([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], _MAX_ROWS)
+    level = 0
+    if counters.n_rows > _MAX_ROWS:
+        by_level = count_by(spark, patterns, LEVEL)
+        level = sample_level([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], _MAX_ROWS)
     counted = kernel.load(read_rows(spark, patterns, at_least=(LEVEL, level)), is_whole=True)
     counted, level = cap_patterns(counted, level)
     fitted = fit_label_model(

@@ -18,6 +18,7 @@ from sparkws.lfs.faults import FAULTS, FaultLog, Faults
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.returns import votes_of_array, votes_of_values
 from sparkws.lfs.rowloop import Group, group_by_chain, run_rows
+from sparkws.lfs.sieve import Sieve, evaluate, sieves_of
 from sparkws.vocab import ITEM_ID
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class VotesKernel:
     schema: pl.Schema = field(init=False)
     fingerprints: dict[str, str] = field(init=False, repr=False)
     _expressions: dict[str, pl.Expr] = field(init=False, repr=False)
+    _sieves: tuple[Sieve, ...] = field(init=False, repr=False)
     _groups: tuple[Group, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +83,7 @@ class VotesKernel:
                 name: rule.expression(self.classes, self.source_schema).alias(name)
                 for name, rule in self._rules().items()
             },
+            "_sieves": sieves_of(self._rules()),
             "_groups": group_by_chain(lf for lf in self.lfset if lf.kind == "row"),
         }
         for attribute, value in bound.items():
@@ -146,7 +149,7 @@ class VotesKernel:
 
     def _declarative(self, batch: pl.DataFrame, log: FaultLog) -> dict[str, pl.Series]:
         try:
-            given = batch.with_columns(list(self._expressions.values())).select(list(self._expressions)).to_dict()
+            given = evaluate(batch, self._expressions, self._sieves)
         except FAULTS:
             given = {}  # one of them failed: which one is found by evaluating each alone
         votes = {}

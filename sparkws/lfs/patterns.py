@@ -70,4 +70,6 @@ def _bounded(word: str) -> str:
 
 def _is_word(character: str) -> bool:
     """Whether the engine sees a word's character in it."""
+    if character.isascii():
+        return character.isalnum() or character == "_"
     return bool(pl.Series([character]).str.contains(r"^\w$")[0])

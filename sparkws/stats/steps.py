@@ -1,7 +1,7 @@
 """The steps `gold` and `stats`: which tables, which kernels, which engine calls."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -9,7 +9,7 @@ from sparkws.checks import check_columns
 from sparkws.config import GoldConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
-from sparkws.engine.lanes import Options, map_batches, our_errors, reduce_batches, tabulate_batches
+from sparkws.engine.lanes import Options, map_batches, our_errors, tabulate_batches, write_batches
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.relational import (
     choose_columns,
@@ -23,9 +23,10 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, count_by, open_version, read_rows
 from sparkws.engine.writes import write_frame, write_rows
 from sparkws.stats import counters as counting
-from sparkws.stats.counters import Counters, CountersKernel
+from sparkws.stats.counters import Counters
 from sparkws.stats.gold import GoldKernel, check_splits
 from sparkws.stats.patterns import PatternsKernel
+from sparkws.stats.table import PatternTableKernel
 from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID, N_ITEMS, SPLIT
 
 _MOST_SPLITS = 1000
@@ -114,14 +115,15 @@ def count_votes(
         known = PatternsKernel(lf_names, cardinality, with_gold=True)
         counted_apart = tabulate_batches(spark, known, joined, kernel.dump_schema)
         parts.append(move_from_unknown(counted_apart, GOLD, ABSTAIN, N_ITEMS))
-    with our_errors():
-        patterns_version = write_frame(spark, patterns_target, sum_rows(parts, N_ITEMS), transition=transition)
-    patterns = open_version(spark, patterns_target)
-    counted = reduce_batches(spark, CountersKernel(lf_names, cardinality), patterns, options)
-    counters = counting.with_faults(counted, faults)
+    summed = Query("pattern counts", sum_rows(parts, N_ITEMS))
+    # Only Spark adds them up, so the lane is that of rows, whatever was asked for.
+    in_rows = replace(options, lane="rows")
+    table = PatternTableKernel(lf_names, cardinality)
+    written = write_batches(spark, table, summed, patterns_target, transition, in_rows)
+    counters = counting.with_faults(written.statistic, faults)
     rows = pl.DataFrame([("counters", votes.version, counting.to_json(counters))], schema=STATS_SCHEMA, orient="row")
     stats_version = write_rows(spark, stats_target, rows, direct=direct, transition=transition)
-    return Counted(patterns_version, stats_version, counters)
+    return Counted(written.version, stats_version, counters)
 
 
 def read_counters(spark: SparkSession, stats: TableVersion) -> Counters:

@@ -17,7 +17,7 @@ from sparkws.engine.history import Transition
 from sparkws.engine.programs import log_statistics
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.tables import open_version, read_rows
-from sparkws.engine.writes import write_frame
+from sparkws.engine.writes import Destination, write_frame
 from sparkws.errors import EngineError, TableChanged
 from sparkws.vocab import ITEM_ID
 
@@ -49,7 +49,7 @@ def commit(spark: SparkSession) -> Commit:
         ref = parse_ref(str(folder))
         at = {str(ref): found["found"]} if found else {}
         transition = Transition("sparkws/spam.votes", sequence, {"/items": 3}, at)
-        return commit_files(spark, ref, rows.schema, adds, transition, {"lf_a": "what lf_a 'voted'"})
+        return commit_files(spark, Destination(ref, transition, {"lf_a": "what lf_a 'voted'"}), rows.schema, adds)
 
     return make
 

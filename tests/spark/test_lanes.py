@@ -1,6 +1,7 @@
 """Both lanes give the kernel's own answer, whatever the table looks like."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from sparkws.engine.lanes import (
     tabulate_batches,
     write_batches,
 )
-from sparkws.engine.reach import probe
+from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, parse_ref
 from sparkws.engine.relational import sum_rows
 from sparkws.engine.tables import Query, open_table, open_version, read_rows
@@ -123,11 +124,11 @@ def test_votes_are_equal_in_both_lanes_and_in_no_lane(
     kernel = VotesKernel(lfset(), CLASSES, "key", source.schema, "quarantine")
     batch = items(spark, n).toArrow()
     expected, faults = kernel.run(pl.DataFrame(pl.from_arrow(batch)).cast(dict(source.schema)))  # type: ignore[arg-type]
-    for lane in LANES:
-        target = parse_ref(str(tmp_path / lane))
-        written = write_batches(
-            spark, kernel, source, target, Transition("sparkws/test", 1), options(spark, lane, tmp_path)
-        )
+    unshared = replace(options(spark, "rows", tmp_path), reach=Reach(2, ((str(tmp_path), "workers are elsewhere"),)))
+    ways = [*((lane, options(spark, lane, tmp_path)) for lane in LANES), ("rows", unshared)]
+    for number, (lane, chosen) in enumerate(ways):
+        target = parse_ref(str(tmp_path / f"votes {number}"))
+        written = write_batches(spark, kernel, source, target, Transition("sparkws/test", 1), chosen)
         rows = read_rows(spark, open_version(spark, target)).sort(ITEM_ID)
         assert rows.equals(expected.sort(ITEM_ID))
         assert written.statistic == faults
@@ -206,6 +207,24 @@ def test_automatic_choice_takes_the_rows_of_tables_that_hide_rows_or_names(
         assert write_batches(spark, kernel, hidden, target, Transition("sparkws/test", 1)).n_rows == n
         with pytest.raises(LaneUnavailable, match="the direct lane is closed"):
             choose_lane(spark, hidden, Options(lane="direct"))
+
+
+def test_workers_write_the_rows_that_spark_reads_where_they_share_the_folder(
+    spark: SparkSession, tmp_path: Path, table: TableRef
+) -> None:
+    one_file(items(spark, 100), table.path)
+    source = open_version(spark, table)
+    kernel = VotesKernel(lfset(), CLASSES, "key", source.schema, "quarantine")
+    shared = replace(options(spark, "rows", tmp_path), task_bytes=1000, batch_rows=10)  # files of 29 rows or more
+    unshared = replace(shared, reach=Reach(2, ((str(tmp_path), "workers are elsewhere"),)))
+    names = {}
+    for way, chosen in {"workers": shared, "spark": unshared}.items():
+        target = parse_ref(str(tmp_path / way))
+        write_batches(spark, kernel, source, target, Transition("sparkws/test", 1), chosen)
+        names[way] = sorted(Path(file).name for file in spark.read.format("delta").load(target.path).inputFiles())
+    assert len(names["workers"]) == 4
+    assert len(names["spark"]) == 1
+    assert names["spark"][0].startswith("part-00000-"), "as Spark names its files"
 
 
 def test_a_view_has_no_files(spark: SparkSession, table: TableRef) -> None:

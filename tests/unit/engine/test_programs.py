@@ -2,15 +2,17 @@
 
 import datetime as dt
 import json
+import tempfile
 from collections import Counter
 from decimal import Decimal
 from functools import reduce
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sparkws.engine.direct import Scan, Unit
@@ -23,6 +25,7 @@ from sparkws.engine.programs import (
     StatisticOnly,
     TabulateFrames,
     TallyFrames,
+    WriteFrames,
     WriteUnits,
     fold,
     log_statistics,
@@ -193,6 +196,27 @@ def test_a_written_file_is_what_its_action_says(tmp_path):
         assert json.loads(add["stats"]) == log_statistics(rows)
         assert pq.read_schema(file).field("length").type == pa.int8()
     assert merge_packed(KERNEL, first["statistic"].to_list()) == Counter(f"word {i}" for i in range(10))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 5), max_size=8), st.integers(1, 12))
+def test_streamed_rows_fill_files_in_their_order(tmp_path, heights, most_rows):
+    target = Path(tempfile.mkdtemp(dir=tmp_path))
+    wanted = [f"word {i}" for i in range(sum(heights))]
+    frames, rest = [], wanted
+    for height in heights:
+        frames.append(words(rest[:height]))
+        rest = rest[height:]
+    batches = list(WriteFrames(KERNEL, target, most_rows)(iter(frames)))
+    written = [row for batch in batches for row in batch.to_pylist()]
+    files = [pl.read_parquet(target / json.loads(row["add"])["path"]) for row in written]
+    assert [name for file in files for name in file[ITEM_ID]] == wanted
+    assert [file.height for file in files] == [row["n_rows"] for row in written]
+    assert {file.name for file in target.iterdir()} == {json.loads(row["add"])["path"] for row in written}
+    # A file ends with the first frame that fills it.
+    assert all(file.height >= most_rows for file in files[:-1])
+    assert all(file.height < most_rows + 5 for file in files)
+    assert merge_packed(KERNEL, [row["statistic"] for row in written]) == Counter(wanted)
 
 
 def test_nothing_to_write_leaves_no_file(tmp_path):
