@@ -14,7 +14,8 @@ SparkwsError
 │   ├── IncompatibleStatistics statistics of different functions, classes or items
 │   └── NothingToFit           statistics that do not determine the model
 ├── EngineError                the work could not be carried (exit code 1)
-│   └── LaneUnavailable        a lane was forced that cannot carry the work
+│   ├── LaneUnavailable        a lane was forced that cannot carry the work
+│   └── WorkerDied             a Python worker ended in the midst of its work
 ├── MissingExtra               an optional dependency is not installed
 └── DatasetUnavailable         a public dataset could not be fetched or is not the one expected
 
@@ -80,6 +81,18 @@ class EngineError(SparkwsError):
 
 class LaneUnavailable(EngineError):
     """A lane was forced that cannot carry the work."""
+
+
+class WorkerDied(EngineError):
+    """A Python worker ended in the midst of its work.
+
+    Attributes
+    ----------
+    functions : tuple of str
+        Those in one of which it ended, as they are told; none where it was in no function.
+    """
+
+    functions: tuple[str, ...] = ()
 
 
 class MissingExtra(SparkwsError, ImportError):

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
 
@@ -26,9 +26,9 @@ from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
-from sparkws.engine.worker import carry, decode_error
+from sparkws.engine.worker import Care, carry, decode_error
 from sparkws.engine.writes import Transition, observed_metrics, write_frame
-from sparkws.errors import LaneUnavailable
+from sparkws.errors import LaneUnavailable, WorkerDied
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 
 S = TypeVar("S")
@@ -48,6 +48,8 @@ class Options:
         The most that a task of the direct lane reads.
     batch_rows : int
         The most rows that a kernel sees at once.
+    care : Care
+        How workers guard against functions that misbehave.
     reach : Reach or None
         What a probe of the folders found; None: probe when it is needed.
     """
@@ -55,6 +57,7 @@ class Options:
     lane: LaneOption = "auto"
     task_bytes: int = 256 << 20
     batch_rows: int = 100_000
+    care: Care = field(default_factory=Care)
     reach: Reach | None = None
 
 
@@ -137,16 +140,23 @@ def write_batches(
     """Replace the content of `target` by the kernel's rows, in one commit, and give their statistic.
 
     In the direct lane a file of the target covers a file of the source, or a range of its row groups,
-    in order. Nothing is committed when a task fails.
+    in order. Nothing is committed when a task fails. Where a worker died in one of several functions, all
+    is tried once more with a note of each call: it tells which, or succeeds.
     """
     options = options or Options()
     check_columns(str(source), kernel.columns, source.schema.names())
     lane = choose_lane(spark, source, options, target)
     logger.info("%s lane for %s -> %s: %s", lane.name, source, target, lane.reason)
     to = _Destination(target, transition, comments or {})
-    if lane.name == "direct":
-        return _write_direct(spark, kernel, source, to, options, lane)
-    return _write_rows(spark, kernel, source, to, options, lane)
+    write = _write_direct if lane.name == "direct" else _write_rows
+    try:
+        return write(spark, kernel, source, to, options, lane)
+    except WorkerDied as died:
+        if len(died.functions) < 2 or options.care.careful:
+            raise
+        logger.warning("%s Trying once more, slower, to tell which.", died)
+    careful = replace(options, care=replace(options.care, careful=True))
+    return write(spark, kernel, source, to, careful, lane)
 
 
 @contextmanager
@@ -181,9 +191,9 @@ def _stream(
     if lane.name == "direct":
         tasks = _tasks(spark, source, options, widest_rows=1 << 62)
         carried = programs.OfTasks(program, tasks, Scan(wanted, options.batch_rows))
-        return _numbers(spark, len(tasks)).mapInArrow(carry(carried), schema)
+        return _numbers(spark, len(tasks)).mapInArrow(carry(carried, options.care), schema)
     frame = _numbered_columns(spark, source, columns)
-    return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows)), schema)
+    return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows), options.care), schema)
 
 
 @dataclass(frozen=True)
@@ -205,7 +215,7 @@ def _write_direct(
     tasks = _tasks(spark, source, options, widest_rows=max(1, options.task_bytes // _row_bytes(kernel.schema)))
     scan = Scan(_narrowed(source, kernel.columns), options.batch_rows)
     program = programs.WriteUnits(kernel, tasks, scan, folder)
-    frame = _numbers(spark, len(tasks)).mapInArrow(carry(program), WRITTEN_DDL)
+    frame = _numbers(spark, len(tasks)).mapInArrow(carry(program, options.care), WRITTEN_DDL)
     with our_errors():
         written = frame.toArrow()
     statistic = programs.merge_packed(kernel, written.column("statistic").to_pylist())
@@ -222,7 +232,7 @@ def _write_rows(
     fields = [f"{quote_column(field.name)} {field.dataType.simpleString()}" for field in schema.fields]
     carried = ", ".join([*fields, f"{quote_column(programs.TALLY)} binary"])
     observed = Observation()
-    rows = _numbered_columns(spark, source, kernel.columns).mapInArrow(carry(program), carried)
+    rows = _numbered_columns(spark, source, kernel.columns).mapInArrow(carry(program, options.care), carried)
     tallied = rows.observe(observed, F.count(F.lit(1)).alias("n_rows"), F.collect_list(programs.TALLY).alias("tallies"))
     frame = tallied.select(
         *[
