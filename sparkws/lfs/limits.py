@@ -1,12 +1,10 @@
 """A time limit for functions of users that costs their calls nothing: samples of where the interpreter is.
 
-A helper thread sends the main thread a signal every so often. Python runs its handler in the main thread
-between two instructions and shows it the frame that it interrupts, so the handler knows which function is
-running, and an exception that it raises comes out of that very place.
+Every so often the main thread gets a signal. Python runs its handler in the main thread between two
+instructions and shows it the frame that it interrupts, so the handler knows which function is running, and
+an exception that it raises comes out of that very place.
 """
 
-import signal
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,12 +13,11 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
+from sparkws.lfs.ticks import can_tick, ticking
 from sparkws.trail import Trail
 
 _TICK_S: Final = 0.05
 _TICKS_A_LIMIT: Final = 20  # of a limit so small that a tick would be too coarse
-# Unlike SIGALRM it is not what functions use for time limits of their own.
-_SIGNAL: Final = getattr(signal, "SIGVTALRM", None)
 
 
 class TimeLimitExceeded(BaseException):
@@ -62,7 +59,7 @@ class Watch:
     find : function
         The spot that a frame belongs to; None if it is in no function.
     trail : Trail or None
-        Told what the process is at when two ticks find it in the same call.
+        Told what the process is at when ticks find it in the same call for a while.
     settle : function, optional
         Tells the trail again what the process is at in general; where it is missing, somebody else tells
         the trail of every call.
@@ -76,10 +73,16 @@ class Watch:
         settle: Callable[[], None] | None = None,
     ) -> None:
         self._limit_s, self._find, self._trail, self._settle = limit_s, find, trail, settle
+        self.interval_s = min(_TICK_S, limit_s / _TICKS_A_LIMIT)
+        self._messages: dict[str, str] = {}
         self._used: defaultdict[str, float] = defaultdict(float)
-        self._last = self._guarded = time.monotonic()
+        self._last = self._guarded = self._since = time.monotonic()
         self._call: tuple[str, int] | None = None
         self._is_told = False
+
+    def begin(self) -> None:
+        """Start to count; from now on something has to tick."""
+        self._last = self._guarded = time.monotonic()
         self._guard()
 
     def tick(self, frame: FrameType | None) -> None:
@@ -104,9 +107,10 @@ class Watch:
                 self._guard()
             return
         # From here on the guard is not put off: a function that swallows what is raised meets it in the end.
-        message = (
+        message = self._messages.setdefault(
+            spot.label,
             f"{spot.label} used up its {self._limit_s:g} s for a batch {spot.where} and is not called again in that "
-            "batch; see 'lfs.time_limit_s'."
+            "batch; see 'lfs.time_limit_s'.",
         )
         spot.stop(message)
         if spot.within:
@@ -123,16 +127,16 @@ class Watch:
 
     def _tell(self, spot: Spot | None) -> None:
         call = None if spot is None else (spot.label, spot.row)
-        is_same, self._call = call == self._call, call
+        if call != self._call:
+            self._call, self._since = call, self._last
         if self._trail is None or self._settle is None:
             return
-        if spot is not None and is_same:
-            if not self._is_told:
-                self._trail.note([spot.label], spot.where)
-                self._is_told = True
-        elif self._is_told:
+        stays = spot is not None and self._last - self._since >= self.interval_s
+        if spot is not None and stays and not self._is_told:
+            self._trail.note([spot.label], spot.where)
+        elif self._is_told and not stays:
             self._settle()
-            self._is_told = False
+        self._is_told = stays
 
 
 @contextmanager
@@ -140,34 +144,19 @@ def watched(watch: Callable[[float], Watch], limit_s: float | None) -> Iterator[
     """Let a watch tick while the body runs.
 
     Without a limit nothing ticks, nor outside the main thread, where Python handles no signals, nor where
-    somebody else handles the signal.
+    somebody else handles the signal, nor on systems without its timer: there is no limit then.
     """
-    in_main = threading.current_thread() is threading.main_thread()
-    if limit_s is None or not in_main or _SIGNAL is None or signal.getsignal(_SIGNAL) is not signal.SIG_DFL:
+    if limit_s is None or not can_tick():
         yield
         return
     watching = watch(limit_s)
-    stop = threading.Event()
-    interval_s = min(_TICK_S, limit_s / _TICKS_A_LIMIT)
-    ticker = threading.Thread(target=_send, args=(threading.get_ident(), interval_s, stop), daemon=True)
     try:
-        signal.signal(_SIGNAL, lambda _, frame: watching.tick(frame))
-        ticker.start()
-        yield
+        with ticking(watching.interval_s, watching.tick) as is_ticking:
+            if is_ticking:
+                watching.begin()
+            yield
     finally:
-        stop.set()
-        if ticker.ident is not None:
-            ticker.join()
-        # To ignore a signal drops one that is under way, which by default would end the process.
-        signal.signal(_SIGNAL, signal.SIG_IGN)
-        signal.signal(_SIGNAL, signal.SIG_DFL)
         watching.end()
-
-
-def _send(thread: int, interval_s: float, stop: threading.Event) -> None:
-    while not stop.wait(interval_s):
-        assert _SIGNAL is not None
-        signal.pthread_kill(thread, _SIGNAL)
 
 
 def call_within(

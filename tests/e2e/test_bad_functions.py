@@ -1,6 +1,5 @@
 """Functions that misbehave as code: the others' votes are right, or one sentence says which one it was."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
