@@ -20,7 +20,7 @@ from typing import Final
 from sparkws.errors import WorkerDied
 
 _OPEN, _CLOSE = "sparkws-trail<", ">sparkws-trail"
-_SIZE: Final = 8192  # of the note; behind it is what a crash or the watchdog writes
+_SIZE: Final = 1 << 14  # of the note; behind it is what a crash or the watchdog writes
 _MOST_FUNCTIONS, _MOST_CHARS = 20, 100  # so that a note fits
 
 
@@ -66,7 +66,7 @@ class Trail:
         """Say that the process is in one of `functions`."""
         listed = tuple(name[:_MOST_CHARS] for name in functions[:_MOST_FUNCTIONS])
         place = Place(listed, len(functions) - len(listed), where[: 4 * _MOST_CHARS])
-        content = base64.b64encode(json.dumps(asdict(place)).encode())
+        content = base64.b64encode(json.dumps(asdict(place), ensure_ascii=False).encode())
         self._write(_OPEN.encode() + content + _CLOSE.encode())
 
     def clear(self) -> None:
