@@ -6,14 +6,12 @@ streams Arrow batches. Both give the same answers; the log tells which was taken
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
 
 import polars as pl
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,11 +20,12 @@ from sparkws.config import LaneOption
 from sparkws.engine import programs
 from sparkws.engine.commit import commit_files
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
+from sparkws.engine.failures import our_errors
 from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
-from sparkws.engine.worker import Care, carry, decode_error
+from sparkws.engine.worker import Care, carry
 from sparkws.engine.writes import Transition, observed_metrics, write_frame
 from sparkws.errors import LaneUnavailable, WorkerDied
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
@@ -157,23 +156,6 @@ def write_batches(
         logger.warning("%s Trying once more, slower, to tell which.", died)
     careful = replace(options, care=replace(options.care, careful=True))
     return write(spark, kernel, source, to, careful, lane)
-
-
-@contextmanager
-def our_errors() -> Iterator[None]:
-    """Turn an error of ours that comes back inside Spark's into itself."""
-    try:
-        yield
-    except PySparkException as error:
-        ours = decode_error(str(error))
-        if ours is None:
-            raise
-        raise ours from None
-    except Exception as error:
-        ours = decode_error(str(error)) if type(error).__module__.startswith(("py4j", "grpc")) else None
-        if ours is None:
-            raise
-        raise ours from None
 
 
 def _stream(

@@ -153,6 +153,13 @@ def test_every_batch_has_its_own_time():
     ]
 
 
+def test_a_table_in_memory_can_have_a_limit():
+    lfs = LFSet([PARITY, row_lf("lf_bad", spins)])
+    votes = lfs.apply(items(2), classes=("even", "odd"), on_fault="quarantine", time_limit_s=LIMIT_S)
+    assert votes["lf_parity"].to_list() == [0, 1]
+    assert votes["lf_bad"].to_list() == [None, None]
+
+
 def slow(x):
     time.sleep(0.1)
     return x.n % 2
