@@ -189,6 +189,7 @@ class LFsConfig(Section):
     declarative: tuple[DeclarativeLFConfig, ...] = ()
     on_fault: Literal["quarantine", "fail"] = "quarantine"
     max_fault_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
+    time_limit_s: Annotated[float, Field(gt=0)] | None = 60.0
 
     @field_validator("declarative")
     @classmethod
@@ -275,6 +276,7 @@ class EngineConfig(Section):
     key_check: Literal["changed", "always", "trust"] = "changed"
     task_mib: Annotated[int, Field(ge=1)] = 256
     batch_rows: Annotated[int, Field(ge=1)] = 100_000
+    worker_memory_mib: Annotated[int, Field(ge=256)] | None = None
     lock_wait_s: Annotated[float, Field(ge=0)] = 0.0
 
 

@@ -17,6 +17,7 @@ SparkwsError
 │   ├── FolderNotShared        a worker does not see a folder as this process does
 │   ├── LaneUnavailable        a lane was forced that cannot carry the work
 │   ├── TableChanged           somebody else wrote to a table that sparkws owns
+│   ├── WorkerDied             a Python worker ended in the midst of its work
 │   └── WorkspaceBusy          another job is at work in the workspace (exit code 4)
 ├── MissingExtra               an optional dependency is not installed
 └── DatasetUnavailable         a public dataset could not be fetched or is not the one expected
@@ -91,6 +92,18 @@ class LaneUnavailable(EngineError):
 
 class TableChanged(EngineError):
     """Somebody else wrote to a table that sparkws owns."""
+
+
+class WorkerDied(EngineError):
+    """A Python worker ended in the midst of its work.
+
+    Attributes
+    ----------
+    functions : tuple of str
+        Those in one of which it ended, as they are told; none where it was in no function.
+    """
+
+    functions: tuple[str, ...] = ()
 
 
 class WorkspaceBusy(EngineError):

@@ -18,6 +18,7 @@ from sparkws.engine.reach import probe
 from sparkws.engine.refs import Workspace, parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, TableVersion, check_workspace, open_table, query
+from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
@@ -118,7 +119,10 @@ def _open_source(spark: SparkSession, config: ProjectConfig) -> Source:
 def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, source: Source | None) -> Job:
     """Probe once which folders the workers share, for all steps."""
     options = Options(
-        lane=config.engine.lane, task_bytes=config.engine.task_mib << 20, batch_rows=config.engine.batch_rows
+        lane=config.engine.lane,
+        task_bytes=config.engine.task_mib << 20,
+        batch_rows=config.engine.batch_rows,
+        care=Care(memory_mib=config.engine.worker_memory_mib),
     )
     check_workspace(spark, workspace)
     folder = workspace.root.folder
@@ -190,6 +194,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
             key=key,
             classes=task.classes,
             on_fault=lfs.on_fault,
+            time_limit_s=lfs.time_limit_s,
             votes_target=job.workspace.table(f"{name}_votes"),
             faults_target=job.workspace.table(f"{name}_faults"),
             transition=transition,
@@ -214,6 +219,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
         "classes": list(task.classes),
         "key": key,
         "on_fault": lfs.on_fault,
+        "limits": [lfs.time_limit_s, config.engine.worker_memory_mib],
     }
     return run_step(spark, job, step, source.inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
 

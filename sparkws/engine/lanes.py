@@ -7,13 +7,11 @@ workers write files themselves where they share the target's folder with the dri
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Literal, TypeVar
 
 import polars as pl
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,14 +20,15 @@ from sparkws.config import LaneOption
 from sparkws.engine import programs
 from sparkws.engine.commit import commit_files
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
+from sparkws.engine.failures import our_errors
 from sparkws.engine.history import Transition
 from sparkws.engine.reach import Reach, probe, why_not
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
-from sparkws.engine.worker import Program, carry, decode_error
+from sparkws.engine.worker import Care, Program, carry
 from sparkws.engine.writes import Destination, observed_metrics, write_frame
-from sparkws.errors import LaneUnavailable
+from sparkws.errors import LaneUnavailable, WorkerDied
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 
 S = TypeVar("S")
@@ -49,6 +48,8 @@ class Options:
         The most that a task of the direct lane reads.
     batch_rows : int
         The most rows that a kernel sees at once.
+    care : Care
+        How workers guard against functions that misbehave.
     reach : Reach or None
         What a probe of the folders found; None: probe when it is needed.
     """
@@ -56,6 +57,7 @@ class Options:
     lane: LaneOption = "auto"
     task_bytes: int = 256 << 20
     batch_rows: int = 100_000
+    care: Care = field(default_factory=Care)
     reach: Reach | None = None
 
 
@@ -141,7 +143,8 @@ def write_batches(
 
     In the direct lane a file of the target covers a file of the source, or a range of its row groups,
     in order. In the row lane workers write the files too where they share the target's folder; elsewhere
-    the rows go back to Spark, which writes them. Nothing is committed when a task fails.
+    the rows go back to Spark, which writes them. Nothing is committed when a task fails. Where a worker died
+    in one of several functions, all is tried once more with a note of each call: it tells which, or succeeds.
     """
     options = options or Options()
     check_columns(str(source), kernel.columns, source.schema.names())
@@ -149,27 +152,19 @@ def write_batches(
     logger.info("%s lane for %s -> %s: %s", lane.name, source, target, lane.reason)
     to = Destination(target, transition, comments or {})
     if lane.name == "direct":
-        return _write_direct(spark, kernel, source, to, options, lane)
-    if target.folder is not None and not why_not(spark, options.reach, target.folder, written=True):
-        return _write_streamed(spark, kernel, source, to, options, lane)
-    return _write_rows(spark, kernel, source, to, options, lane)
-
-
-@contextmanager
-def our_errors() -> Iterator[None]:
-    """Turn an error of ours that comes back inside Spark's into itself."""
+        write = _write_direct
+    elif target.folder is not None and not why_not(spark, options.reach, target.folder, written=True):
+        write = _write_streamed
+    else:
+        write = _write_rows
     try:
-        yield
-    except PySparkException as error:
-        ours = decode_error(str(error))
-        if ours is None:
+        return write(spark, kernel, source, to, options, lane)
+    except WorkerDied as died:
+        if len(died.functions) < 2 or options.care.careful:
             raise
-        raise ours from None
-    except Exception as error:
-        ours = decode_error(str(error)) if type(error).__module__.startswith(("py4j", "grpc")) else None
-        if ours is None:
-            raise
-        raise ours from None
+        logger.warning("%s Trying once more, slower, to tell which.", died)
+    careful = replace(options, care=replace(options.care, careful=True))
+    return write(spark, kernel, source, to, careful, lane)
 
 
 def _stream(
@@ -187,9 +182,9 @@ def _stream(
     if lane.name == "direct":
         tasks = _tasks(spark, source, options, widest_rows=1 << 62)
         carried = programs.OfTasks(program, tasks, Scan(wanted, options.batch_rows))
-        return _numbers(spark, len(tasks)).mapInArrow(carry(carried), schema)
+        return _numbers(spark, len(tasks)).mapInArrow(carry(carried, options.care), schema)
     frame = _numbered_columns(spark, source, columns)
-    return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows)), schema)
+    return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows), options.care), schema)
 
 
 def _write_direct(
@@ -197,7 +192,7 @@ def _write_direct(
 ) -> Written[S]:
     tasks = _tasks(spark, source, options, widest_rows=_most_rows(kernel, options))
     program = programs.WriteUnits(kernel, tasks, Scan(_narrowed(source, kernel.columns), options.batch_rows), to.folder)
-    return _commit_written(_numbers(spark, len(tasks)), program, kernel, to, lane)
+    return _commit_written(_numbers(spark, len(tasks)), program, kernel, options, to, lane)
 
 
 def _write_streamed(
@@ -205,16 +200,16 @@ def _write_streamed(
 ) -> Written[S]:
     program = programs.WriteFrames(kernel, to.folder, _most_rows(kernel, options))
     carried = programs.OfRows(program, _narrowed(source, kernel.columns), options.batch_rows)
-    return _commit_written(_numbered_columns(spark, source, kernel.columns), carried, kernel, to, lane)
+    return _commit_written(_numbered_columns(spark, source, kernel.columns), carried, kernel, options, to, lane)
 
 
 def _commit_written(
-    frame: DataFrame, program: Program, kernel: WriteKernel[S], to: Destination, lane: Lane
+    frame: DataFrame, program: Program, kernel: WriteKernel[S], options: Options, to: Destination, lane: Lane
 ) -> Written[S]:
     """Let workers write files, and commit them."""
     to.folder.mkdir(parents=True, exist_ok=True)
     with our_errors():
-        written = frame.mapInArrow(carry(program), WRITTEN_DDL).toArrow()
+        written = frame.mapInArrow(carry(program, options.care), WRITTEN_DDL).toArrow()
     statistic = programs.merge_packed(kernel, written.column("statistic").to_pylist())
     adds = [json.loads(add) for add in written.column("add").to_pylist()]
     version = commit_files(frame.sparkSession, to, kernel.schema, adds)
@@ -229,7 +224,7 @@ def _write_rows(
     fields = [f"{quote_column(field.name)} {field.dataType.simpleString()}" for field in schema.fields]
     carried = ", ".join([*fields, f"{quote_column(programs.TALLY)} binary"])
     observed = Observation()
-    rows = _numbered_columns(spark, source, kernel.columns).mapInArrow(carry(program), carried)
+    rows = _numbered_columns(spark, source, kernel.columns).mapInArrow(carry(program, options.care), carried)
     tallied = rows.observe(observed, F.count(F.lit(1)).alias("n_rows"), F.collect_list(programs.TALLY).alias("tallies"))
     frame = tallied.select(
         *[

@@ -9,17 +9,22 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from zipimport import zipimporter
 
 from sparkws import errors
+from sparkws.engine.memory import limited_memory
 from sparkws.errors import SparkwsError
+from sparkws.trail import explain_death, leaving_trail
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _THREAD_VARIABLES = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_DIED = "Python worker exited unexpectedly"  # Spark's words
 _OPEN, _CLOSE = "sparkws-error<", ">sparkws-error"
 
 
@@ -30,31 +35,71 @@ class Program(Protocol):
 
 
 @dataclass(frozen=True)
+class Care:
+    """How a worker guards against the functions that it runs.
+
+    Attributes
+    ----------
+    memory_mib : int or None
+        What it may use of the memory; None: a share of the machine's.
+    careful : bool
+        Note each single call before it is made, to find out which one ends the process.
+    """
+
+    memory_mib: int | None = None
+    careful: bool = False
+
+
+@dataclass(frozen=True)
 class Carrier:
-    """The function that Spark is given; `program` is a pickled `Program`."""
+    """The function that Spark is given.
+
+    Attributes
+    ----------
+    program : bytes
+        A pickled `Program`.
+    care : Care
+        What the worker takes care of around it.
+    """
 
     program: bytes
+    care: Care = Care()
 
     def __call__(self, batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
         limit_threads(1)
         forget_archives()
-        from pyspark import cloudpickle
+        from pyspark import TaskContext, cloudpickle
 
-        try:
-            yield from cloudpickle.loads(self.program)(batches)
-        except SparkwsError as error:
-            raise WorkerError(encode_error(error)) from None
+        task = TaskContext.get()
+        # A task that is tried again may have ended its worker.
+        careful = self.care.careful or (task is not None and task.attemptNumber() > 0)
+        # Without a task this is the process of somebody who looks at a program; a limit is for workers only.
+        with limited_memory(self.care.memory_mib) if task is not None else nullcontext():
+            try:
+                with leaving_trail(crash_file(), careful=careful):
+                    yield from cloudpickle.loads(self.program)(batches)
+            except SparkwsError as error:
+                raise WorkerError(encode_error(error)) from None
 
 
 class WorkerError(Exception):
     """Carries an error of ours through Spark, as text that `decode_error` finds again."""
 
 
-def carry(program: Program) -> Carrier:
+def carry(program: Program, care: Care = Care()) -> Carrier:
     """`program`, ready for Spark."""
     from pyspark import cloudpickle
 
-    return Carrier(cloudpickle.dumps(program))
+    return Carrier(cloudpickle.dumps(program), care)
+
+
+def crash_file() -> Path | None:
+    """The file of this worker for the tracebacks of crashes, which Spark reads when the process died.
+
+    None where Spark does not ask for tracebacks; then nobody learns what the worker was at.
+    """
+    folder = os.environ.get("PYTHON_FAULTHANDLER_DIR")
+    return None if folder is None else Path(folder, str(os.getpid()))
 
 
 def limit_threads(n_threads: int) -> None:
@@ -84,10 +129,10 @@ def encode_error(error: SparkwsError) -> str:
 
 
 def decode_error(text: str) -> SparkwsError | None:
-    """The error in a stack trace, if there is one of ours."""
+    """The error in a stack trace, if there is one of ours, or a worker died."""
     start, end = text.find(_OPEN), text.find(_CLOSE)
     if start < 0 or end < 0:
-        return None
+        return explain_death(text) if _DIED in text else None
     content: list[Any] = json.loads(base64.b64decode(text[start + len(_OPEN) : end]))
     kind: type[SparkwsError] = getattr(errors, content[0], SparkwsError)
     return kind(content[1])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappush, heapreplace
+from traceback import clear_frames
 from typing import Final
 
 import numpy as np
@@ -20,10 +21,6 @@ MESSAGE_LENGTH: Final = 500
 _TEXTS: Final = (ITEM_ID, "lf", "error_class", "message", "lf_fingerprint")
 TABLE_SCHEMA: Final = pl.Schema([(name, pl.String()) for name in _TEXTS])
 _DUMP_SCHEMA: Final = pl.Schema([*TABLE_SCHEMA.items(), (N_ITEMS, pl.Int64())])
-
-# What a labeling function may raise and the others go on. Ctrl-C is not among it; a call of sys.exit
-# and a panic inside polars are, although they are no `Exception`.
-FAULTS: Final = (Exception, SystemExit, pl.exceptions.PanicException)
 
 
 @dataclass(frozen=True, order=True)
@@ -104,10 +101,21 @@ def load(rows: pl.DataFrame) -> Faults:
 
 
 class FaultLog:
-    """Collects the faults of one batch; costs nothing while there are none."""
+    """Collects the faults of one batch; costs nothing while there are none.
 
-    def __init__(self, keys: pl.Series, fingerprints: Mapping[str, str], *, may_fail: bool = True) -> None:
-        self.keys, self.fingerprints, self.may_fail = keys, fingerprints, may_fail
+    Whatever a function raises is a fault, also what is no `Exception`: a call of sys.exit, a panic inside
+    polars. Only `lets_pass` is not: Ctrl-C, where there may be somebody at the keyboard.
+    """
+
+    def __init__(
+        self,
+        keys: pl.Series,
+        fingerprints: Mapping[str, str],
+        *,
+        may_fail: bool = True,
+        lets_pass: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+    ) -> None:
+        self.keys, self.fingerprints, self.may_fail, self.lets_pass = keys, fingerprints, may_fail, lets_pass
         self._counts: Counter[tuple[str, str]] = Counter()
         self._first: dict[str, tuple[int, BaseException]] = {}
         # For each LF a heap of its smallest ranks, negated: the greatest of them is on top.
@@ -117,6 +125,17 @@ class FaultLog:
     def ranks(self) -> NDArray[np.uint64]:
         """The hash of each item's id."""
         return hash_keys(texts_of(self.keys))
+
+    @property
+    def whole(self) -> str:
+        """The batch, as the end of a sentence."""
+        return f"on a batch of {len(self.keys):,} items" + (
+            f" from item_id {self.keys[0]!r} on" if len(self.keys) else ""
+        )
+
+    def on(self, row: int) -> str:
+        """An item, as the end of a sentence."""
+        return f"on item_id {self.keys[row]!r}"
 
     def record(self, lf: str, row: int, error: BaseException) -> None:
         """Note that `lf` raised on an item of the batch."""
@@ -142,6 +161,8 @@ class FaultLog:
 
     def _keep_first(self, lf: str, row: int, error: BaseException) -> None:
         if self.may_fail:  # an exception holds on to all that its function saw, so none is kept without need
+            if isinstance(error, MemoryError):
+                clear_frames(error.__traceback__)  # what took the memory has to go
             self._first.setdefault(lf, (row, error))
 
     def faults(self) -> Faults:
@@ -180,7 +201,10 @@ def _text(keys: pl.Series, row: int) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)[:MESSAGE_LENGTH]
+        message = str(error)
+        if isinstance(error, MemoryError) and not message:
+            message = "the memory of the process is used up; see 'engine.worker_memory_mib'"
+        return message[:MESSAGE_LENGTH]
     except Exception:  # an exception of the user's that cannot be shown must not end the job
         return ""
 

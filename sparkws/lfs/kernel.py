@@ -4,6 +4,7 @@ Declarative functions are evaluated together by polars, vectorized ones get the 
 of single items share one pass over the rows. A function that raises leaves NULL in its own column.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,11 +15,13 @@ from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import ConfigError, InvalidKeys, MissingColumns
 from sparkws.lfs import faults
 from sparkws.lfs.declarative import Rule
-from sparkws.lfs.faults import FAULTS, FaultLog, Faults
+from sparkws.lfs.faults import FaultLog, Faults
 from sparkws.lfs.function import LabelingFunction
+from sparkws.lfs.limits import call_within
 from sparkws.lfs.returns import votes_of_array, votes_of_values
 from sparkws.lfs.rowloop import Group, group_by_chain, run_rows
 from sparkws.lfs.sieve import Sieve, evaluate, sieves_of
+from sparkws.trail import Trail, current_trail
 from sparkws.vocab import ITEM_ID
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ class VotesKernel:
         The columns of the source.
     on_fault : {"quarantine", "fail"}
         What happens when a function raises: NULL for that item, or an error.
+    time_limit_s : float, optional
+        Seconds that each function written in Python has for a batch; in the main thread only. What has used
+        them up fails on the rest of the batch.
     columns : tuple of str
         What is read: the key, and what the functions need.
     schema : Schema
@@ -61,6 +67,7 @@ class VotesKernel:
     key: str
     source_schema: pl.Schema
     on_fault: str = "quarantine"
+    time_limit_s: float | None = None
     columns: tuple[str, ...] = field(init=False)
     schema: pl.Schema = field(init=False)
     fingerprints: dict[str, str] = field(init=False, repr=False)
@@ -107,11 +114,18 @@ class VotesKernel:
                 f"key column {self.key!r} has {keys.null_count():,} NULLs in a batch of {len(keys):,} items; "
                 "every item needs an id of its own. Filter them out, or name another 'source.key'."
             )
-        log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail")
-        votes = {**self._declarative(batch, log), **self._rows(batch, log)}
-        for lf in self.lfset:
-            if lf.vectorized is not None:
-                votes[lf.name] = self._vectorized(lf, batch, log)
+        trail = current_trail()
+        # Nobody sits at the keyboard of a worker, the only process with a trail.
+        passes: tuple[type[BaseException], ...] = (KeyboardInterrupt,) if trail is None else ()
+        log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail", lets_pass=passes)
+        try:
+            votes = {**self._declarative(batch, log, trail), **self._rows(batch, log, trail)}
+            for lf in self.lfset:
+                if lf.vectorized is not None:
+                    votes[lf.name] = self._vectorized(lf, batch, log, trail)
+        finally:
+            if trail is not None:
+                trail.clear()
         if self.on_fault == "fail":
             log.fail()
         return pl.DataFrame([keys, *(votes[name] for name in self.lfset.names)]), log.faults()
@@ -147,38 +161,48 @@ class VotesKernel:
     def _rules(self) -> dict[str, Rule]:
         return {lf.name: lf.f for lf in self.lfset if isinstance(lf.f, Rule)}
 
-    def _declarative(self, batch: pl.DataFrame, log: FaultLog) -> dict[str, pl.Series]:
-        try:
-            given = evaluate(batch, self._expressions, self._sieves)
-        except FAULTS:
-            given = {}  # one of them failed: which one is found by evaluating each alone
+    def _declarative(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
+        given: dict[str, pl.Series] = {}
+        if self._expressions and not (trail is not None and trail.careful):
+            if trail is not None:
+                trail.note([*map(repr, self._expressions)], log.whole)
+            # Where one of them fails, which one is found by evaluating each alone.
+            with suppress(Exception, pl.exceptions.PanicException):
+                given = evaluate(batch, self._expressions, self._sieves)
         votes = {}
         for name, rule in self._rules().items():
+            if trail is not None and not given:
+                trail.note([repr(name)], log.whole)
             try:
                 returned = given[name] if given else batch.with_columns(self._expressions[name])[name]
-            except FAULTS as error:
+            except log.lets_pass:
+                raise
+            except BaseException as error:
                 log.record_all(name, error)
                 votes[name] = _nothing(name, len(batch))
                 continue
             votes[name] = returned if rule.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
         return votes
 
-    def _vectorized(self, lf: LabelingFunction, batch: pl.DataFrame, log: FaultLog) -> pl.Series:
+    def _vectorized(self, lf: LabelingFunction, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> pl.Series:
         frame = batch.select(self.columns if lf.columns is None else lf.columns)
+        given = frame if lf.vectorized == "polars" else _record_batch(frame)
         try:
-            returned = lf.call(frame if lf.vectorized == "polars" else _record_batch(frame))
-        except FAULTS as error:
+            returned = call_within(lf.call, given, repr(lf.name), log.whole, self.time_limit_s, trail)
+        except log.lets_pass:
+            raise
+        except BaseException as error:
             log.record_all(lf.name, error)
             return _nothing(lf.name, len(batch))
         return votes_of_array(lf.name, returned, self.classes, log.keys)
 
-    def _rows(self, batch: pl.DataFrame, log: FaultLog) -> dict[str, pl.Series]:
+    def _rows(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
         row_lfs = [lf for lf in self.lfset if lf.kind == "row"]
         if not row_lfs:
             return {}
         needed = {name for lf in row_lfs for name in (self.columns if lf.columns is None else lf.columns)}
         frame = batch.select(name for name in self.columns if name in needed)
-        returned = run_rows(frame, len(batch), self._groups, log)
+        returned = run_rows(frame, len(batch), self._groups, log, self.time_limit_s, trail)
         return {lf.name: votes_of_values(lf.name, returned[lf.name], self.classes, log.keys) for lf in row_lfs}
 
 

@@ -121,6 +121,7 @@ class LFSet:
         classes: Sequence[str],
         key: str | None = None,
         on_fault: Literal["quarantine", "fail"] = "fail",
+        time_limit_s: float | None = None,
     ) -> pl.DataFrame:
         """The votes on a table in memory, as they would be published: `item_id` and a column for each function.
 
@@ -133,6 +134,8 @@ class LFSet:
             The column that identifies an item; rows are numbered if omitted.
         on_fault : {"fail", "quarantine"}
             What happens when a function raises: here at once an error, because somebody is looking.
+        time_limit_s : float, optional
+            Seconds that each Python function has for the table; in the main thread on Linux only.
         """
         # Kernels know sets; only this convenience goes the other way.
         from sparkws.lfs.kernel import VotesKernel
@@ -140,9 +143,15 @@ class LFSet:
         frame = as_frame(data)
         if key is None:
             frame, key = frame.with_row_index(_ROW), _ROW
-        return VotesKernel(self, tuple(classes), key, frame.schema, on_fault).run(frame)[0]
+        return VotesKernel(self, tuple(classes), key, frame.schema, on_fault, time_limit_s).run(frame)[0]
 
-    def as_udf(self, *, classes: Sequence[str], on_fault: Literal["quarantine", "fail"] = "quarantine") -> Any:
+    def as_udf(
+        self,
+        *,
+        classes: Sequence[str],
+        on_fault: Literal["quarantine", "fail"] = "quarantine",
+        time_limit_s: float | None = None,
+    ) -> Any:
         """All functions as one Spark UDF: a struct of columns in, a struct with a vote for each function out.
 
         The votes are those of the votes table. Call it as `f(struct("*"))` on a data frame, or register it
@@ -154,6 +163,9 @@ class LFSet:
             The names of the classes, in the order of their indices.
         on_fault : {"quarantine", "fail"}
             A function that raises votes NULL, or fails the query.
+        time_limit_s : float, optional
+            Seconds that each Python function has for a batch. What cannot be interrupted is not ended here,
+            and there is no limit on memory: both are what a run of the project has.
         """
         from sparkws.engine.udf import struct_udf  # the engine needs Spark, a set does not
 
@@ -161,7 +173,7 @@ class LFSet:
             _ = lf.fingerprint  # computed here and carried along: workers lack the sources
 
         def vote(rows: pl.DataFrame) -> pl.DataFrame:
-            return self.apply(rows, classes=classes, on_fault=on_fault).drop(ITEM_ID)
+            return self.apply(rows, classes=classes, on_fault=on_fault, time_limit_s=time_limit_s).drop(ITEM_ID)
 
         return struct_udf(vote, pl.Schema(dict.fromkeys(self.names, pl.Int8())))
 

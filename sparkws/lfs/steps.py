@@ -26,6 +26,7 @@ def make_votes(
     key: str,
     classes: tuple[str, ...],
     on_fault: str,
+    time_limit_s: float | None,
     votes_target: TableRef,
     faults_target: TableRef,
     transition: Transition,
@@ -41,8 +42,10 @@ def make_votes(
         If the functions do not fit the source.
     InvalidKeys, InvalidVote, FunctionFailed
         If the data breaks a promise. Nothing is committed then.
+    WorkerDied
+        If a function ended its process, or had to be ended with it. Nothing is committed then.
     """
-    kernel = VotesKernel(lfset, classes, key, source.schema, on_fault)
+    kernel = VotesKernel(lfset, classes, key, source.schema, on_fault, time_limit_s)
     if must_check_keys:
         check_keys(spark, source, key)
     written = write_batches(spark, kernel, source, votes_target, transition, options, comments=lfset.comments())

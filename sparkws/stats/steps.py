@@ -7,9 +7,10 @@ import polars as pl
 
 from sparkws.checks import check_columns
 from sparkws.config import GoldConfig
+from sparkws.engine.failures import our_errors
 from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
-from sparkws.engine.lanes import Options, map_batches, our_errors, tabulate_batches, write_batches
+from sparkws.engine.lanes import Options, map_batches, tabulate_batches, write_batches
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.relational import (
     choose_columns,

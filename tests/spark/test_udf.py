@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.config import DeclarativeLFConfig
-from sparkws.engine.lanes import our_errors
+from sparkws.engine.failures import our_errors
 from sparkws.engine.types import spark_schema
 from sparkws.engine.udf import _Transform
 from sparkws.errors import InvalidVote

@@ -1,6 +1,7 @@
 """What crosses the border to a worker: errors as text, programs as bytes behind the number of threads."""
 
 import os
+import resource
 import subprocess
 import sys
 from textwrap import dedent
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkws import errors
-from sparkws.engine.worker import WorkerError, carry, decode_error, encode_error, limit_threads
+from sparkws.engine.worker import Care, WorkerError, carry, crash_file, decode_error, encode_error, limit_threads
 
 kinds = st.sampled_from(
     [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SparkwsError)]
@@ -47,6 +48,27 @@ def test_an_error_of_a_project_comes_back_as_its_parent():
     found = decode_error(encode_error(Ours("strange")))
     assert type(found) is errors.SparkwsError
     assert str(found) == "strange"
+
+
+def test_the_death_of_a_worker_is_an_error_of_ours():
+    found = decode_error("SparkException: Python worker exited unexpectedly (crashed): Fatal Python error: Aborted\n")
+    assert type(found) is errors.WorkerDied
+    assert "outside labeling functions (Aborted)" in str(found)
+
+
+def test_the_crash_file_is_that_of_this_process(monkeypatch):
+    monkeypatch.setenv("PYTHON_FAULTHANDLER_DIR", "/crashes")
+    assert str(crash_file()) == f"/crashes/{os.getpid()}"
+    monkeypatch.delenv("PYTHON_FAULTHANDLER_DIR")
+    assert crash_file() is None
+
+
+def test_a_program_that_runs_in_no_task_has_no_limit_on_memory():
+    def limit(batches):
+        yield resource.getrlimit(resource.RLIMIT_DATA)
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    assert list(carry(limit, Care(memory_mib=300))(iter([]))) == [before]
 
 
 def test_a_carrier_turns_our_errors_into_text_and_lets_others_pass():

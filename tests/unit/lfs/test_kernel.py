@@ -119,10 +119,21 @@ def panics(x):
     raise pl.exceptions.PanicException("panic")
 
 
+class Cancelled(BaseException):
+    """As asyncio and others have them: no `Exception`."""
+
+
+def cancels(x):
+    raise Cancelled
+
+
 FAULTY = [
     LabelingFunction("lf_faulty", lambda x: x.text[1000]),
     LabelingFunction("lf_faulty", lambda x: sys.exit(1)),
     LabelingFunction("lf_faulty", panics),
+    LabelingFunction("lf_faulty", cancels),
+    LabelingFunction("lf_faulty", cancels, vectorized="polars"),
+    LabelingFunction("lf_faulty", lambda x: 1, pre=[preprocessor(cancels)]),
     LabelingFunction("lf_faulty", lambda x: getattr(x, "u" + "rl")),
     LabelingFunction("lf_faulty", raises_in_a_batch, vectorized="polars"),
     LabelingFunction("lf_faulty", raises_in_a_batch, vectorized="arrow"),
