@@ -3,11 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sparkws import synthetic
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.sampling import cap_patterns, sample_level, standard_error
+from sparkws.labelmodels.sampling import cap_patterns, level_to_read, sample_level, standard_error
 from sparkws.stats.patterns import Patterns, PatternsKernel, at_level, collapse, of_matrix
 from sparkws.vocab import MAX_LEVEL
 
@@ -33,6 +35,32 @@ def test_patterns_are_capped_after_levels_are_summed():
     assert level > 0
     assert capped == at_level(counts, level)
     assert collapse(capped).rows.height <= distinct // 2
+
+
+def test_levels_that_cannot_fit_are_not_read():
+    halves = [1000 >> level for level in range(MAX_LEVEL + 1)]
+    assert level_to_read(halves, 0, cap=1000) == 0
+    assert level_to_read(halves, 0, cap=999) == 1
+    assert level_to_read(halves, 1, cap=500) == 0
+    assert level_to_read(halves, 1, cap=499) == 1
+    # The same patterns on every level: no level has too many by itself, and all of them are read.
+    assert level_to_read([7] * (MAX_LEVEL + 1), 0, cap=7) == 0
+    assert level_to_read([7] * (MAX_LEVEL + 1), 0, cap=6) == MAX_LEVEL
+    # However many classes are known, no more is read than `cap` patterns on all levels.
+    assert level_to_read([20] * (MAX_LEVEL + 1), 3, cap=10) == 9
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.booleans())
+def test_the_sample_is_the_largest_that_fits(seed, cap, has_gold):
+    rng = np.random.default_rng(seed)
+    L = synthetic.sample(synthetic.random_truth(rng, 4, 2), 300, rng)[0]
+    gold = pl.Series("gold", rng.integers(-1, 2 if has_gold else 0, 300), dtype=pl.Int8)
+    counts = PatternsKernel(LFS, 2, with_gold=True).of_batch(synthetic.votes_frame(L).with_columns(gold))
+    rows = [counts.rows.filter(level=level).height for level in range(MAX_LEVEL + 1)]
+    first = level_to_read(rows, 2 if has_gold else 0, cap)
+    from_all = cap_patterns(counts, 0, cap)
+    assert cap_patterns(at_level(counts, first), first, cap) == from_all
 
 
 def test_all_items_bring_no_sampling_error():
