@@ -12,6 +12,7 @@ of its own.
 import hashlib
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -99,7 +100,7 @@ def _small_fits() -> dict[str, float]:
     patterns = Patterns(LFS, 2, each.rows.with_columns(n_items=counts))
     rows = np.ascontiguousarray(np.repeat(unpack(patterns), counts, axis=0).T)
     took = time_in_turns(
-        {"sparkws": lambda: DawidSkene(2).fit(patterns), "row_em": lambda: fit_rows(rows, 2, tol=TOL, max_iter=1000)},
+        {"sparkws": lambda: DawidSkene(2).fit(patterns), "row_em": lambda: fit_rows(rows, 2, tol=TOL)},
         rounds=9,
         log=False,
     )
@@ -156,8 +157,11 @@ def _large_fits(large: LargeFit, L: NDArray[np.int8]) -> dict[str, float]:
 
     took = time_in_turns({"sampled": lambda: fit(0), "polished": lambda: fit(steps)}, rounds=ROUNDS)
     by_function = np.ascontiguousarray(L.T)
-    rival = time_in_turns({"row_em": lambda: fit_rows(by_function, 2, tol=TOL, max_iter=1000)}, rounds=1, warm_ups=0)
-    full = _full_fit(by_function)
+    start = time.perf_counter()
+    *_, q = fit_rows(by_function, 2, tol=TOL)
+    seconds_row_em = time.perf_counter() - start
+    print(f"  EM over rows {seconds_row_em:8.2f} s", flush=True)
+    full = _full_fit(by_function, q)
     sampled, polished = found["0"], found[str(steps)]
     report = polished.report
     return {
@@ -166,7 +170,7 @@ def _large_fits(large: LargeFit, L: NDArray[np.int8]) -> dict[str, float]:
         "level": sampled.report["level"],
         "seconds_5m": took.median("sampled"),
         "seconds_5m_polished": took.median("polished"),
-        "seconds_5m_row_em": rival.median("row_em"),
+        "seconds_5m_row_em": seconds_row_em,
         "polish_steps": report["polish"]["n_steps"],
         "polish_converged": float(report["polish"]["converged"]),
         "largest_error_sampled": _error(sampled, *full),
@@ -176,9 +180,9 @@ def _large_fits(large: LargeFit, L: NDArray[np.int8]) -> dict[str, float]:
     }
 
 
-def _full_fit(by_function: NDArray[np.int8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The tables, with abstaining as sparkws scales it, and the balance that EM over all rows comes to."""
-    given_voted, balance = fit_rows(by_function, 2, tol=0.0, max_iter=30)
+def _full_fit(by_function: NDArray[np.int8], q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The tables, with abstaining as sparkws scales it, and the balance where EM over all rows comes to rest."""
+    given_voted, balance, _ = fit_rows(by_function, 2, tol=0.0, max_iter=6, q=q)
     coverage = (by_function >= 0).mean(axis=1)[:, None, None]
     silent = np.repeat(1 - coverage, 2, axis=2)
     return np.concatenate([silent, coverage * given_voted], axis=1), balance

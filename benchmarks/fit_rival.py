@@ -11,19 +11,27 @@ TINY = 1e-10
 
 
 def fit_rows(
-    L: NDArray[np.int8], cardinality: int, *, tol: float, max_iter: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P(vote | class, voted) `(m, k votes, k classes)`, class balance `(k,)`.
+    L: NDArray[np.int8],
+    cardinality: int,
+    *,
+    tol: float,
+    max_iter: int = 1000,
+    q: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """P(vote | class, voted) `(m, k votes, k classes)`, class balance `(k,)`, and soft labels `(n, k)`.
 
     Parameters
     ----------
     L : (m, n) int8 array in {-1, 0..k-1}
         A row for each function.
+    q : (n, k) array, optional
+        Soft labels to go on from.
     """
     k = cardinality
-    q = np.stack([(y == L).sum(axis=0) for y in range(k)], axis=1).astype(np.float64)
-    total = q.sum(axis=1, keepdims=True)
-    q = np.where(total > 0, q / np.maximum(total, 1), 1 / k)
+    if q is None:
+        q = np.stack([(y == L).sum(axis=0) for y in range(k)], axis=1).astype(np.float64)
+        total = q.sum(axis=1, keepdims=True)
+        q = np.where(total > 0, q / np.maximum(total, 1), 1 / k)
     least_gain, last = tol * (L >= 0).sum(), -np.inf
     for _ in range(1, max_iter + 1):
         balance = q.mean(axis=0)
@@ -42,4 +50,4 @@ def fit_rows(
         if log_likelihood - last <= least_gain:
             break
         last = log_likelihood
-    return tables, balance
+    return tables, balance, q

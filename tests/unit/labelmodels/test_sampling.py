@@ -116,7 +116,9 @@ def errors_of_samples(truth, *, n=20_000, level=3, repetitions=60, n_steps=0, **
     return np.array(distances), np.array(errors)
 
 
-@pytest.mark.parametrize(("truth", "abstain"), [(INDEPENDENT, "missing"), (DEPENDENT, "outcome")])
+@pytest.mark.parametrize(
+    ("truth", "abstain"), [(INDEPENDENT, "missing"), (DEPENDENT, "outcome")], ids=["independent", "dependent"]
+)
 def test_standard_errors_are_honest(truth, abstain):
     """The spread of fits from samples around the full fit is the reported one, and so is the share within two."""
     distances, errors = errors_of_samples(truth, abstain=abstain)
