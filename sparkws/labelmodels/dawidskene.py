@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix, first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels.balance import ClassBalance, known_balance, volume
+from sparkws.labelmodels.balance import ClassBalance, choose_balance, single_class_share, volume
 from sparkws.labelmodels.em import (
     Rows,
     check_fittable,
@@ -43,7 +43,6 @@ from sparkws.stats.patterns import Patterns, collapse, unpack
 Abstain = Literal["auto", "outcome", "missing"]
 
 _SOME_SINGLE_CLASS: Final = 0.1  # a crowd has a worker who happened to answer one class only
-_MOSTLY_SINGLE_CLASS: Final = 0.5
 # Where functions are independent, a right fit contradicts (almost) no unanimous votes, and 5 % of majority
 # votes at most: in simulations 0 % and 4.2 %. Where they are not, EM finds what they share instead of the
 # class: 0.6 % to 37 % of the unanimous votes and 5 % to 36 % of majority votes, on public sets and simulated.
@@ -274,44 +273,9 @@ class Estimate:
     converged: bool
 
 
-def choose_balance(
-    option: ClassBalance,
-    votes: NDArray[np.int64],
-    spoken: NDArray[np.float64],
-    gold: NDArray[np.int8],
-    counts: NDArray[np.int64],
-    *,
-    use_abstain: bool,
-) -> tuple[NDArray[np.float64] | None, str]:
-    """The balance `(k,)` that EM holds, None if it estimates one, and what `balance_source_` says of it.
-
-    Parameters
-    ----------
-    option : sequence of k floats, "estimate", "uniform" or "dev"
-    votes : (m, k) int64 array
-        Votes of each function for each class.
-    spoken : (k,) float64 array
-        The volume of voting.
-    gold, counts : arrays of one length
-        Known classes, -1 where unknown, and the items that have them.
-    use_abstain : bool
-    """
-    balance = known_balance(option, votes.shape[1], gold, counts)
-    if balance is not None:
-        return balance, option if isinstance(option, str) else "given"
-    if not use_abstain and single_class_share(votes) >= _MOSTLY_SINGLE_CLASS:
-        return spoken, "volume"
-    return None, "estimate"
-
-
 def has_converged(objective: Sequence[float], least_gain: float) -> bool:
     """Whether the last iteration gained no more than `least_gain`."""
     return len(objective) > 1 and objective[-1] - objective[-2] <= least_gain
-
-
-def single_class_share(votes: NDArray[np.int64]) -> float:
-    """The share of all votes `(m, k)` that comes from functions which vote one class only."""
-    return float(votes[(votes > 0).sum(axis=1) == 1].sum() / max(votes.sum(), 1))
 
 
 def majority_shares(L: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels import MajorityVote, make_label_model
-from sparkws.labelmodels.balance import volume
-from sparkws.labelmodels.dawidskene import DawidSkene, single_class_share
+from sparkws.labelmodels.balance import single_class_share, volume
+from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.em import count_votes, e_step, expect, m_step, make_problem, make_rows, precision_rows
 from sparkws.stats.patterns import Patterns, of_matrix, unpack
 
