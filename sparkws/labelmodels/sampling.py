@@ -128,7 +128,8 @@ def standard_errors(
     chance; the model is fitted again without each group, from where it stands. With G groups the variance
     is (G - 1) / G times the sum of squared deviations of the refits (Kott 2001, Journal of Official
     Statistics 17), times 1 - 2^-level, because the sample is drawn without replacement from the very items
-    that a full fit would read.
+    that a full fit would read. Ten groups make Student's t with nine degrees of freedom: two errors
+    cover the full fit in 92 % of the cases, 2.26 errors in 95 %.
 
     Steps of EM over all items bring a model closer to the full fit, by a map that is linear near it and
     that EM over the sample has nearly too: what is left of the errors is what as many steps over the
