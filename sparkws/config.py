@@ -233,6 +233,7 @@ class LabelModelConfig(Section):
     smoothing: Annotated[float, Field(ge=0)] = 10.0
     max_iter: Annotated[int, Field(ge=1)] = 1000
     tol: Annotated[float, Field(ge=0)] = 1e-7
+    polish: Annotated[int, Field(ge=0)] = 10
     tie_break_policy: Literal["abstain", "random"] = "abstain"
     seed: int = 0
 

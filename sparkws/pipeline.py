@@ -293,6 +293,7 @@ def _model_step(
             task.classes,
             job.workspace.table(f"{name}_label_model"),
             transition,
+            job.options,
             gold_use=gold_use,
             max_fault_rate=max_fault_rate,
             direct=job.direct,

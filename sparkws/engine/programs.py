@@ -7,7 +7,7 @@ the task was given by number.
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
@@ -91,15 +91,24 @@ class FoldFrames(Generic[S]):
 
 @dataclass(frozen=True)
 class TabulateFrames(Generic[S]):
-    """Frames -> the rows of their statistic, for statistics that are summed up by Spark."""
+    """Frames -> the rows of their statistic, for statistics that are summed up by Spark.
+
+    Where nearly every item brings rows of its own, holding the rows of a whole task would take more memory
+    than a worker has; so what has become long goes to Spark, which adds it up as it does parts of tasks.
+    """
 
     kernel: ReduceKernel[S]
     schema: pl.Schema
+    most_rows: int = 1 << 20
 
     def __call__(self, frames: Iterator[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
-        """The rows of the statistic of all frames together."""
-        value = fold(self.kernel, map(self.kernel.of_batch, frames))
-        yield from to_arrow(self.kernel.dump(value), arrow_schema(self.schema))
+        """The rows of the statistic of all frames together, or of several parts of them."""
+        values = map(self.kernel.of_batch, frames)
+        for part in fold_parts(self.kernel, values, self._is_long):
+            yield from to_arrow(self.kernel.dump(part), arrow_schema(self.schema))
+
+    def _is_long(self, value: S) -> bool:
+        return self.kernel.dump(value).height > self.most_rows
 
 
 @dataclass(frozen=True)
@@ -243,7 +252,13 @@ def merge_packed(statistic: Statistic[S], packed: Sequence[bytes]) -> S:
 
 
 def fold(statistic: Statistic[S], values: Iterable[S]) -> S:
-    """All values merged, always two that hold equally many.
+    """All values merged."""
+    (whole,) = fold_parts(statistic, values, lambda _: False)
+    return whole
+
+
+def fold_parts(statistic: Statistic[S], values: Iterable[S], is_full: Callable[[S], bool]) -> Iterator[S]:
+    """The values merged, always two that hold equally many; what is full comes out by itself, the rest at the end.
 
     A statistic that grows, such as pattern counts, would be copied once for every batch if batches were
     added to a single total.
@@ -254,7 +269,9 @@ def fold(statistic: Statistic[S], values: Iterable[S]) -> S:
         while len(held) > 1 and held[-2][0] == held[-1][0]:
             (size, right), (_, left) = held.pop(), held.pop()
             held.append((2 * size, statistic.merge(left, right)))
-    return reduce(statistic.merge, (value for _, value in reversed(held)), statistic.zero())
+        if is_full(held[0][1]):
+            yield held.pop(0)[1]
+    yield reduce(statistic.merge, (value for _, value in reversed(held)), statistic.zero())
 
 
 def log_statistics(rows: pl.DataFrame) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Where P(class) comes from: given, uniform, estimated, or counted on items with known classes."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from sparkws.checks import check_class_balance
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.posterior import vote_shares
 from sparkws.vocab import ABSTAIN
+
+# From this share of the votes on, functions of a single class leave balance and precision undetermined.
+_MOSTLY_SINGLE_CLASS: Final = 0.5
 
 ClassBalance = Sequence[float] | Literal["estimate", "uniform", "dev"]
 
@@ -55,6 +58,41 @@ def dev_balance(gold: NDArray[np.int8], counts: NDArray[np.int64], cardinality: 
         )
     seen = np.bincount(gold[known], weights=counts[known], minlength=cardinality) + 1
     return np.asarray(seen / seen.sum(), np.float64)
+
+
+def choose_balance(
+    option: ClassBalance,
+    votes: NDArray[np.int64],
+    spoken: NDArray[np.float64],
+    gold: NDArray[np.int8],
+    counts: NDArray[np.int64],
+    *,
+    use_abstain: bool,
+) -> tuple[NDArray[np.float64] | None, str]:
+    """The balance `(k,)` that EM holds, None if it estimates one, and what `balance_source_` says of it.
+
+    Parameters
+    ----------
+    option : sequence of k floats, "estimate", "uniform" or "dev"
+    votes : (m, k) int64 array
+        Votes of each function for each class.
+    spoken : (k,) float64 array
+        The volume of voting.
+    gold, counts : arrays of one length
+        Known classes, -1 where unknown, and the items that have them.
+    use_abstain : bool
+    """
+    balance = known_balance(option, votes.shape[1], gold, counts)
+    if balance is not None:
+        return balance, option if isinstance(option, str) else "given"
+    if not use_abstain and single_class_share(votes) >= _MOSTLY_SINGLE_CLASS:
+        return spoken, "volume"
+    return None, "estimate"
+
+
+def single_class_share(votes: NDArray[np.int64]) -> float:
+    """The share of all votes `(m, k)` that comes from functions which vote one class only."""
+    return float(votes[(votes > 0).sum(axis=1) == 1].sum() / max(votes.sum(), 1))
 
 
 def volume(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> NDArray[np.float64]:

@@ -14,7 +14,8 @@ voted, the vote was certain, and what it is worth cannot be learned. Its votes t
 precision: P(y = l | vote l) = `SINGLE_CLASS_PRECISION`, and weigh more for a class that is voted rarely.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -22,17 +23,26 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix, first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels.balance import ClassBalance, known_balance, volume
-from sparkws.labelmodels.em import check_fittable, clamp, count_votes, e_step, log_prior, m_step, make_problem
+from sparkws.labelmodels.balance import ClassBalance, choose_balance, single_class_share, volume
+from sparkws.labelmodels.em import (
+    Rows,
+    check_fittable,
+    clamp,
+    count_votes,
+    e_step,
+    expect,
+    log_prior,
+    m_step,
+    make_problem,
+    make_rows,
+)
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, contradictions
 from sparkws.labelmodels.posterior import posterior, predict, vote_shares
 from sparkws.stats.patterns import Patterns, collapse, unpack
-from sparkws.vocab import ABSTAIN
 
 Abstain = Literal["auto", "outcome", "missing"]
 
 _SOME_SINGLE_CLASS: Final = 0.1  # a crowd has a worker who happened to answer one class only
-_MOSTLY_SINGLE_CLASS: Final = 0.5
 # Where functions are independent, a right fit contradicts (almost) no unanimous votes, and 5 % of majority
 # votes at most: in simulations 0 % and 4.2 %. Where they are not, EM finds what they share instead of the
 # class: 0.6 % to 37 % of the unanimous votes and 5 % to 36 % of majority votes, on public sets and simulated.
@@ -75,6 +85,8 @@ class DawidSkene:
     objective_ : tuple of float
         Log-likelihood with the pseudo-votes' part after each iteration; it never falls.
     n_iter_, converged_ : int, bool
+    n_polish_ : int
+        The steps of EM over all items that followed a fit from a sample of them, 0 where none did.
     """
 
     kind: Final = "dawid_skene"
@@ -110,6 +122,7 @@ class DawidSkene:
         self.objective_: tuple[float, ...] = ()
         self.n_iter_ = 0
         self.converged_ = False
+        self.n_polish_ = 0
 
     def fit(self, patterns: Patterns, *, start: "DawidSkene | None" = None) -> Self:
         """Estimate the tables from pattern counts.
@@ -135,14 +148,12 @@ class DawidSkene:
                 f"the model to start from is of {first_few(start.lf_names_)}, the patterns are of "
                 f"{first_few(patterns.lf_names)}; start from a model of the same labeling functions."
             )
-        flat = collapse(patterns)
-        L = unpack(flat)
-        found = self._choose(L, flat, start)
+        found = self._choose(see(patterns, clamp_gold=self.clamp_gold), start)
         self.lf_names_ = patterns.lf_names
         self.cpt_, self.class_balance_, self.balance_source_ = found.cpt, found.class_balance, found.balance_source
         self.abstain_ = "outcome" if found.use_abstain else "missing"
         self.log_likelihood_, self.objective_ = found.log_likelihood, found.objective
-        self.n_iter_, self.converged_ = len(found.objective), found.converged
+        self.n_iter_, self.converged_, self.n_polish_ = len(found.objective), found.converged, 0
         return self
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -152,47 +163,105 @@ class DawidSkene:
         check_label_matrix(L, self.lf_names_, self.cardinality)
         return posterior(L, self.cpt_, self.class_balance_, use_abstain=self.abstain_ == "outcome")
 
-    def _choose(self, L: NDArray[np.int8], patterns: Patterns, start: "DawidSkene | None") -> "_Estimate":
-        if self.abstain != "auto":
-            return self._estimate(L, patterns, start, use_abstain=self.abstain == "outcome")
-        if start is not None and start.cpt_ is not None:
-            return self._estimate(L, patterns, start, use_abstain=start.abstain_ == "outcome")
-        if single_class_share(L, patterns.counts, self.cardinality) >= _SOME_SINGLE_CLASS:
-            found = self._estimate(L, patterns, None, use_abstain=True)
-            preds = predict(posterior(L, found.cpt, found.class_balance, use_abstain=True))
-            against_majority, against_all = contradictions(L, patterns.counts, preds, self.cardinality)
-            if against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL:
-                return found
-        return self._estimate(L, patterns, None, use_abstain=False)
+    def estimate(
+        self,
+        seen: "Seen",
+        start: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+        *,
+        use_abstain: bool,
+        max_iter: int,
+        least_gain: float | None = None,
+    ) -> "Estimate":
+        """One run of EM with the model's options; the model stays as it is.
 
-    def _estimate(
-        self, L: NDArray[np.int8], patterns: Patterns, start: "DawidSkene | None", *, use_abstain: bool
-    ) -> "_Estimate":
-        k, counts = self.cardinality, patterns.counts
-        balance = known_balance(self.class_balance, k, patterns.gold, counts)
-        source: str = self.class_balance if isinstance(self.class_balance, str) else "given"
-        if balance is None and not use_abstain and single_class_share(L, counts, k) >= _MOSTLY_SINGLE_CLASS:
-            balance, source = volume(L, counts, k), "volume"
-        gold = patterns.gold if self.clamp_gold else np.full(len(L), ABSTAIN, np.int8)
-        problem = make_problem(
-            L, counts, gold, balance, use_abstain=use_abstain, smoothing=self.smoothing, cardinality=k
+        Parameters
+        ----------
+        seen : Seen
+        start : tables `(m, k + 1, k)` and class balance `(k,)`, or None
+            None starts from majority vote.
+        use_abstain : bool
+            Whether abstaining is an outcome.
+        max_iter : int
+        least_gain : float, optional
+            Stop when the objective gains no more in an iteration; by default `tol` for each vote.
+        """
+        k, rows = self.cardinality, seen.rows
+        # Sums of whole numbers in floating point: exact.
+        votes = (rows.votes.T @ rows.counts).astype(np.int64).reshape(-1, k)
+        spoken = volume(seen.L, seen.counts, k)
+        balance, source = choose_balance(
+            self.class_balance, votes, spoken, seen.gold, seen.counts, use_abstain=use_abstain
         )
-        if start is None or start.cpt_ is None:
-            q = clamp(_majority(L, k), gold)
+        n_items = int(seen.counts.sum())
+        problem = make_problem(votes, n_items, balance, spoken, use_abstain=use_abstain, smoothing=self.smoothing)
+        enough = self.tol * problem.n_votes if least_gain is None else least_gain
+        if start is None:
+            q = clamp(majority_shares(seen.L, k), rows.gold)
         else:
-            q = e_step(problem, start.cpt_, start.class_balance_)[0]
+            q, _ = e_step(rows, *start, use_abstain=use_abstain)
         objective: list[float] = []
         converged = False
-        while len(objective) < self.max_iter and not converged:
-            cpt, p = m_step(problem, q)
-            q, log_likelihood = e_step(problem, cpt, p)
+        while len(objective) < max_iter and not converged:
+            cpt, p = m_step(problem, expect(rows, q))
+            q, log_sum = e_step(rows, cpt, p, use_abstain=use_abstain)
+            log_likelihood = float(rows.counts @ log_sum)
             objective.append(log_likelihood + log_prior(problem, cpt, p))
-            converged = len(objective) > 1 and objective[-1] - objective[-2] <= self.tol * problem.n_votes
-        return _Estimate(cpt, p, source, use_abstain, log_likelihood, tuple(objective), converged)
+            converged = has_converged(objective, enough)
+        return Estimate(cpt, p, source, use_abstain, log_likelihood, tuple(objective), converged)
+
+    def _choose(self, seen: "Seen", start: "DawidSkene | None") -> "Estimate":
+        def run(*, use_abstain: bool) -> Estimate:
+            tables = None if start is None or start.cpt_ is None else (start.cpt_, start.class_balance_)
+            return self.estimate(seen, tables, use_abstain=use_abstain, max_iter=self.max_iter)
+
+        if self.abstain != "auto":
+            return run(use_abstain=self.abstain == "outcome")
+        if start is not None and start.cpt_ is not None:
+            return run(use_abstain=start.abstain_ == "outcome")
+        if single_class_share(count_votes(seen.L, seen.counts, self.cardinality)) >= _SOME_SINGLE_CLASS:
+            found = run(use_abstain=True)
+            preds = predict(posterior(seen.L, found.cpt, found.class_balance, use_abstain=True))
+            against_majority, against_all = contradictions(seen.L, seen.counts, preds, self.cardinality)
+            if against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL:
+                return found
+        return run(use_abstain=False)
 
 
-@dataclass(frozen=True)
-class _Estimate:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Patterns unpacked once for any number of fits.
+
+    Attributes
+    ----------
+    L : (u, m) int8 array in {-1, 0..k-1}
+    counts : (u,) int64 array
+        Items of each pattern.
+    gold : (u,) int8 array
+        Known classes, -1 where unknown.
+    rows : Rows
+        The same as EM reads it.
+    """
+
+    L: NDArray[np.int8]
+    counts: NDArray[np.int64]
+    gold: NDArray[np.int8]
+    rows: Rows
+
+    def counting(self, counts: NDArray[np.int64]) -> "Seen":
+        """The same patterns with other counts."""
+        return replace(self, counts=counts, rows=replace(self.rows, counts=counts.astype(np.float64)))
+
+
+def see(patterns: Patterns, *, clamp_gold: bool) -> Seen:
+    """Patterns unpacked, levels summed."""
+    flat = collapse(patterns)
+    L = unpack(flat)
+    rows = make_rows(L, flat.counts, flat.gold if clamp_gold else None, patterns.cardinality)
+    return Seen(L, flat.counts, flat.gold, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
     """What one run of EM found."""
 
     cpt: NDArray[np.float64]
@@ -204,12 +273,12 @@ class _Estimate:
     converged: bool
 
 
-def single_class_share(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> float:
-    """The share of all votes that comes from functions which vote one class only."""
-    votes = count_votes(L, counts, cardinality)
-    return float(votes[(votes > 0).sum(axis=1) == 1].sum() / max(votes.sum(), 1))
+def has_converged(objective: Sequence[float], least_gain: float) -> bool:
+    """Whether the last iteration gained no more than `least_gain`."""
+    return len(objective) > 1 and objective[-1] - objective[-2] <= least_gain
 
 
-def _majority(L: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
+def majority_shares(L: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
+    """Majority vote's soft labels, `(n, k)`; uniform in the rows without a vote."""
     shares = vote_shares(L, cardinality)
     return np.where(np.isnan(shares), 1 / cardinality, shares)

@@ -1,4 +1,8 @@
-"""One iteration of EM for functions that are independent given the class, as plain functions of arrays."""
+"""One iteration of EM for functions that are independent given the class, as plain functions of arrays.
+
+The E-step is a function of pattern rows, the M-step one of what their soft labels add up to. So the same
+code fits patterns in memory and, with sums made by workers, a table of them.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +13,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels.balance import volume
 from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, one_hot
 from sparkws.stats.packing import key_columns
 from sparkws.stats.patterns import Patterns
@@ -22,17 +25,49 @@ _ABOVE_VOLUME: Final = 0.02
 _MAX_PRECISION: Final = 0.99
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What stays the same over the iterations.
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Patterns as EM reads them.
 
     Attributes
     ----------
-    votes : (u, m * k) sparse matrix of ones, and its transpose in rows
+    votes : (u, m * k) sparse matrix of ones
     counts : (u,) float64 array
         Items of each pattern; in sums of at most 2^53 items exact.
     gold : (u,) int8 array
         The class to hold, -1 where none.
+    """
+
+    votes: "sparse.csr_array[Any, tuple[int, int]]"
+    counts: NDArray[np.float64]
+    gold: NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What the soft labels of all items add up to: all that a step of EM needs to know of them.
+
+    Attributes
+    ----------
+    votes : (m * k, k) float64 array
+        Expected items of each class that got each vote.
+    mass : (k,) float64 array
+        Expected items of each class.
+    voted : (k,) float64 array
+        The same of the items that have a vote or a class that is held.
+    """
+
+    votes: NDArray[np.float64]
+    mass: NDArray[np.float64]
+    voted: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What stays the same over the iterations, whatever the number of patterns.
+
+    Attributes
+    ----------
     prior : (m, k + 1, k) float64 array
         Pseudo-votes, abstain row first.
     fixed : (m, k + 1, k) float64 array
@@ -43,35 +78,65 @@ class Problem:
     smoothing : float
         Pseudo-items of an estimated balance.
     use_abstain : bool
+    n_votes : float
+        The votes of all items.
     """
 
-    votes: "sparse.csr_array[Any, tuple[int, int]]"
-    votes_t: "sparse.csr_array[Any, tuple[int, int]]"
-    counts: NDArray[np.float64]
-    gold: NDArray[np.int8]
     prior: NDArray[np.float64]
     fixed: NDArray[np.float64]
     coverage: NDArray[np.float64]
     balance: NDArray[np.float64] | None
     smoothing: float
     use_abstain: bool
-
-    @property
-    def n_votes(self) -> float:
-        """The votes of all items."""
-        return float(self.coverage.sum() * self.counts.sum())
+    n_votes: float
 
 
-def m_step(problem: Problem, q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Tables `(m, k + 1, k)` and balance `(k,)` that fit the soft labels `(u, k)` best."""
+def make_rows(L: NDArray[np.int8], counts: NDArray[np.int64], gold: NDArray[np.int8] | None, cardinality: int) -> Rows:
+    """Patterns `(u, m)` with their items `(u,)` and the classes to hold `(u,)`, None for none."""
+    held = np.full(len(L), ABSTAIN, np.int8) if gold is None else gold
+    return Rows(one_hot(L, cardinality), counts.astype(np.float64), held)
+
+
+def e_step(
+    rows: Rows, cpt: NDArray[np.float64], class_balance: NDArray[np.float64], *, use_abstain: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Soft labels `(u, k)` under the tables, and the log-likelihood of one item of each pattern `(u,)`.
+
+    A row depends on its own pattern only, bit for bit.
+    """
+    m, _, k = cpt.shape
+    factors = log_table(cpt, use_abstain=use_abstain)
+    # Start every pattern from all functions abstaining, and exchange the factors of those that voted.
+    none_voted = np.log(np.maximum(class_balance, FLOOR)) + factors[:, 0].sum(axis=0)
+    change = (factors[:, 1:] - factors[:, :1]).reshape(m * k, k)
+    scores = none_voted + rows.votes @ change
+    q, log_sum = normalize(scores)
+    known = np.flatnonzero(rows.gold != ABSTAIN)
+    log_sum[known] = scores[known, rows.gold[known]]
+    return clamp(q, rows.gold), log_sum
+
+
+def expect(rows: Rows, q: NDArray[np.float64]) -> Expected:
+    """The sums of the soft labels `(u, k)` over all items."""
+    return Expected(*add_up(rows, rows.counts[:, None] * q))
+
+
+def add_up(rows: Rows, expected: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Votes `(m * k, k)`, mass `(k,)` and mass of the rows that tell something `(k,)`, in the type of `expected`."""
+    silent = np.flatnonzero((rows.votes.indptr[1:] == rows.votes.indptr[:-1]) & (rows.gold == ABSTAIN))
+    mass, unspoken = (np.array([column.sum() for column in part.T]) for part in (expected, expected[silent]))
+    # (m * k, u) @ (u, k) -> (m * k, k)
+    ones = rows.votes.astype(expected.dtype, copy=False)
+    return ones.T @ expected, mass, mass - unspoken
+
+
+def m_step(problem: Problem, expected: Expected) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tables `(m, k + 1, k)` and balance `(k,)` that fit the expectations best."""
     m, _, k = problem.prior.shape
-    expected = problem.counts[:, None] * q
-    mass = expected.sum(axis=0)
-    # (m * k, u) @ (u, k) -> (m, k votes, k classes)
-    votes = (problem.votes_t @ expected).reshape(m, k, k)
+    votes = expected.votes.reshape(m, k, k)  # m functions, k votes, k classes
     if problem.use_abstain:
         # Rounding may leave a function that never abstains a little below none.
-        abstained = np.maximum(mass - votes.sum(axis=1, keepdims=True), 0.0)
+        abstained = np.maximum(expected.mass - votes.sum(axis=1, keepdims=True), 0.0)
         table = np.concatenate([abstained, votes], axis=1) + problem.prior
         cpt = table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     else:
@@ -82,27 +147,9 @@ def m_step(problem: Problem, q: NDArray[np.float64]) -> tuple[NDArray[np.float64
     cpt = np.where(np.isnan(problem.fixed), cpt, problem.fixed)
     if problem.balance is not None:
         return cpt, problem.balance
-    if not problem.use_abstain:
-        # Items without votes and without a known class say nothing about the balance.
-        silent_rows = (problem.votes.indptr[1:] == problem.votes.indptr[:-1]) & (problem.gold == ABSTAIN)
-        mass = expected[~silent_rows].sum(axis=0)
+    # Where abstaining is missing, items without votes and without a known class say nothing about the balance.
+    mass = expected.mass if problem.use_abstain else expected.voted
     return cpt, (mass + problem.smoothing / k) / (mass.sum() + problem.smoothing)
-
-
-def e_step(
-    problem: Problem, cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Soft labels `(u, k)` under the tables, and the log-likelihood."""
-    m, _, k = cpt.shape
-    factors = log_table(cpt, use_abstain=problem.use_abstain)
-    # Start every pattern from all functions abstaining, and exchange the factors of those that voted.
-    none_voted = np.log(np.maximum(class_balance, FLOOR)) + factors[:, 0].sum(axis=0)
-    change = (factors[:, 1:] - factors[:, :1]).reshape(m * k, k)
-    scores = none_voted + problem.votes @ change
-    q, log_sum = normalize(scores)
-    known = np.flatnonzero(problem.gold != ABSTAIN)
-    log_sum[known] = scores[known, problem.gold[known]]
-    return clamp(q, problem.gold), float(problem.counts @ log_sum)
 
 
 def precision_rows(pi: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,43 +166,40 @@ def precision_rows(pi: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def make_problem(
-    L: NDArray[np.int8],
-    counts: NDArray[np.int64],
-    gold: NDArray[np.int8],
+    votes: NDArray[np.int64],
+    n_items: int,
     balance: NDArray[np.float64] | None,
+    volume: NDArray[np.float64],
     *,
     use_abstain: bool,
     smoothing: float,
-    cardinality: int,
 ) -> Problem:
     """The parts of a fit that stay the same.
 
     Parameters
     ----------
-    L : (u, m) int8 array in {-1, 0..k-1}
-    counts : (u,) int64 array
-        Items of each pattern.
-    gold : (u,) int8 array
-        The class to hold, -1 where none.
+    votes : (m, k) int64 array
+        Votes of each function for each class.
+    n_items : int
+        Items, those without votes included.
     balance : (k,) float64 array or None
         P(class); None if it is estimated.
+    volume : (k,) float64 array
+        The volume of voting, which stands for the balance in the pseudo-votes while it is estimated.
     use_abstain : bool
         Whether abstaining is an outcome.
     smoothing : float
         Pseudo-votes of each function and class.
-    cardinality : int
     """
-    k = cardinality
-    m = L.shape[1]
-    votes = count_votes(L, counts, k)
-    coverage = votes.sum(axis=1) / counts.sum()
-    pi = volume(L, counts, k) if balance is None else balance
+    m, k = votes.shape
+    coverage = votes.sum(axis=1) / n_items
+    pi = volume if balance is None else balance
     fixed = np.full((m, k + 1, k), np.nan)
     accurate = np.full((k, k), (1 - PRIOR_ACCURACY) / (k - 1))
     np.fill_diagonal(accurate, PRIOR_ACCURACY)
     if use_abstain:
         # (k, k) precision -> (m, k, k): the votes a function casts, spread over the classes as π does
-        prior = (votes / counts.sum())[:, :, None] * (accurate / pi)[None]
+        prior = (votes / n_items)[:, :, None] * (accurate / pi)[None]
         prior *= np.minimum(1, 0.99 / np.maximum(prior.sum(axis=1, keepdims=True), FLOOR))
         prior = np.concatenate([1 - prior.sum(axis=1, keepdims=True), prior], axis=1)
     else:
@@ -166,18 +210,14 @@ def make_problem(
         rows *= (votes[single] > 0)[:, :, None]
         rows *= np.minimum(1, 1 / rows.max(axis=(1, 2), keepdims=True))
         fixed[single] = np.concatenate([1 - rows.sum(axis=1, keepdims=True), rows], axis=1)
-    matrix = one_hot(L, k)
     return Problem(
-        votes=matrix,
-        votes_t=matrix.T.tocsr(),
-        counts=counts.astype(np.float64),
-        gold=gold,
         prior=smoothing * prior,
         fixed=fixed,
         coverage=coverage,
         balance=balance,
         smoothing=smoothing,
         use_abstain=use_abstain,
+        n_votes=float(votes.sum()),
     )
 
 

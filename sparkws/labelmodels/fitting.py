@@ -16,8 +16,9 @@ from sparkws.labelmodels.factory import make_label_model
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
+from sparkws.labelmodels.polish import Reduce, polish
 from sparkws.labelmodels.posterior import hits, predict
-from sparkws.labelmodels.sampling import standard_error
+from sparkws.labelmodels.sampling import standard_error, standard_errors
 from sparkws.stats.analysis import lf_summary
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
@@ -40,6 +41,7 @@ def fit_label_model(
     gold_use: str = "evaluate",
     max_fault_rate: float = 1.0,
     level: int = 0,
+    carry: Reduce | None = None,
 ) -> Fitted:
     """Fit the configured model from pattern counts, and compare it with majority vote.
 
@@ -53,6 +55,10 @@ def fit_label_model(
         Whether the fit may see known classes: not at all, for the class balance, or held fixed.
     max_fault_rate : float
         A function that faulted on a larger share of the items takes no part.
+    level : int
+        The patterns are those of a 2^-level sample of the items.
+    carry : callable, optional
+        Gives a kernel's statistic of the patterns of all items; a fit from a sample is polished by it.
 
     Raises
     ------
@@ -71,11 +77,9 @@ def fit_label_model(
     counted = collapse(select(patterns, taking_part))
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
     model = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp").fit(seen)
-    rng = np.random.default_rng(config.seed)
-    largest_error = None
+    sample = _Sample(level, None, None)
     if level and isinstance(model, DawidSkene):
-        errors = standard_error(model, seen, level, rng)
-        largest_error = float(max(errors.cpt.max(), errors.class_balance.max()))
+        model, sample = _beyond_sample(config, model, seen, counters, level, carry)
     report = {
         "kind": model.kind,
         "class_balance": dict(zip(classes, model.class_balance_.tolist(), strict=True)),
@@ -86,8 +90,9 @@ def fit_label_model(
         "log_likelihood": model.log_likelihood_,
         "n_items": counters.n_items,
         "n_patterns": counted.rows.height,
-        "level": level,
-        "largest_standard_error": largest_error,
+        "level": sample.level,
+        "largest_standard_error": sample.largest_error,
+        "polish": sample.polish,
         "left_out": out,
         "lf_summary": _summary(counters),
         "gold_use": gold_use,
@@ -95,6 +100,38 @@ def fit_label_model(
         "warnings": [asdict(finding) for finding in check_model(model, counted, classes, out)],
     }
     return Fitted(model, report)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What a report tells of the sample behind a fit."""
+
+    level: int
+    largest_error: float | None
+    polish: Mapping[str, Any] | None
+
+
+def _beyond_sample(
+    config: LabelModelConfig,
+    model: DawidSkene,
+    seen: Patterns,
+    counters: Counters,
+    level: int,
+    carry: Reduce | None,
+) -> tuple[DawidSkene, _Sample]:
+    """The model of a sample, polished if that is asked for, with the error that the sample brings or has left."""
+    rng = np.random.default_rng(config.seed)
+    if not config.polish or carry is None:
+        return model, _Sample(level, standard_error(model, seen, level, rng).largest, None)
+    polished = polish(model, counters, carry, config.polish)
+    before, after = (errors.largest for errors in standard_errors(model, seen, level, rng, polished.model.n_polish_))
+    told = {
+        "n_steps": polished.model.n_polish_,
+        "converged": polished.converged,
+        "sample_level": level,
+        "largest_standard_error_before": before,
+    }
+    return polished.model, _Sample(0 if polished.converged else level, after, told)
 
 
 def faulty(counters: Counters, max_fault_rate: float) -> list[str]:

@@ -31,7 +31,7 @@ SCHEMA: Final = pl.Schema(
         "value": pl.Float64(),
     }
 )
-_SCALARS: Final = ("log_likelihood", "n_iter", "converged", "abstain_is_outcome")
+_SCALARS: Final = ("log_likelihood", "n_iter", "converged", "abstain_is_outcome", "n_polish")
 
 
 def to_rows(model: LabelModel, classes: Sequence[str]) -> pl.DataFrame:
@@ -116,7 +116,7 @@ def _check_complete(cpt: NDArray[np.float64], names: Sequence[str], scalars: Map
     if missing.any():
         first = names[int(np.argwhere(missing)[0][0])]
         raise DataError(f"the label model lacks {int(missing.sum()):,} cells of cpt, first of {first!r}; fit it again.")
-    absent = [name for name, value in scalars.items() if value is None]
+    absent = [name for name, value in scalars.items() if value is None and name != "n_polish"]
     if absent:
         raise DataError(f"the label model lacks {first_few(absent)}; fit it again.")
 
@@ -177,6 +177,7 @@ def _plain(model: LabelModel, classes: Sequence[str]) -> dict[str, Any]:
         "log_likelihood": model.log_likelihood_,
         "n_iter": model.n_iter_,
         "converged": model.converged_,
+        "n_polish": getattr(model, "n_polish_", None),
     }
 
 
@@ -198,6 +199,7 @@ def _build(
         model.abstain_ = "outcome" if plain["abstain_is_outcome"] else "missing"
         model.cpt_ = np.array(plain["cpt"], np.float64)
         model.log_likelihood_ = float(plain["log_likelihood"])
+        model.n_polish_ = int(plain.get("n_polish") or 0)  # not there in models of before it was
     else:
         raise DataError(
             f"a label model of the kind {plain['kind']!r} is not known here; it was saved by a later version."

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sparkws.config import LabelModelConfig
 from sparkws.engine.history import Transition
-from sparkws.engine.lanes import Options, Written, write_batches
+from sparkws.engine.lanes import Options, Written, reduce_batches, write_batches
 from sparkws.engine.refs import TableRef
 from sparkws.engine.relational import join_gold
 from sparkws.engine.session import SparkSession
@@ -14,13 +14,10 @@ from sparkws.engine.writes import write_rows
 from sparkws.labelmodels import persist
 from sparkws.labelmodels.fitting import Fitted, fit_label_model
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
-from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, sample_level
+from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import PatternsKernel
 from sparkws.vocab import ITEM_ID, LEVEL, MAX_LEVEL, PRED
-
-# A pattern has a row for each level on which it was seen, so more rows than patterns are read at first.
-_MAX_ROWS = (MAX_LEVEL + 1) * MAX_PATTERNS
 
 
 @dataclass(frozen=True)
@@ -39,21 +36,34 @@ def fit_model(
     classes: tuple[str, ...],
     target: TableRef,
     transition: Transition,
+    options: Options,
     *,
     gold_use: str,
     max_fault_rate: float,
     direct: bool,
+    cap: int = MAX_PATTERNS,
 ) -> FittedVersion:
-    """Fit the label model from stored patterns, or from a sample of them when they are too many, and store it."""
+    """Fit the label model from stored patterns and store it.
+
+    When they are too many, the fit is from a sample of them and polished by passes over all.
+    """
     kernel = PatternsKernel(counters.lf_names, len(classes))
     level = 0
-    if counters.n_rows > _MAX_ROWS:
+    if counters.n_rows > cap:
         by_level = count_by(spark, patterns, LEVEL)
-        level = sample_level([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], _MAX_ROWS)
+        n_gold = int((counters.gold_items > 0).sum())
+        level = level_to_read([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], n_gold, cap)
     counted = kernel.load(read_rows(spark, patterns, at_least=(LEVEL, level)), is_whole=True)
-    counted, level = cap_patterns(counted, level)
+    counted, level = cap_patterns(counted, level, cap)
     fitted = fit_label_model(
-        config, counted, counters, classes, gold_use=gold_use, max_fault_rate=max_fault_rate, level=level
+        config,
+        counted,
+        counters,
+        classes,
+        gold_use=gold_use,
+        max_fault_rate=max_fault_rate,
+        level=level,
+        carry=lambda kernel: reduce_batches(spark, kernel, patterns, options),
     )
     rows = persist.to_rows(fitted.model, classes)
     return FittedVersion(fitted, write_rows(spark, target, rows, direct=direct, transition=transition))

@@ -59,8 +59,15 @@ def _model(model: Mapping[str, Any]) -> str:
         f"{model['kind']} from {model['n_patterns']:,} patterns of {model['n_items']:,} items: "
         f"{fit}class balance {balance} ({model['balance_source']})"
     ]
-    if model["level"]:
-        error = model["largest_standard_error"]
+    error, polish = model["largest_standard_error"], model.get("polish")
+    if polish is not None:
+        ended = "which converged" if polish["converged"] else "which had not converged"
+        lines.append(
+            f"fitted from a 2^-{polish['sample_level']} sample of the items, polished by {polish['n_steps']} steps "
+            f"of EM over all of them, {ended}; of the sample's largest standard error of "
+            f"{polish['largest_standard_error_before']:.2g} they leave {error:.2g}"
+        )
+    elif model["level"]:
         brings = "" if error is None else f"; the largest standard error that this brings is {error:.4f}"
         lines.append(f"fitted from a 2^-{model['level']} sample of the items{brings}")
     for kind, figures in model["metrics"].items():

@@ -103,6 +103,21 @@ def test_a_fold_is_a_reduce(values):
 
 
 @settings(deadline=None, max_examples=50)
+@given(frames, st.integers(1, 20))
+def test_what_becomes_long_goes_on_in_parts(parts, most_rows):
+    batches = [table([batch]) for batch in TabulateFrames(KERNEL, KERNEL.dump_schema, most_rows)(map(words, parts))]
+    counted = Counter()
+    for rows in batches:
+        counted += KERNEL.load(rows)
+    assert counted == Counter(word for part in parts for word in part)
+    # A part is full as soon as it is too long: before its last merge neither half was.
+    longest = max((len(set(part)) for part in parts), default=0)
+    assert all(rows.height <= 2 * max(most_rows, longest) for rows in batches[:-1])
+    short = TabulateFrames(KERNEL, KERNEL.dump_schema, sum(map(len, parts)))(map(words, parts))
+    assert sum(batch.num_rows for batch in short) == len(counted)
+
+
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(texts, st.integers(1, 2**60)))
 def test_a_packed_statistic_is_unpacked(counts):
     packed = pack(KERNEL, Counter(counts))

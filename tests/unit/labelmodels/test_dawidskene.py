@@ -9,8 +9,9 @@ from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels import MajorityVote, make_label_model
-from sparkws.labelmodels.dawidskene import DawidSkene, single_class_share
-from sparkws.labelmodels.em import e_step, m_step, make_problem, precision_rows
+from sparkws.labelmodels.balance import single_class_share, volume
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.em import count_votes, e_step, expect, m_step, make_problem, make_rows, precision_rows
 from sparkws.stats.patterns import Patterns, of_matrix, unpack
 
 # Five tasks, five workers, no (0) and yes (1); task 1 was not shown to worker 3.
@@ -217,16 +218,18 @@ def test_items_without_votes_do_not_move_the_balance_of_a_crowd():
 
 def test_one_step_by_hand():
     L, counts = np.array([[0, 0], [1, -1]], np.int8), np.array([3, 1])
-    problem = make_problem(L, counts, np.full(2, -1, np.int8), None, use_abstain=True, smoothing=0, cardinality=2)
-    cpt, p = m_step(problem, np.array([[0.5, 0.5], [0.0, 1.0]]))
+    votes = count_votes(L, counts, 2)
+    problem = make_problem(votes, 4, None, volume(L, counts, 2), use_abstain=True, smoothing=0)
+    rows = make_rows(L, counts, None, 2)
+    cpt, p = m_step(problem, expect(rows, np.array([[0.5, 0.5], [0.0, 1.0]])))
     np.testing.assert_allclose(p, [1.5 / 4, 2.5 / 4])
     np.testing.assert_allclose(cpt[0], [[0, 0], [1, 1.5 / 2.5], [0, 1 / 2.5]])
     np.testing.assert_allclose(cpt[1], [[0, 1 / 2.5], [1, 1.5 / 2.5], [0, 0]])
-    q, log_likelihood = e_step(problem, cpt, p)
+    q, log_sum = e_step(rows, cpt, p, use_abstain=True)
     first = 1.5 / 4 + 2.5 / 4 * 0.6 * 0.6
     np.testing.assert_allclose(q[0], [1.5 / 4 / first, 1 - 1.5 / 4 / first])
-    assert log_likelihood == pytest.approx(3 * np.log(first) + np.log(2.5 / 4 * 0.4 * 0.4), abs=1e-6)
-    assert single_class_share(L, counts, 2) == 3 / 7
+    np.testing.assert_allclose(log_sum, [np.log(first), np.log(2.5 / 4 * 0.4 * 0.4)], atol=1e-6)
+    assert single_class_share(votes) == 3 / 7
 
 
 def test_a_configuration_makes_its_model():

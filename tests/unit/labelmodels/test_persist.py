@@ -29,6 +29,7 @@ def assert_same(ours, theirs, L):
     assert ours.lf_names_ == theirs.lf_names_
     for name in ("cpt_", "class_balance_"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert getattr(ours, "n_polish_", 0) == getattr(theirs, "n_polish_", 0)
     assert (ours.n_iter_, ours.converged_, ours.log_likelihood_) == (
         theirs.n_iter_,
         theirs.converged_,
@@ -47,6 +48,16 @@ def test_both_ways_back_are_exact(seed, abstain, random):
     assert_same(from_rows(shuffled, CLASSES, LFS[::-1]), model, L)
     assert_same(from_json(to_json(model, CLASSES), CLASSES, LFS), model, L)
     assert from_rows(rows, CLASSES).abstain_ == abstain
+
+
+def test_polish_is_remembered():
+    L, model = fitted()
+    model.n_polish_ = 7
+    assert_same(from_rows(to_rows(model, CLASSES), CLASSES), model, L)
+    assert_same(from_json(to_json(model, CLASSES), CLASSES), model, L)
+    plain = json.loads(to_json(model, CLASSES))
+    del plain["n_polish"]
+    assert from_json(json.dumps(plain), CLASSES).n_polish_ == 0, "a model that was saved before there was any"
 
 
 def test_majority_vote_comes_back():

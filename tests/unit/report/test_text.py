@@ -102,6 +102,18 @@ def test_a_sample_is_told_with_its_error():
     assert not any("sample" in line for line in lines())
 
 
+def test_a_polished_sample_is_told_with_what_is_left_of_its_error():
+    polish = {"n_steps": 7, "converged": True, "sample_level": 3, "largest_standard_error_before": 0.01234}
+    (line,) = [line for line in lines(largest_standard_error=0.000056, polish=polish) if "sample" in line]
+    assert line == (
+        "fitted from a 2^-3 sample of the items, polished by 7 steps of EM over all of them, which converged; of the "
+        "sample's largest standard error of 0.012 they leave 5.6e-05"
+    )
+    polish["converged"] = False
+    (line,) = [line for line in lines(level=3, largest_standard_error=0.001, polish=polish) if "sample" in line]
+    assert "by 7 steps of EM over all of them, which had not converged; of" in line
+
+
 def test_measures_of_both_models():
     metrics = {"dawid_skene": FIGURES, "majority": {**FIGURES, "accuracy_ties_shared": 0.8}}
     ours, majority = (line for line in lines(metrics=metrics) if "accuracy" in line)

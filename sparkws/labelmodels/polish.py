@@ -1,0 +1,109 @@
+"""EM over the whole pattern table, after a fit from a sample of it.
+
+A step is one pass over the table: workers make the E-step and add up expectations as integers, the driver
+makes the M-step with the code of the fit in memory. What reaches the driver has the size of the model.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.balance import choose_balance
+from sparkws.labelmodels.dawidskene import DawidSkene, has_converged
+from sparkws.labelmodels.em import log_prior, m_step, make_problem
+from sparkws.labelmodels.expectations import ExpectationsKernel, Sums
+from sparkws.stats.counters import Counters
+
+# Carries the kernel over the pattern table of all items.
+Reduce = Callable[[ExpectationsKernel], Sums]
+
+
+@dataclass(frozen=True)
+class Polished:
+    """A model after some steps of EM over all items.
+
+    Attributes
+    ----------
+    model : DawidSkene
+        Its `n_polish_` tells how many.
+    converged : bool
+        Whether the last one gained less than the model's `tol` a vote.
+    """
+
+    model: DawidSkene
+    converged: bool
+
+
+def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -> Polished:
+    """Bring a model that was fitted from a sample closer to the fit from all items.
+
+    Parameters
+    ----------
+    model : DawidSkene
+        Fitted on a sample; not changed. What it resolved "auto" to is kept.
+    counters : Counters
+        Of all items.
+    carry : callable
+        Gives a kernel's statistic of all items.
+    n_steps : int
+        The most steps, at least 1. There is one pass more than steps, which tells the likelihood of the
+        result, and one for the volume of voting where the balance is estimated.
+
+    Raises
+    ------
+    NothingToFit
+        If the model was not fitted.
+    IncompatibleStatistics
+        If the table does not hold the items that were counted.
+    """
+    if model.cpt_ is None:
+        raise NothingToFit("the model has no tables yet; call fit before polishing it.")
+    chosen = [counters.lf_names.index(name) for name in model.lf_names_]
+    votes, k = counters.votes[chosen], model.cardinality
+    use_abstain = model.abstain_ == "outcome"
+    kernel = ExpectationsKernel(
+        lf_names=counters.lf_names,
+        taking_part=model.lf_names_,
+        cardinality=k,
+        n_items=counters.n_items,
+        cpt=model.cpt_,
+        class_balance=model.class_balance_,
+        use_abstain=use_abstain,
+        clamp_gold=model.clamp_gold,
+    )
+    spoken = np.full(k, 1 / k)
+    if model.class_balance == "estimate":
+        majority = replace(kernel, cpt=None, clamp_gold=False)
+        spoken = majority.expected(_carried(carry, majority)).voted + 1 / k
+        spoken /= spoken.sum()
+    balance, source = choose_balance(
+        model.class_balance, votes, spoken, np.arange(k, dtype=np.int8), counters.gold_items, use_abstain=use_abstain
+    )
+    problem = make_problem(votes, counters.n_items, balance, spoken, use_abstain=use_abstain, smoothing=model.smoothing)
+    sums = _carried(carry, kernel)
+    objective: list[float] = []
+    converged = False
+    while len(objective) < n_steps and not converged:
+        cpt, p = m_step(problem, kernel.expected(sums))
+        kernel = replace(kernel, cpt=cpt, class_balance=p)
+        sums = _carried(carry, kernel)
+        objective.append(kernel.log_likelihood(sums) + log_prior(problem, cpt, p))
+        converged = has_converged(objective, model.tol * problem.n_votes)
+    polished = copy(model)
+    polished.cpt_, polished.class_balance_, polished.balance_source_ = kernel.cpt, kernel.class_balance, source
+    polished.log_likelihood_, polished.objective_ = kernel.log_likelihood(sums), tuple(objective)
+    polished.converged_ = model.converged_ or converged
+    polished.n_polish_ = len(objective)
+    return Polished(polished, converged)
+
+
+def _carried(carry: Reduce, kernel: ExpectationsKernel) -> Sums:
+    sums = carry(kernel)
+    if sums.n_items != kernel.n_items:
+        raise IncompatibleStatistics(
+            f"the pattern table holds {sums.n_items:,} items, {kernel.n_items:,} were counted; count the votes again."
+        )
+    return sums
