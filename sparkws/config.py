@@ -52,6 +52,7 @@ class SourceConfig(Section):
     query: str | None = None
     tables: dict[Identifier, str] = {}
     key: Text = "item_id"
+    key_expression: Text | None = None
     version: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -72,6 +73,7 @@ class GoldConfig(Section):
     expression: str | None = None
     table: str | None = None
     key: str | None = None
+    key_expression: Text | None = None
     split_column: str | None = None
     splits: tuple[str, ...] | None = None
     use: Literal["evaluate", "dev", "clamp"] = "evaluate"

@@ -6,6 +6,7 @@ streams Arrow batches. Both give the same answers; the log tells which was taken
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,19 +22,20 @@ from sparkws.checks import check_columns
 from sparkws.config import LaneOption
 from sparkws.engine import programs
 from sparkws.engine.commit import commit_files
-from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
+from sparkws.engine.direct import Scan, Unit, list_units, missing_file, plan_tasks
 from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
 from sparkws.engine.worker import carry, decode_error
 from sparkws.engine.writes import Transition, observed_metrics, write_frame
-from sparkws.errors import LaneUnavailable
+from sparkws.errors import LaneUnavailable, SparkwsError
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 
 S = TypeVar("S")
 logger = logging.getLogger(__name__)
 
+_GONE: Final = re.compile(r"\[FAILED_READ_FILE\.FILE_NOT_EXIST\].*?while reading file (\S+?)\. ", re.DOTALL)
 WRITTEN_DDL: Final = "add string, n_rows long, statistic binary"  # the columns of programs.WRITTEN
 
 
@@ -155,7 +157,7 @@ def our_errors() -> Iterator[None]:
     try:
         yield
     except PySparkException as error:
-        ours = decode_error(str(error))
+        ours = decode_error(str(error)) or _of_spark(error)
         if ours is None:
             raise
         raise ours from None
@@ -164,6 +166,12 @@ def our_errors() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from None
+
+
+def _of_spark(error: PySparkException) -> SparkwsError | None:
+    """What we say of an error that Spark meets in the data of a source."""
+    gone = _GONE.search(str(error))
+    return missing_file(gone.group(1).removeprefix("file:")) if gone else None
 
 
 def _stream(

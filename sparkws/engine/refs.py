@@ -8,6 +8,10 @@ from sparkws.errors import ConfigError
 
 _NAME_PART = re.compile(r"`((?:[^`]|``)+)`|([^`.\s]+)")
 
+# What delta-rs, and every reader built on it, misreads in the name of a folder: it decodes a percent escape,
+# takes a backslash for a slash and fails at the rest.
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[][\\^|\x00-\x1f\x7f]")
+
 
 @dataclass(frozen=True)
 class TableRef:
@@ -33,8 +37,9 @@ class TableRef:
 
     @property
     def folder(self) -> Path | None:
-        """The path as a local folder, where it is one."""
-        return Path(self.path.removeprefix("file:")) if self.path.startswith("file:/") else None
+        """The path as a local folder, where it is one that can be read beside Spark."""
+        is_readable = self.path.startswith("file:/") and _MISREAD.search(self.path) is None
+        return Path(self.path.removeprefix("file:")) if is_readable else None
 
     def __str__(self) -> str:
         return self.path.removeprefix("file:") if self.path else ".".join(self.name)
@@ -82,9 +87,15 @@ def parse_workspace(text: str, base_dir: str | Path = ".") -> Workspace:
     Raises
     ------
     ConfigError
-        If it is neither.
+        If it is neither, or a folder of which readers outside Spark would misread the name.
     """
     root = parse_ref(text, base_dir)
+    misread = _MISREAD.search(root.path) if root.path.startswith("file:") else None
+    if misread is not None:
+        raise ConfigError(
+            f"workspace {str(root)!r} has {misread.group()!r} in its path, which readers of Delta tables outside Spark "
+            "take for something else; choose a folder without it."
+        )
     if len(root.name) > 2:
         raise ConfigError(f"workspace {text!r} has {len(root.name)} parts; expected catalog.schema, or a folder.")
     return Workspace(root)

@@ -1,6 +1,6 @@
 """Write Delta tables: what identifies a commit, and the properties of every published table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
-from sparkws.engine.types import arrow_schema, spark_schema
+from sparkws.engine.types import arrow_schema, polars_schema_of_spark, spark_schema
 from sparkws.errors import EngineError
 from sparkws.vocab import ITEM_ID
 
@@ -73,7 +73,7 @@ def write_rows(
     if transition and (done := version_of_transition(folder, transition)) is not None:
         return done
     if not DeltaTable.is_deltatable(str(folder)):
-        configuration = dict(properties_for(rows.columns))
+        configuration = dict(properties_for(rows.schema))
         write_deltalake(str(folder), table, configuration=configuration, commit_properties=properties)
     elif mode == "append":
         write_deltalake(str(folder), table, mode="append", commit_properties=properties)
@@ -94,7 +94,7 @@ def write_frame(
     if transition and ref.folder is not None and (done := version_of_transition(ref.folder, transition)) is not None:
         return done
     writer = frame.write.format("delta").mode(mode)
-    for key, value in properties_for(frame.columns).items():
+    for key, value in properties_for(polars_schema_of_spark(frame.schema)).items():
         writer = writer.option(key, value)
     if mode == "overwrite":
         writer = writer.option("overwriteSchema", "true")
@@ -126,9 +126,13 @@ def observed_metrics(observation: Observation) -> dict[str, Any] | None:
     return found or None
 
 
-def properties_for(columns: Iterable[str]) -> dict[str, str]:
+def properties_for(schema: pl.Schema) -> dict[str, str]:
     """The properties of a published table; statistics in its log cover the key only, where it has one."""
-    keyed = {"delta.dataSkippingStatsColumns": ITEM_ID} if ITEM_ID in columns else {}
+    if ITEM_ID not in schema:
+        return dict(PROPERTIES)
+    # Of bytes and truth values Delta keeps no range, and refuses to be asked for one.
+    is_ranged = schema[ITEM_ID] not in (pl.Binary, pl.Boolean)
+    keyed = {"delta.dataSkippingStatsColumns": ITEM_ID} if is_ranged else {"delta.dataSkippingNumIndexedCols": "0"}
     return {**PROPERTIES, **keyed}
 
 
