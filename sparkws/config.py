@@ -24,7 +24,8 @@ from sparkws.vocab import MAX_CLASSES
 
 # LF and task names become column and table names, which Delta without column mapping restricts.
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
-Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+# With what is put behind it, it must stay a name that a file system takes.
+Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=200)]
 
 
 def _not_boolean(value: object) -> object:

@@ -166,7 +166,7 @@ def missing_file(path: str) -> DataError:
     """What is said of a data file that the log of its table names and that is not there."""
     return DataError(
         f"data file {path!r} is in the log of its table but not there: VACUUM or somebody removed it. Read a version "
-        "whose files are there, or repair the table with FSCK REPAIR TABLE or from a copy."
+        "whose files are all there, or bring the file back."
     )
 
 

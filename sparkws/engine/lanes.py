@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
+from urllib.parse import unquote
 
 import polars as pl
 from pyspark.errors import PySparkException
@@ -35,7 +36,7 @@ from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 S = TypeVar("S")
 logger = logging.getLogger(__name__)
 
-_GONE: Final = re.compile(r"\[FAILED_READ_FILE\.FILE_NOT_EXIST\].*?while reading file (\S+?)\. ", re.DOTALL)
+_GONE: Final = re.compile(r"reading file (\S[^\n]*?)\. +File does not exist")
 WRITTEN_DDL: Final = "add string, n_rows long, statistic binary"  # the columns of programs.WRITTEN
 
 
@@ -156,22 +157,19 @@ def our_errors() -> Iterator[None]:
     """Turn an error of ours that comes back inside Spark's into itself."""
     try:
         yield
-    except PySparkException as error:
-        ours = decode_error(str(error)) or _of_spark(error)
-        if ours is None:
-            raise
-        raise ours from None
     except Exception as error:
-        ours = decode_error(str(error)) if type(error).__module__.startswith(("py4j", "grpc")) else None
+        # An exception of the JVM that Spark does not know comes as one of the channel to it.
+        is_sparks = isinstance(error, PySparkException) or type(error).__module__.startswith(("py4j", "grpc"))
+        ours = decode_error(str(error)) or _of_spark(error) if is_sparks else None
         if ours is None:
             raise
         raise ours from None
 
 
-def _of_spark(error: PySparkException) -> SparkwsError | None:
+def _of_spark(error: Exception) -> SparkwsError | None:
     """What we say of an error that Spark meets in the data of a source."""
     gone = _GONE.search(str(error))
-    return missing_file(gone.group(1).removeprefix("file:")) if gone else None
+    return missing_file(unquote(gone.group(1).removeprefix("file:"))) if gone else None
 
 
 def _stream(

@@ -107,6 +107,8 @@ def quote_column(name: str) -> str:
 
 
 def _location(text: str, base_dir: str | Path) -> str:
+    if "\0" in text:
+        raise ConfigError(f"{text!r} is not a path: it holds a NUL byte.")
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]+:", text):
         if not text.startswith("file:"):
             return text

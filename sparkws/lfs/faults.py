@@ -180,7 +180,8 @@ def _text(keys: pl.Series, row: int) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)[:MESSAGE_LENGTH]
+        # Half of a surrogate pair is no text: it could not be written.
+        return str(error)[:MESSAGE_LENGTH].encode("utf-8", "backslashreplace").decode()
     except Exception:  # an exception of the user's that cannot be shown must not end the job
         return ""
 

@@ -1,5 +1,6 @@
 """A small project on disk: comments, functions in a module and in the configuration, gold for some items."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
+
+from sparkws.cli import main
 
 MODULE = """
 from sparkws import ABSTAIN, labeling_function
@@ -79,3 +83,22 @@ def project(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def run(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Any, str]]:
+    """Runs the command in the session of the tests; gives exit code, JSON line and log."""
+
+    def call(path: Path, *arguments: str) -> tuple[int, Any, str]:
+        code = main(["run", "--config", str(path), *arguments])
+        out, log = capsys.readouterr()
+        return code, json.loads(out) if out else None, log
+
+    return call
+
+
+def table(path: Path, name: str, workspace: str = "tables") -> pl.DataFrame:
+    """A table of the workspace beside a configuration, as delta-rs reads it."""
+    frame = pl.from_arrow(DeltaTable(str(path.parent / workspace / name)).to_pyarrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame

@@ -1,6 +1,5 @@
 """The main job as a user runs it: one command, then tables for everybody."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,29 +13,10 @@ import yaml
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
-from sparkws.cli import main
-from tests.e2e.conftest import comments
+from tests.e2e.conftest import comments, table
 
 Project = Callable[..., Path]
 LFS = ["lf_praise", "lf_short", "lf_money", "lf_link", "lf_gift"]
-
-
-@pytest.fixture
-def run(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Any, str]]:
-    """Runs the command in the session of the tests; gives exit code, JSON line and log."""
-
-    def call(path: Path, *arguments: str) -> tuple[int, Any, str]:
-        code = main(["run", "--config", str(path), *arguments])
-        out, log = capsys.readouterr()
-        return code, json.loads(out) if out else None, log
-
-    return call
-
-
-def table(path: Path, name: str, workspace: str = "tables") -> pl.DataFrame:
-    frame = pl.from_arrow(DeltaTable(str(path.parent / workspace / name)).to_pyarrow_table())
-    assert isinstance(frame, pl.DataFrame)
-    return frame
 
 
 def votes_by_hand(items: pl.DataFrame) -> list[list[int | None]]:
