@@ -23,6 +23,7 @@ _SMALLEST_TASK: Final = 4 * _MIB  # below this, starting a task costs more than 
 _TASKS_PER_SLOT: Final = 4
 _BATCH_BYTES: Final = 64 * _MIB
 _WHOLE_GROUP: Final = 256 * _MIB  # a larger row group is read part by part, which takes longer
+_GONE: Final = re.compile(r"reading file (\S[^\n]*?)\. +File does not exist")
 END: Final = 1 << 31  # behind the last row group of any file
 
 
@@ -159,11 +160,16 @@ def open_file(path: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except FileNotFoundError:
-        raise missing_file(path) from None
+        raise _missing_file(path) from None
 
 
-def missing_file(path: str) -> DataError:
-    """What is said of a data file that the log of its table names and that is not there."""
+def told_missing_file(text: str) -> DataError | None:
+    """The same error where Spark says, in the text of one of its own, that a data file is gone."""
+    gone = _GONE.search(text)
+    return _missing_file(unquote(gone.group(1).removeprefix("file:"))) if gone else None
+
+
+def _missing_file(path: str) -> DataError:
     return DataError(
         f"data file {path!r} is in the log of its table but not there: VACUUM or somebody removed it. Read a version "
         "whose files are all there, or bring the file back."

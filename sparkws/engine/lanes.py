@@ -6,13 +6,11 @@ streams Arrow batches. Both give the same answers; the log tells which was taken
 
 import json
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
-from urllib.parse import unquote
 
 import polars as pl
 from pyspark.errors import PySparkException
@@ -23,20 +21,19 @@ from sparkws.checks import check_columns
 from sparkws.config import LaneOption
 from sparkws.engine import programs
 from sparkws.engine.commit import commit_files
-from sparkws.engine.direct import Scan, Unit, list_units, missing_file, plan_tasks
+from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks, told_missing_file
 from sparkws.engine.reach import Reach, probe
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.tables import Query, Source, TableVersion, open_version, read
 from sparkws.engine.types import spark_schema
 from sparkws.engine.worker import carry, decode_error
 from sparkws.engine.writes import Transition, observed_metrics, write_frame
-from sparkws.errors import LaneUnavailable, SparkwsError
+from sparkws.errors import LaneUnavailable
 from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 
 S = TypeVar("S")
 logger = logging.getLogger(__name__)
 
-_GONE: Final = re.compile(r"reading file (\S[^\n]*?)\. +File does not exist")
 WRITTEN_DDL: Final = "add string, n_rows long, statistic binary"  # the columns of programs.WRITTEN
 
 
@@ -160,16 +157,10 @@ def our_errors() -> Iterator[None]:
     except Exception as error:
         # An exception of the JVM that Spark does not know comes as one of the channel to it.
         is_sparks = isinstance(error, PySparkException) or type(error).__module__.startswith(("py4j", "grpc"))
-        ours = decode_error(str(error)) or _of_spark(error) if is_sparks else None
+        ours = decode_error(str(error)) or told_missing_file(str(error)) if is_sparks else None
         if ours is None:
             raise
         raise ours from None
-
-
-def _of_spark(error: Exception) -> SparkwsError | None:
-    """What we say of an error that Spark meets in the data of a source."""
-    gone = _GONE.search(str(error))
-    return missing_file(unquote(gone.group(1).removeprefix("file:"))) if gone else None
 
 
 def _stream(
