@@ -343,9 +343,7 @@ def test_five_hundred_functions_and_127_classes(run: Run, tmp_path: Path) -> Non
         {"name": f"lf_{i}", "keyword": {"column": "text", "any": [f"w{i}"], "label": i % 126}} for i in range(400)
     ]
     lfs = {"modules": ["functions.py"], "declarative": declarative}
-    path = project(
-        tmp_path, classes=[f"c{i}" for i in range(127)], lfs=lfs, label_model={"kind": "dawid_skene", "max_iter": 3}
-    )
+    path = project(tmp_path, classes=[f"c{i}" for i in range(127)], lfs=lfs)
     code, result, log = run(path)
     assert code == 0
     votes = table(path, "spam_votes").sort("item_id")
