@@ -24,7 +24,8 @@ from sparkws.vocab import MAX_CLASSES
 
 # LF and task names become column and table names, which Delta without column mapping restricts.
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
-Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+# With what is put behind it, it must stay a name that a file system takes.
+Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=200)]
 
 
 def _not_boolean(value: object) -> object:
@@ -52,6 +53,7 @@ class SourceConfig(Section):
     query: str | None = None
     tables: dict[Identifier, str] = {}
     key: Text = "item_id"
+    key_expression: Text | None = None
     version: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -72,6 +74,7 @@ class GoldConfig(Section):
     expression: str | None = None
     table: str | None = None
     key: str | None = None
+    key_expression: Text | None = None
     split_column: str | None = None
     splits: tuple[str, ...] | None = None
     use: Literal["evaluate", "dev", "clamp"] = "evaluate"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from sparkws.checks import did_you_mean
 from sparkws.config import ProjectConfig, Section
 from sparkws.errors import ConfigError
+
+_SURROGATE: Final = re.compile("[\\ud800-\\udfff]")
 
 
 def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> ProjectConfig:
@@ -42,6 +44,7 @@ def parse_config(raw: Mapping[str, Any], origin: str) -> ProjectConfig:
     ConfigError
         For an unknown key (with a suggestion) or a wrong value.
     """
+    _check_characters(raw, origin)
     try:
         return ProjectConfig.model_validate(raw)
     except ValidationError as error:
@@ -59,6 +62,22 @@ def _listed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _listed(inner) for key, inner in value.items()}
     return [_listed(inner) for inner in value] if isinstance(value, tuple) else value
+
+
+def _check_characters(value: Any, origin: str, where: str = "") -> None:
+    """Refuse text with half of a surrogate pair, which could neither be compared with data nor written."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_characters(key, origin, where)
+            _check_characters(inner, origin, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list | tuple):
+        for position, inner in enumerate(value):
+            _check_characters(inner, origin, f"{where}.{position}")
+    elif isinstance(value, str) and _SURROGATE.search(value):
+        raise ConfigError(
+            f"{where!r} in {origin}: {value!r} holds half of a surrogate pair, which is no character; write the "
+            "character itself."
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

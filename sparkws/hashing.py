@@ -10,10 +10,46 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sparkws.errors import InvalidKeys
 from sparkws.vocab import MAX_LEVEL
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _LONG_KEY_BYTES: Final = 256  # longer keys are cut into words one at a time instead of by equal length
+
+
+def check_key_type(table: str, key: str, dtype: pl.DataType) -> None:
+    """Refuse a key that is not exact, not hashable, or not for every reader of published tables.
+
+    Raises
+    ------
+    InvalidKeys
+        With the column, its type and an expression that makes a key of it.
+    """
+    reason = _against_key(dtype)
+    if reason:
+        instead = "TIMESTAMP" if dtype == pl.Datetime else "STRING"
+        way = f"to_json(`{key}`)" if dtype.is_nested() else f"CAST(`{key}` AS {instead})"
+        raise InvalidKeys(
+            f"key column {key!r} of {table!r} is {dtype}: {reason}. Name another key, or make one, such as "
+            f"'key_expression: {way}'."
+        )
+
+
+def _against_key(dtype: pl.DataType) -> str:
+    """Why a column of this type cannot be a key; empty if it can."""
+    if dtype.is_float():
+        return "equal items may differ in the last digit, and NaN equals nothing"
+    if dtype.is_nested():
+        return "a key is one value"
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
+        return "tables with times of no zone are not for every reader"
+    if dtype == pl.Null:
+        return "every row is NULL"
+    fits = dtype.is_integer() or dtype.is_decimal() or isinstance(dtype, pl.Datetime)
+    return "" if fits or dtype in _KEY_TYPES else "it does not tell items apart in every reader"
+
+
+_KEY_TYPES: Final = (pl.String, pl.Date, pl.Boolean, pl.Binary)
 
 
 def hash_keys(keys: pl.Series) -> NDArray[np.uint64]:

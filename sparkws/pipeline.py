@@ -9,17 +9,19 @@ module is longer than 300 lines so that the whole order of a task is read in one
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sparkws.checks import did_you_mean, first_few
+from sparkws.checks import check_columns, did_you_mean, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options
 from sparkws.engine.lock import hold
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import Workspace, parse_ref, parse_workspace
+from sparkws.engine.relational import with_key
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, TableVersion, check_workspace, open_table, query
 from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
+from sparkws.hashing import check_key_type
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs import steps as lf_steps
@@ -108,12 +110,24 @@ def _functions_of(
 
 
 def _open_source(spark: SparkSession, config: ProjectConfig) -> Source:
-    assert config.source is not None
-    if config.source.table is not None:
-        return open_table(spark, parse_ref(config.source.table, config.base_dir), config.source.version)
-    assert config.source.query is not None
-    refs = {name: parse_ref(text, config.base_dir) for name, text in config.source.tables.items()}
-    return query(spark, config.source.query, refs)
+    chosen = config.source
+    assert chosen is not None
+    source: Source
+    if chosen.table is not None:
+        source = open_table(spark, parse_ref(chosen.table, config.base_dir), chosen.version)
+    else:
+        assert chosen.query is not None
+        refs = {name: parse_ref(text, config.base_dir) for name, text in chosen.tables.items()}
+        source = query(spark, chosen.query, refs)
+    return _keyed(spark, source, chosen.key, chosen.key_expression)
+
+
+def _keyed(spark: SparkSession, source: Source, key: str, expression: str | None) -> Source:
+    """A source with its key, made where there is an expression for it, and of a type that can be one."""
+    keyed = source if expression is None else with_key(spark, source, key, expression)
+    check_columns(str(keyed), (key,), keyed.schema.names())
+    check_key_type(str(keyed), key, keyed.schema[key])
+    return keyed
 
 
 def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, source: Source | None) -> Job:
@@ -154,10 +168,12 @@ def _run_task(
 def _gold_source(spark: SparkSession, job: Job, gold: GoldConfig, source: Source | None) -> tuple[Source, str]:
     """The table with the known classes, and the key of its items."""
     if gold.table is not None:
-        return open_table(spark, parse_ref(gold.table, job.config.base_dir)), gold.key or ITEM_ID
-    assert source is not None
-    assert job.config.source is not None
-    return source, gold.key or job.config.source.key
+        known, key = open_table(spark, parse_ref(gold.table, job.config.base_dir)), gold.key or ITEM_ID
+    else:
+        assert source is not None
+        assert job.config.source is not None
+        known, key = source, gold.key or job.config.source.key
+    return _keyed(spark, known, key, gold.key_expression), key
 
 
 def _gold_step(
@@ -168,7 +184,8 @@ def _gold_step(
 
     def act(transition: Transition) -> Done:
         # The keys of the source were checked before its votes were committed; no others were.
-        checked = gold.table is None and task.lfs is not None and _is_key(job, gold.key)
+        made = gold.key_expression is not None
+        checked = gold.table is None and task.lfs is not None and _is_key(job, gold.key) and not made
         must_check = not checked and job.config.engine.key_check != "trust"
         version, n_rows = stats_steps.make_gold(
             spark, gold, known, key, task.classes, target, transition, must_check_keys=must_check
@@ -227,7 +244,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
 def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> StepResult:
     votes = task.votes
     assert votes is not None
-    source = open_table(spark, parse_ref(votes.table, job.config.base_dir))
+    source = _keyed(spark, open_table(spark, parse_ref(votes.table, job.config.base_dir)), votes.key, None)
     step = f"{name}.votes"
 
     def act(transition: Transition) -> Done:
@@ -355,9 +372,10 @@ def _is_key(job: Job, key: str | None) -> bool:
     return key is None or (job.config.source is not None and key == job.config.source.key)
 
 
-def _text_of(job: Job) -> str | None:
-    """The query of the source: its tables may stand still while it changes."""
-    return None if job.config.source is None else job.config.source.query
+def _text_of(job: Job) -> dict[str, str | None]:
+    """The query and the key of the source: its tables may stand still while these change."""
+    source = job.config.source
+    return {} if source is None else {"query": source.query, "key_expression": source.key_expression}
 
 
 def _must_check_keys(spark: SparkSession, job: Job, step: str, source: Source, key: str) -> bool:
@@ -367,4 +385,4 @@ def _must_check_keys(spark: SparkSession, job: Job, step: str, source: Source, k
     last = ledger.last_success(read_ledger(spark, job), step)
     if last is None or last.inputs != source.inputs or None in source.inputs.values():
         return True
-    return last.details.get("checked_key") != key
+    return last.details.get("checked_key") != key or last.fingerprints.get("source", {}) != _text_of(job)

@@ -15,11 +15,15 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from sparkws.engine.tables import TableVersion
-from sparkws.engine.types import to_polars
+from sparkws.engine.types import check_texts, to_polars
+from sparkws.errors import DataError
 
 _MIB: Final = 1 << 20
 _SMALLEST_TASK: Final = 4 * _MIB  # below this, starting a task costs more than its work
 _TASKS_PER_SLOT: Final = 4
+_BATCH_BYTES: Final = 64 * _MIB
+_WHOLE_GROUP: Final = 256 * _MIB  # a larger row group is read part by part, which takes longer
+_GONE: Final = re.compile(r"reading file (\S[^\n]*?)\. +File does not exist")
 END: Final = 1 << 31  # behind the last row group of any file
 
 
@@ -55,26 +59,27 @@ class Scan:
 
     def batches(self, unit: Unit) -> Iterator[pl.DataFrame]:
         """The rows of a unit, in the order of the file."""
-        with pq.ParquetFile(unit.path) as file:
+        with open_file(unit.path) as file:
             present = [name for name in self.schema if name in set(file.schema_arrow.names)]
             has_int96 = any(file.schema.column(i).physical_type == "INT96" for i in range(len(file.schema)))
             # A height without columns would be lost: count on one column that the file has.
             read = present or file.schema_arrow.names[:1]
             starts = _row_offsets(file)
             for group in range(unit.row_groups[0], min(unit.row_groups[1], file.metadata.num_row_groups)):
-                if has_int96:
-                    frame = self._read_arrow(unit.path, group, read)
+                n_rows, size_bytes = starts[group + 1] - starts[group], _group_bytes(file, group, read)
+                if has_int96 or size_bytes > _WHOLE_GROUP:
+                    frames = self._read_arrow(unit.path, group, read, fitting_rows(n_rows, size_bytes, self.batch_rows))
                 else:
-                    rows = pl.scan_parquet(unit.path, glob=False).slice(
-                        starts[group], starts[group + 1] - starts[group]
-                    )
-                    frame = rows.select(read).collect()
-                yield from self._complete(frame, unit).iter_slices(self.batch_rows)
+                    frames = iter([_read_polars(unit.path, starts[group], n_rows, read)])
+                for frame in frames:
+                    yield from slices(self._complete(frame, unit), self.batch_rows)
 
-    def _read_arrow(self, path: str, group: int, columns: list[str]) -> pl.DataFrame:
-        """A row group with INT96 timestamps, which as nanoseconds would wrap outside 1677 to 2262."""
+    def _read_arrow(self, path: str, group: int, columns: list[str], batch_rows: int) -> Iterator[pl.DataFrame]:
+        """A row group part by part, or with INT96 timestamps, which as nanoseconds would wrap outside 1677 to 2262."""
         with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
-            return to_polars(file.read_row_group(group, columns=columns, use_threads=False))
+            for batch in file.iter_batches(batch_rows, row_groups=[group], columns=columns, use_threads=False):
+                check_texts(batch, f" of file {path!r}")
+                yield to_polars(batch)
 
     def _complete(self, frame: pl.DataFrame, unit: Unit) -> pl.DataFrame:
         """Exactly the columns of the scan: partition values and columns newer than the file added."""
@@ -127,7 +132,8 @@ def _cut(unit: Unit, limit: int, widest_rows: int) -> Iterator[Unit]:
     if unit.size_bytes <= limit and unit.n_rows is not None and unit.n_rows <= widest_rows:
         yield unit
         return
-    metadata = pq.read_metadata(unit.path)
+    with open_file(unit.path) as file:
+        metadata = file.metadata
     uncompressed = max(1, sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)))
     first, size, rows = 0, 0, 0
     for group in range(metadata.num_row_groups):
@@ -141,6 +147,67 @@ def _cut(unit: Unit, limit: int, widest_rows: int) -> Iterator[Unit]:
         rows += facts.num_rows
     if first < metadata.num_row_groups:
         yield Unit(unit.path, size, (first, metadata.num_row_groups), unit.partition)
+
+
+def open_file(path: str) -> pq.ParquetFile:
+    """A data file.
+
+    Raises
+    ------
+    DataError
+        If it is gone.
+    """
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise _missing_file(path) from None
+
+
+def told_missing_file(text: str) -> DataError | None:
+    """The same error where Spark says, in the text of one of its own, that a data file is gone."""
+    gone = _GONE.search(text)
+    return _missing_file(unquote(gone.group(1).removeprefix("file:"))) if gone else None
+
+
+def _missing_file(path: str) -> DataError:
+    return DataError(
+        f"data file {path!r} is in the log of its table but not there: VACUUM or somebody removed it, or a worker does "
+        "not see its folder. Read a version whose files are all there, or bring the file back."
+    )
+
+
+def slices(frame: pl.DataFrame, batch_rows: int) -> Iterator[pl.DataFrame]:
+    """The frame in parts of at most `batch_rows` rows, and fewer where rows are large."""
+    return frame.iter_slices(fitting_rows(frame.height, int(frame.estimated_size()), batch_rows))
+
+
+def fitting_rows(n_rows: int, size_bytes: int, batch_rows: int) -> int:
+    """How many of `n_rows` rows a batch should have.
+
+    >>> fitting_rows(1_000_000, 10**8, 100_000), fitting_rows(100, 64 * 2**30, 100_000)
+    (100000, 1)
+    """
+    return max(1, min(batch_rows, n_rows * _BATCH_BYTES // max(1, size_bytes)))
+
+
+def _read_polars(path: str, start: int, n_rows: int, columns: list[str]) -> pl.DataFrame:
+    try:
+        return pl.scan_parquet(path, glob=False).slice(start, n_rows).select(columns).collect()
+    except pl.exceptions.ComputeError:
+        # It stops at text that is not UTF-8, without telling where.
+        with open_file(path) as file:
+            for batch in file.iter_batches(columns=columns, use_threads=False):
+                check_texts(batch, f" of file {path!r}")
+        raise
+
+
+def _group_bytes(file: pq.ParquetFile, group: int, columns: list[str]) -> int:
+    """The uncompressed bytes of some columns in a row group."""
+    facts = file.metadata.row_group(group)
+    chunks = [facts.column(i) for i in range(facts.num_columns)]
+    # A nested column has a chunk for each of its leaves.
+    wanted = [chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns)]
+    return sum(chunk.total_uncompressed_size for chunk in wanted)
 
 
 def _row_offsets(file: pq.ParquetFile) -> Sequence[int]:

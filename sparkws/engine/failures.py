@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from pyspark.errors import PySparkException
 
+from sparkws.engine.direct import told_missing_file
 from sparkws.engine.worker import decode_error
 
 
@@ -13,13 +14,10 @@ def our_errors() -> Iterator[None]:
     """Turn an error of ours that comes back inside Spark's into itself, and the death of a worker into one."""
     try:
         yield
-    except PySparkException as error:
-        ours = decode_error(str(error))
-        if ours is None:
-            raise
-        raise ours from None
     except Exception as error:
-        ours = decode_error(str(error)) if type(error).__module__.startswith(("py4j", "grpc")) else None
+        # An exception of the JVM that Spark does not know comes as one of the channel to it.
+        is_sparks = isinstance(error, PySparkException) or type(error).__module__.startswith(("py4j", "grpc"))
+        ours = decode_error(str(error)) or told_missing_file(str(error)) if is_sparks else None
         if ours is None:
             raise
         raise ours from None

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.checks import first_few
+from sparkws.engine.failures import our_errors
 from sparkws.engine.refs import quote_column
 from sparkws.engine.tables import Source, read
 from sparkws.errors import InvalidKeys
@@ -28,7 +29,8 @@ def check_keys(spark: SparkSession, source: Source, key: str) -> None:
         With the number of NULLs, or the first keys that occur more than once and how often.
     """
     start = time.monotonic()
-    _refuse_bad_keys(spark, source, key)
+    with our_errors():
+        _refuse_bad_keys(spark, source, key)
     logger.info("keys of %s checked in %.1f s", source, time.monotonic() - start)
 
 

@@ -18,8 +18,8 @@ from typing import Any, Final, Generic, TypeVar
 import polars as pl
 import pyarrow as pa
 
-from sparkws.engine.direct import Scan, Unit
-from sparkws.engine.types import arrow_schema, to_arrow, to_polars
+from sparkws.engine.direct import Scan, Unit, slices
+from sparkws.engine.types import arrow_schema, check_texts, to_arrow, to_polars
 from sparkws.kernels import MapKernel, ReduceKernel, Statistic, WriteKernel
 from sparkws.vocab import ITEM_ID
 
@@ -45,8 +45,11 @@ class OfRows:
         """The program's output for the rows of a partition."""
         # Spark numbers the columns; their names are those of the schema, in order.
         named = (batch.rename_columns(self.schema.names()) for batch in batches)
-        frames = (part for batch in named for part in to_polars(batch, self.schema).iter_slices(self.batch_rows))
-        yield from self.inner(frames)
+        yield from self.inner(part for batch in named for part in self._frames(batch))
+
+    def _frames(self, batch: pa.RecordBatch) -> Iterator[pl.DataFrame]:
+        check_texts(batch)
+        return slices(to_polars(batch, self.schema), self.batch_rows)
 
 
 @dataclass(frozen=True)

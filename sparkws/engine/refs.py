@@ -8,6 +8,10 @@ from sparkws.errors import ConfigError
 
 _NAME_PART = re.compile(r"`((?:[^`]|``)+)`|([^`.\s]+)")
 
+# What delta-rs, and every reader built on it, misreads in the name of a folder: it decodes a percent escape,
+# takes a backslash for a slash and fails at the rest.
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[][\\^|\x00-\x1f\x7f]")
+
 
 @dataclass(frozen=True)
 class TableRef:
@@ -33,8 +37,9 @@ class TableRef:
 
     @property
     def folder(self) -> Path | None:
-        """The path as a local folder, where it is one."""
-        return Path(self.path.removeprefix("file:")) if self.path.startswith("file:/") else None
+        """The path as a local folder, where it is one that can be read beside Spark."""
+        is_readable = self.path.startswith("file:/") and _MISREAD.search(self.path) is None
+        return Path(self.path.removeprefix("file:")) if is_readable else None
 
     @property
     def short_name(self) -> str:
@@ -87,9 +92,15 @@ def parse_workspace(text: str, base_dir: str | Path = ".") -> Workspace:
     Raises
     ------
     ConfigError
-        If it is neither.
+        If it is neither, or a folder of which readers outside Spark would misread the name.
     """
     root = parse_ref(text, base_dir)
+    misread = _MISREAD.search(root.path) if root.path.startswith("file:") else None
+    if misread is not None:
+        raise ConfigError(
+            f"workspace {str(root)!r} has {misread.group()!r} in its path, which readers of Delta tables outside Spark "
+            "take for something else; choose a folder without it."
+        )
     if len(root.name) > 2:
         raise ConfigError(f"workspace {text!r} has {len(root.name)} parts; expected catalog.schema, or a folder.")
     return Workspace(root)
@@ -101,6 +112,8 @@ def quote_column(name: str) -> str:
 
 
 def _location(text: str, base_dir: str | Path) -> str:
+    if "\0" in text:
+        raise ConfigError(f"{text!r} is not a path: it holds a NUL byte.")
     if re.match(r"^[A-Za-z][A-Za-z0-9+.-]+:", text):
         if not text.startswith("file:"):
             return text

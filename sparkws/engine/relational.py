@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 
 from sparkws.checks import first_few
 from sparkws.engine.refs import quote_column
-from sparkws.engine.tables import Query, Source, read
-from sparkws.errors import ConfigError, DataError
+from sparkws.engine.tables import Query, Source, first_line, read
+from sparkws.errors import ConfigError, DataError, InvalidKeys
 from sparkws.vocab import CLASS, GOLD, ITEM_ID
 
 _SHOWN = 3
@@ -38,8 +38,30 @@ def choose_columns(
         chosen = read(spark, source).select(*[F.expr(sql).alias(name) for name, sql in expressions.items()])
         return Query(f"a selection from {source}", chosen.where(F.col(not_null).isNotNull()))
     except PySparkException as error:
-        reason = str(error).strip().splitlines()[0].partition(" SQLSTATE:")[0].rstrip(".")
-        raise ConfigError(f"Spark refuses {list(expressions.values())} over {str(source)!r}: {reason}.") from None
+        raise ConfigError(
+            f"Spark refuses {list(expressions.values())} over {str(source)!r}: {first_line(error)}."
+        ) from None
+
+
+def with_key(spark: SparkSession, source: Source, key: str, expression: str) -> Query:
+    """The rows of a source with a key that a Spark SQL expression over its columns makes.
+
+    Raises
+    ------
+    ConfigError
+        If Spark does not understand the expression, or it gives another value each time.
+    """
+    rows, made = read(spark, source), F.expr(expression)
+    try:
+        # Spark takes no condition of a join that is not deterministic: asking for one finds it out without a job.
+        one = spark.range(1).toDF("__sparkws_one")
+        _ = rows.join(one, made.isNull()).columns
+        keyed = rows.withColumn(key, made)
+    except PySparkException as error:
+        raise ConfigError(
+            f"Spark refuses the key expression {expression!r} over {str(source)!r}: {first_line(error)}."
+        ) from None
+    return Query(f"{source} with the key {key}", keyed, source.inputs)
 
 
 def keep_values(source: Query, column: str, values: Sequence[str]) -> Query:
@@ -49,9 +71,21 @@ def keep_values(source: Query, column: str, values: Sequence[str]) -> Query:
 
 def join_gold(spark: SparkSession, votes: Source, gold: Source, *, only_gold: bool) -> Query:
     """Votes with the known class of their item in the column `gold`, NULL where it is not known."""
+    _check_same_key(votes, gold)
     known = read(spark, gold).select(F.col(ITEM_ID), F.col(CLASS).alias(GOLD))
     joined = read(spark, votes).join(known, ITEM_ID, "inner" if only_gold else "left")
     return Query(f"{votes} joined with gold", joined)
+
+
+def _check_same_key(votes: Source, gold: Source) -> None:
+    """Refuse keys that Spark would compare by casting one to the type of the other."""
+    ours, theirs = votes.schema[ITEM_ID], gold.schema[ITEM_ID]
+    is_number = ours.is_numeric() and theirs.is_numeric()
+    if ours != theirs and not is_number:
+        raise InvalidKeys(
+            f"the keys of {str(gold)!r} are {theirs}, those of {str(votes)!r} are {ours}; make them alike with "
+            "'gold.key_expression' or 'source.key_expression'."
+        )
 
 
 def move_from_unknown(frame: DataFrame, group: str, unknown: int, count: str) -> DataFrame:

@@ -37,6 +37,8 @@ RUNTIME_SETTINGS: Final[Mapping[str, str]] = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    # That many long texts would not fit into a worker, nor into the 2 GiB of an Arrow column. Spark 4.0 lacks it.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
     # Readers outside Spark know INT96 as nanoseconds, which end in 2262.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",

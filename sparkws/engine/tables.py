@@ -195,7 +195,7 @@ def query(spark: SparkSession, sql: str, tables: Mapping[str, TableRef]) -> Quer
         # In parentheses only a query is possible: nothing that creates, changes or drops.
         frame = spark.sql(f"SELECT * FROM ({filled.strip().rstrip(';')})")  # noqa: S608
     except PySparkException as error:
-        raise ConfigError(f"Spark refuses the query: {_first_line(error)}.") from None
+        raise ConfigError(f"Spark refuses the query: {first_line(error)}.") from None
     inputs = {table: version for source in opened.values() for table, version in source.inputs.items()}
     return Query("the query", frame, inputs or {"the query": None})
 
@@ -248,7 +248,7 @@ def _of_spark(spark: SparkSession, ref: TableRef, folder: Path | None, version: 
     except (PySparkException, Py4JError) as error:
         known = error.getCondition() if isinstance(error, PySparkException) else None
         if known not in _NOT_THERE:
-            raise EngineError(f"table {str(ref)!r} cannot be read: {_first_line(error)}.") from None
+            raise EngineError(f"table {str(ref)!r} cannot be read: {first_line(error)}.") from None
         what = "Delta table" if version is None else f"Delta table with a version {version} at"
         raise TableNotFound(f"there is no {what} {str(ref)!r} (Spark says {known}).") from None
     return TableVersion(ref, at, folder, schema, "its log cannot be read beside Spark")
@@ -259,12 +259,13 @@ def _of_view(spark: SparkSession, ref: TableRef, error: PySparkException) -> Que
         frame = spark.sql(f"SELECT * FROM {ref.sql}")  # noqa: S608  # the name is quoted
         return Query(str(ref), frame, {str(ref): None})
     except PySparkException:
-        raise TableNotFound(f"there is no table {str(ref)!r}: {_first_line(error)}.") from None
+        raise TableNotFound(f"there is no table {str(ref)!r}: {first_line(error)}.") from None
 
 
 def _schema_of(table: DeltaTable) -> pl.Schema:
     return polars_schema(pa.schema(table.schema().to_arrow()))
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".; ")
+def first_line(error: Exception) -> str:
+    """What Spark says of an error, without its code and the plan."""
+    return str(error).strip().splitlines()[0].partition(" SQLSTATE:")[0].rstrip(".; ")

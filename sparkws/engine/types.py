@@ -5,6 +5,8 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
 
+from sparkws.errors import DataError
+
 
 def polars_schema(schema: pa.Schema) -> pl.Schema:
     """The polars types of Arrow columns."""
@@ -40,6 +42,26 @@ def to_polars(batch: pa.RecordBatch | pa.Table, schema: pl.Schema | None = None)
     frame = pl.from_arrow(batch)
     assert isinstance(frame, pl.DataFrame)
     return frame if schema is None else frame.select(schema.names()).cast(schema)
+
+
+def check_texts(batch: pa.RecordBatch, where: str = "") -> None:
+    """Refuse text that is not UTF-8: polars would take it at its word, and Python could not read it.
+
+    Raises
+    ------
+    DataError
+        With the column, and `where` it is.
+    """
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_primitive(column.type):
+            continue
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                f"column {name!r}{where} holds text that is not UTF-8 ({error}). Mend it where it is written, or read "
+                f"it by 'source.query' with make_valid_utf8(`{name}`)."
+            ) from None
 
 
 def _arrow_types(schema: pl.Schema) -> list[pa.DataType]:

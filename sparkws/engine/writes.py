@@ -1,6 +1,6 @@
 """Write Delta tables: what identifies a commit, and the properties of every published table."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from sparkws.engine.history import Transition, find_commit, is_conflict, refuse_changed
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
-from sparkws.engine.types import arrow_schema, spark_schema
+from sparkws.engine.types import arrow_schema, polars_schema_of_spark, spark_schema
 from sparkws.errors import EngineError, FolderNotShared, TableChanged
 from sparkws.vocab import ITEM_ID
 
@@ -80,7 +80,7 @@ def write_rows(
         properties = commit_properties(transition)
     with no_rivals(ref):
         if there is None:
-            configuration = dict(properties_for(rows.columns))
+            configuration = dict(properties_for(rows.schema))
             write_deltalake(str(folder), table, configuration=configuration, commit_properties=properties)
         elif mode == "append":
             write_deltalake(there, table, mode="append", commit_properties=properties)
@@ -118,7 +118,7 @@ def _let_spark_write(
     mode: Literal["append", "overwrite"],
 ) -> None:
     writer = frame.write.format("delta").mode(mode)
-    for key, value in properties_for(frame.columns).items():
+    for key, value in properties_for(polars_schema_of_spark(frame.schema)).items():
         writer = writer.option(key, value)
     if mode == "overwrite":
         writer = writer.option("overwriteSchema", "true")
@@ -196,9 +196,13 @@ def observed_metrics(observation: Observation) -> dict[str, Any] | None:
     return found or None
 
 
-def properties_for(columns: Iterable[str]) -> dict[str, str]:
+def properties_for(schema: pl.Schema) -> dict[str, str]:
     """The properties of a published table; statistics in its log cover the key only, where it has one."""
-    keyed = {"delta.dataSkippingStatsColumns": ITEM_ID} if ITEM_ID in columns else {}
+    if ITEM_ID not in schema:
+        return dict(PROPERTIES)
+    # Of bytes and truth values Delta keeps no range, and refuses to be asked for one.
+    is_ranged = schema[ITEM_ID] not in (pl.Binary, pl.Boolean)
+    keyed = {"delta.dataSkippingStatsColumns": ITEM_ID} if is_ranged else {"delta.dataSkippingNumIndexedCols": "0"}
     return {**PROPERTIES, **keyed}
 
 

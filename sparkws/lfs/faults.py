@@ -204,7 +204,8 @@ def _message(error: BaseException) -> str:
         message = str(error)
         if isinstance(error, MemoryError) and not message:
             message = "the memory of the process is used up; see 'engine.worker_memory_mib'"
-        return message[:MESSAGE_LENGTH]
+        # Half of a surrogate pair is no text: it could not be written.
+        return message[:MESSAGE_LENGTH].encode("utf-8", "backslashreplace").decode()
     except Exception:  # an exception of the user's that cannot be shown must not end the job
         return ""
 

@@ -12,6 +12,8 @@ from sparkws.stats.analysis import render
 
 logger = logging.getLogger(__name__)
 
+_MOST_CLASSES = 20
+
 
 def describe_run(result: RunResult) -> str:
     """What each task's steps found, and where the tables are, as text."""
@@ -52,7 +54,7 @@ def _functions(model: Mapping[str, Any]) -> str:
 
 
 def _model(model: Mapping[str, Any]) -> str:
-    balance = ", ".join(f"{name} {share:.3f}" for name, share in model["class_balance"].items())
+    balance = _by_class(model["class_balance"], ".3f")
     ended = "converged" if model["converged"] else "did not converge"
     fit = f"{ended} after {model['n_iter']} iterations; " if model["n_iter"] else ""
     lines = [
@@ -80,6 +82,14 @@ def _model(model: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _by_class(figures: Mapping[str, float], form: str) -> str:
+    """A figure for each class; of very many classes, the greatest figures."""
+    shown = sorted(figures.items(), key=lambda entry: -entry[1]) if len(figures) > _MOST_CLASSES else figures.items()
+    listed = [f"{name} {figure:{form}}" for name, figure in shown]
+    more = f" and {len(listed) - _MOST_CLASSES} more classes" if len(listed) > _MOST_CLASSES else ""
+    return ", ".join(listed[:_MOST_CLASSES]) + more
+
+
 def _figure(value: float | None) -> str:
     """Four digits; a dash where no item determines the measure."""
     return "-" if value is None else f"{value:.4f}"
@@ -91,5 +101,5 @@ def _warnings(model: Mapping[str, Any]) -> list[str]:
 
 def _labels(labels: Mapping[str, Any]) -> str:
     statuses = ", ".join(f"{n:,} {status}" for status, n in labels["statuses"].items() if n)
-    preds = ", ".join(f"{name} {n:,}" for name, n in labels["preds"].items())
+    preds = _by_class(labels["preds"], ",")
     return f"labels: {statuses}; predicted {preds}"

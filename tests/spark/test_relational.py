@@ -12,9 +12,10 @@ from sparkws.engine.relational import (
     move_from_unknown,
     pivot_votes,
     sum_rows,
+    with_key,
 )
 from sparkws.engine.tables import Query
-from sparkws.errors import ConfigError, DataError
+from sparkws.errors import ConfigError, DataError, InvalidKeys
 from sparkws.vocab import CLASS, GOLD, ITEM_ID, SPLIT
 
 
@@ -50,6 +51,39 @@ def test_an_expression_that_spark_does_not_understand(spark: SparkSession, expre
     assert expression in str(caught.value)
     assert what in str(caught.value).partition("over 'the items'")[2]
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_is_made_of_other_columns(spark: SparkSession) -> None:
+    source = Query("trips", spark.sql("SELECT 'u' AS user, 7 AS day, 1 AS `the key`"), {"trips": 4})
+    keyed = with_key(spark, source, "the key", "concat_ws('/', user, day, `the key`)")
+    same(keyed.frame, rows(spark, "('u', 7, 'u/7/1') AS (user, day, `the key`)"))
+    assert keyed.inputs == {"trips": 4}
+
+
+@pytest.mark.parametrize(
+    ("expression", "what"),
+    [
+        ("concat(usr, day)", "`usr` cannot be resolved"),
+        ("concat(user", "Syntax error at or near end of input"),
+        ("uuid()", "expects a deterministic expression"),
+        ("count(*)", "UNSUPPORTED_EXPR_FOR_OPERATOR"),
+    ],
+)
+def test_a_key_expression_that_spark_refuses(spark: SparkSession, expression: str, what: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        with_key(spark, rows(spark, "('u', 7) AS (user, day)", "trips"), "key", expression)
+    assert str(caught.value).startswith(f"Spark refuses the key expression {expression!r} over 'trips': ")
+    assert what in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_gold_of_other_keys_is_refused(spark: SparkSession) -> None:
+    votes = rows(spark, f"('a', 1) AS ({ITEM_ID}, lf)", "votes")
+    gold = rows(spark, f"(1, 0) AS ({ITEM_ID}, {CLASS})", "gold")
+    with pytest.raises(InvalidKeys, match="the keys of 'gold' are Int32, those of 'votes' are String"):
+        join_gold(spark, votes, gold, only_gold=True)
+    wide = rows(spark, f"(CAST(1 AS BIGINT), 1) AS ({ITEM_ID}, lf)", "votes")
+    assert join_gold(spark, wide, gold, only_gold=True).frame.count() == 1
 
 
 def test_gold_stands_beside_votes(spark: SparkSession) -> None:

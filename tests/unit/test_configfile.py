@@ -296,6 +296,19 @@ def test_the_project_is_one_section_of_all():
     assert ProjectConfig in Section.__subclasses__()
 
 
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"source": {"table": "./it\udc80ems"}}, "source.table"),
+        ({"tasks": {"spam": {"classes": ["ham", "sp\ud800am"]}}}, "tasks.spam.classes.1"),
+        ({"spark": {"settings": {"a\udfff": "1"}}}, "spark.settings"),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused(change, where):
+    with pytest.raises(ConfigError, match=rf"^'{where}' in given: '.*\\ud[0-9a-f]+.*' holds half of a surrogate pair"):
+        parse_config(change, "given")
+
+
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     path = tmp_path / "twice.yaml"
     path.write_text("project: a\nworkspace: ./w\nproject: b\n")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkws.hashing import hash_keys, levels
+from sparkws.errors import InvalidKeys
+from sparkws.hashing import check_key_type, hash_keys, levels
 from sparkws.vocab import MAX_LEVEL
 
 _64 = 2**64 - 1
@@ -109,6 +110,37 @@ def test_slices_chunks_and_categories_hash_as_the_texts_they_hold():
     assert hash_keys(keys.cast(pl.Binary)).tolist() == expected.tolist()
     numbers = pl.Series(range(100))
     assert hash_keys(pl.concat([numbers[:3], numbers[3:]], rechunk=False)).tolist() == hash_keys(numbers).tolist()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shown", "instead"),
+    [
+        (pl.Float64(), "Float64: equal items may differ", "CAST(`k` AS STRING)"),
+        (pl.Float32(), "Float32: equal items may differ", "CAST(`k` AS STRING)"),
+        (pl.Datetime("us"), "times of no zone", "CAST(`k` AS TIMESTAMP)"),
+        (pl.Struct({"a": pl.Int64()}), "Struct({'a': Int64}): a key is one value", "to_json(`k`)"),
+        (pl.List(pl.String()), "List(String): a key is one value", "to_json(`k`)"),
+        (pl.Null(), "Null: every row is NULL", "CAST(`k` AS STRING)"),
+        (pl.Duration("us"), "Duration(time_unit='us'): it does not tell items apart", "CAST(`k` AS STRING)"),
+    ],
+)
+def test_a_type_that_cannot_be_a_key_is_refused_with_what_to_do(dtype, shown, instead):
+    with pytest.raises(InvalidKeys) as caught:
+        check_key_type("the items", "k", dtype)
+    assert "key column 'k' of 'the items' is " in str(caught.value)
+    assert shown in str(caught.value)
+    assert f"'key_expression: {instead}'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(pl.Int8(), pl.Int16(), pl.Int32(), pl.Int64(), pl.String(), pl.Binary(), pl.Boolean(), pl.Date()),
+        *(pl.Datetime("us", "UTC"), pl.Decimal(5, 2), pl.Decimal(38, 10)),
+    ],
+)
+def test_every_other_type_of_delta_is_a_key(dtype):
+    check_key_type("the items", "k", dtype)
 
 
 def test_no_keys_have_no_hashes():

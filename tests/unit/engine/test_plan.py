@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.tables import TableVersion
+from sparkws.errors import DataError
 
 MIB = 1 << 20
 NO_LIMIT = 1 << 62
@@ -177,6 +178,36 @@ def test_columns_newer_than_the_file_are_null_and_older_types_widen(tmp_path):
     (frame,) = Scan(schema, 10).batches(Unit(path, 1, (0, 1)))
     assert frame.schema == schema
     assert frame.rows() == [(None, 0.0, None), (None, 1.0, None), (None, 2.0, None)]
+
+
+def test_a_file_that_is_gone_is_named(tmp_path):
+    unit = Unit(str(tmp_path / "gone.parquet"), 10, (0, 1 << 31))
+    for work in (lambda: list(Scan(pl.Schema({"n": pl.Int64}), 10).batches(unit)), lambda: plan([unit], widest_rows=1)):
+        with pytest.raises(DataError, match=r"data file '.*gone.parquet' is in the log of its table but not there"):
+            work()
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xed\xa0\x80", b"abc\xc3"])
+def test_text_that_is_not_utf8_is_refused_with_column_and_file(tmp_path, bad):
+    raw = pa.array([b"fine", bad, None], pa.binary())
+    text = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
+    pq.write_table(pa.table({"n": [1, 2, 3], "text": text}), tmp_path / "a.parquet")
+    unit, text_only = Unit(str(tmp_path / "a.parquet"), 10, (0, 1 << 31)), pl.Schema({"n": pl.Int64, "text": pl.String})
+    with pytest.raises(DataError, match=r"column 'text' of file '.*a.parquet' holds text that is not UTF-8"):
+        list(Scan(text_only, 10).batches(unit))
+    # What is not read is not looked at.
+    assert [frame.height for frame in Scan(pl.Schema({"n": pl.Int64}), 10).batches(unit)] == [3]
+
+
+def test_batches_of_large_rows_are_short(tmp_path):
+    texts = ["x" * (40 * MIB)] * 9 + [""]
+    pq.write_table(pa.table({"te.xt": texts, "n": range(10)}), tmp_path / "a.parquet", use_dictionary=False)
+    scan = Scan(pl.Schema({"te.xt": pl.String, "n": pl.Int64}), 100)
+    frames = list(scan.batches(Unit(str(tmp_path / "a.parquet"), 10, (0, 1 << 31))))
+    # 360 MiB are 10 rows of 36 MiB on average, of which one fits into 64 MiB.
+    assert [frame.height for frame in frames] == [1] * 10
+    assert [frame["te.xt"].str.len_bytes()[0] for frame in frames] == [40 * MIB] * 9 + [0]
+    assert [frame["n"][0] for frame in frames] == list(range(10))
 
 
 def test_int96_reaches_from_the_first_year_to_the_last(tmp_path):

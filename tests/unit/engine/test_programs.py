@@ -34,6 +34,7 @@ from sparkws.engine.programs import (
     unpack,
 )
 from sparkws.engine.types import to_polars
+from sparkws.errors import DataError
 from sparkws.vocab import ITEM_ID
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -190,6 +191,14 @@ def test_rows_arrive_with_the_types_and_the_order_that_were_asked_for():
 def write(folder, units, rows=3):
     program = WriteUnits(KERNEL, [units], Scan(pl.Schema({"word": pl.String}), rows), folder)
     return table(program(iter([pa.record_batch({"id": [0]})])))
+
+
+def test_text_that_is_not_utf8_is_refused_with_its_column():
+    raw = pa.array([b"fine", b"\xed\xa0\x80", None], pa.binary())
+    batch = pa.record_batch({"c0": pa.Array.from_buffers(pa.string(), 3, raw.buffers())})
+    program = OfRows(MapFrames(KERNEL), pl.Schema({"text": pl.String}), 10)
+    with pytest.raises(DataError, match="column 'text' holds text that is not UTF-8"):
+        list(program(iter([batch])))
 
 
 def test_a_written_file_is_what_its_action_says(tmp_path):

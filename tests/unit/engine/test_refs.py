@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,6 +111,26 @@ def test_a_location_of_another_machine_or_of_no_folder_is_refused(text):
 )
 def test_a_workspace_names_its_tables(text, sql):
     assert parse_workspace(text, "/project").table("spam votes").sql == sql
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a[b]", "a\\b", "a^b", "a|b", "a\tb"])
+def test_a_folder_that_other_readers_misread_is_no_workspace(name):
+    with pytest.raises(ConfigError, match=re.escape(repr(f"/data/{name}"))):
+        parse_workspace(f"/data/{name}")
+    assert parse_ref(f"/data/{name}").folder is None
+
+
+def test_a_path_with_a_nul_byte_is_refused():
+    with pytest.raises(ConfigError, match=re.escape(r"'./a\x00b' is not a path")):
+        parse_ref("./a\0b")
+
+
+@pytest.mark.parametrize("name", ["a b", "a%b", "a#b?c", "a'\"b", "é", "a:b;c,d=e", "a{b}*"])
+def test_other_names_of_folders_are_taken_as_they_are(name, tmp_path):
+    folder = tmp_path / name
+    write_deltalake(str(folder), pa.table({"n": [1]}))
+    assert parse_workspace(str(folder)).root.folder == folder
+    assert (folder / "_delta_log").is_dir()
 
 
 def test_a_workspace_is_a_value():

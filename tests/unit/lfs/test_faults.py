@@ -102,6 +102,15 @@ def test_keys_of_bytes_are_shown_in_hex():
     assert log.faults().sample["item_id"].to_list() == ["ff"]
 
 
+def test_a_message_with_half_a_surrogate_pair_is_written_as_an_escape():
+    log = FaultLog(pl.Series(["a"]), {"lf": "0"})
+    log.record("lf", 0, ValueError("bad \ud800"))
+    sample = log.faults().sample
+    assert sample["message"].to_list() == ["bad \\ud800"]
+    with pytest.raises(FunctionFailed, match=r"bad \\+ud800"):
+        log.fail()
+
+
 def test_an_exception_that_cannot_be_shown_is_counted():
     class Strange(Exception):
         def __str__(self):

@@ -166,3 +166,15 @@ def test_the_report_is_logged(caplog):
 def test_an_unknown_task_is_a_mistake_of_the_caller():
     with pytest.raises(KeyError, match="the run has no step"):
         task_report("toxic", run())
+
+
+def test_of_very_many_classes_the_greatest_are_told():
+    shares = {f"c{i}": i / 1000 for i in range(45)}
+    model = {**MODEL, "class_balance": shares}
+    labels = {**LABELS, "preds": {name: i for i, name in enumerate(shares)}}
+    steps = (step("spam.label_model", **model), step("spam.labels", **labels))
+    text = task_report("spam", RunResult(project="p", workspace="w", tasks=("spam",), steps=steps))
+    assert "class balance c44 0.044, c43 0.043, " in text
+    assert "c25 0.025 and 25 more classes (votes)" in text
+    assert "predicted c44 44, c43 43, " in text
+    assert text.endswith("c25 25 and 25 more classes")
