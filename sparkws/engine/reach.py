@@ -61,8 +61,8 @@ class Reach:
         for probed, problem in self.problems:
             if probed in self.split and _holds(probed, folder):
                 raise FolderNotShared(
-                    f"{problem}, which this process can: workers do not share {probed!r}. Put it on storage that all "
-                    "of them see under this name, or run on one machine (spark.master: local[*])."
+                    f"{problem}, which this process can use: {probed!r} must be on storage that is shared by all "
+                    "workers under this path. Move it there, or run on one machine (spark.master: local[*])."
                 )
 
 

@@ -44,7 +44,6 @@ def hidden(cluster: Cluster, project: Project) -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.xfail(strict=True, reason="a folder that a worker does not see only closes the direct lane")
 @pytest.mark.parametrize("what", ["workspace", "source"])
 def test_a_folder_that_a_worker_does_not_see_stops_the_job(
     cluster: Cluster, project: Project, hidden: Path, what: str
