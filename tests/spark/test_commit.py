@@ -119,9 +119,8 @@ def test_a_repeated_transaction_is_no_commit(
     with pytest.raises(EngineError, match=f"already holds commit {sequence}.*this run is number {sequence - 1}"):
         commit(folder, again, sequence - 1)
     other = Transition("sparkws/spam.labels", sequence)
-    assert commit_files(spark, parse_ref(str(folder)), VOTES.schema, again, other, {}) == 1, (
-        "another step counts by itself"
-    )
+    to = Destination(parse_ref(str(folder)), other, {})
+    assert commit_files(spark, to, VOTES.schema, again) == 1, "another step counts by itself"
     assert commit(folder, first, sequence + 1) == 2
     assert content(folder).equals(VOTES)
 
