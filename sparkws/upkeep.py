@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from sparkws.config import ProjectConfig
-from sparkws.engine.lock import hold
+from sparkws.engine.lock import TABLE, hold
 from sparkws.engine.orphans import remove_orphans, remove_probes
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import parse_workspace
@@ -59,4 +59,4 @@ def clean(
 
 
 def _tables(config: ProjectConfig) -> Sequence[str]:
-    return [RUNS, *(f"{task}_{table}" for task in config.tasks for table in TASK_TABLES)]
+    return [RUNS, TABLE, *(f"{task}_{table}" for task in config.tasks for table in TASK_TABLES)]

@@ -177,8 +177,8 @@ def check_files(folder: Path, version: int) -> None:
     missing = [path for path in map(_local, table.file_uris()) if not path.exists()]
     if missing:
         raise FolderNotShared(
-            f"version {version} of {str(folder)!r} lacks {len(missing):,} files that workers wrote, the first is "
-            f"{missing[0].name!r}: a worker has a folder of its own there. Put the workspace on storage that all "
+            f"version {version} of {str(folder)!r} lacks {len(missing):,} of the files that workers wrote, the first "
+            f"is {missing[0].name!r}: a worker has a folder of its own there. Put the workspace on storage that all "
             f"workers share and run again; until then read version {version - 1}."
         )
 

@@ -17,8 +17,8 @@ from sparkws.engine.history import Transition
 from sparkws.engine.programs import log_statistics
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.tables import open_version, read_rows
-from sparkws.engine.writes import Destination, write_frame
-from sparkws.errors import EngineError, TableChanged
+from sparkws.engine.writes import Destination, check_files, write_frame
+from sparkws.errors import EngineError, FolderNotShared, TableChanged
 from sparkws.vocab import ITEM_ID
 
 VOTES = pl.DataFrame({ITEM_ID: [f"item {i}" for i in range(6)], "lf_a": [0, 1, -1, None, 1, 0]}).cast({"lf_a": pl.Int8})
@@ -188,3 +188,13 @@ def test_a_commit_at_the_same_time_wins_or_loses_but_does_not_mix(
     with pytest.raises(TableChanged, match=r"another writer committed to '.*/votes' at the same time"):
         commit(folder, written(folder, VOTES, ["b.parquet"]), 2, found=0 if there else None)
     assert content(folder).height == (7 if there else 1)
+
+
+def test_a_file_that_only_a_worker_sees_is_told(spark: SparkSession, tmp_path: Path) -> None:
+    ref = parse_ref(str(tmp_path / "votes"))
+    version = write_frame(spark, ref, spark.range(3, numPartitions=2), transition=Transition("sparkws/spam.votes", 1))
+    gone = next((tmp_path / "votes").glob("part-*.parquet"))
+    gone.unlink()  # as if its worker had a folder of its own
+    message = f"version 0 of '{tmp_path}/votes' lacks 1 of the files that workers wrote, the first is '{gone.name}'"
+    with pytest.raises(FolderNotShared, match=message):
+        check_files(tmp_path / "votes", version)
