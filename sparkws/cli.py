@@ -16,7 +16,7 @@ from typing import Any
 from sparkws.errors import ConfigError, DataError, MissingExtra, SparkwsError, WorkspaceBusy
 from sparkws.vocab import VERSION
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("sparkws.cli")  # also where this module is run itself
 
 DONE, UNEXPECTED, CONFIGURATION, DATA, BUSY = 0, 1, 2, 3, 4
 

@@ -6,6 +6,7 @@ A unit is a data file or a range of its row groups, in order; a task is a list o
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -99,11 +100,23 @@ def list_units(table: TableVersion) -> list[Unit]:
     units = []
     known = [name for name in ("num_records",) if name in actions.schema.names]  # some writers give no statistics
     for action in actions.select(["path", "size_bytes", *known, *partitioned]).to_pylist():
-        # A shallow clone names the files of its source, as file:/data/... or file:///data/...
-        path = re.sub("^file:/+", "/", unquote(action["path"]))
         values = tuple((name.removeprefix("partition."), action[name]) for name in partitioned)
-        units.append(Unit(str(table.folder / path), action["size_bytes"], (0, END), values, action.get("num_records")))
+        units.append(
+            Unit(
+                str(data_file(table.folder, action["path"])),
+                action["size_bytes"],
+                (0, END),
+                values,
+                action.get("num_records"),
+            )
+        )
     return units
+
+
+def data_file(folder: Path, path: str) -> Path:
+    """The file that the log of the table in `folder` calls `path`."""
+    # A shallow clone names the files of its source, as file:/data/... or file:///data/...
+    return folder / re.sub("^file:/+", "/", unquote(path))
 
 
 def plan_tasks(units: Iterable[Unit], *, slots: int, task_bytes: int, widest_rows: int) -> list[list[Unit]]:

@@ -120,7 +120,7 @@ def session(
     try:
         yield spark
     except Exception as error:
-        if not _is_cut_off(error):
+        if not _is_cut_off(spark, error):
             raise
         is_own = False  # there is nothing left to stop
         raise EngineError(
@@ -132,14 +132,15 @@ def session(
             spark.stop()
 
 
-def _is_cut_off(error: Exception) -> bool:
-    """Whether an error says that there is no Spark to talk to any more."""
-    if isinstance(error, ConnectionError):
+def _is_cut_off(spark: SparkSession, error: Exception) -> bool:
+    """Whether there is no Spark to talk to any more."""
+    if is_connect(spark):  # its client would try for minutes
+        return type(error).__module__.startswith(("grpc", "pyspark.errors")) and "UNAVAILABLE" in str(error)
+    try:
+        spark.conf.get("spark.app.name")
+    except Exception:
         return True
-    kind, said = type(error), str(error)
-    if kind.__module__.startswith("py4j"):
-        return kind.__name__ == "Py4JNetworkError" or "Answer from Java side is empty" in said
-    return type(error).__module__.startswith(("grpc", "pyspark.errors.exceptions.connect")) and "UNAVAILABLE" in said
+    return False
 
 
 def is_connect(spark: SparkSession) -> bool:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import unquote
 
 import polars as pl
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError
@@ -15,6 +15,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from sparkws.engine.direct import data_file
 from sparkws.engine.history import Transition, find_commit, is_conflict, refuse_changed
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
@@ -173,18 +174,15 @@ def check_files(folder: Path, version: int) -> None:
     FolderNotShared
         If one is missing: a worker wrote it into a folder of its own.
     """
-    table = DeltaTable(str(folder), version=version)
-    missing = [path for path in map(_local, table.file_uris()) if not path.exists()]
+    actions = pa.table(DeltaTable(str(folder), version=version).get_add_actions(flatten=True))
+    files = [data_file(folder, path) for path in actions.column("path").to_pylist()]
+    missing = [file for file in files if not file.exists()]
     if missing:
         raise FolderNotShared(
             f"version {version} of {str(folder)!r} lacks {len(missing):,} of the files that workers wrote, the first "
             f"is {missing[0].name!r}: a worker has a folder of its own there. Put the workspace on storage that all "
             f"workers share and run again; until then read version {version - 1}."
         )
-
-
-def _local(uri: str) -> Path:
-    return Path(unquote(uri.removeprefix("file://")))
 
 
 def observed_metrics(observation: Observation) -> dict[str, Any] | None:
