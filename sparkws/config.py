@@ -233,7 +233,7 @@ class LabelModelConfig(Section):
     max_iter: Annotated[int, Field(ge=1)] = 1000
     tol: Annotated[float, Field(ge=0)] = 1e-7
     tie_break_policy: Literal["abstain", "random"] = "abstain"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 
 
 class TaskConfig(Section):
