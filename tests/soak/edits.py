@@ -4,21 +4,16 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.soak.projects import (
-    Project,
+from tests.soak.files import (
     Spark,
     append_rows,
-    new_function,
-    random_engine,
-    random_gold,
-    random_model,
     source_of,
     unused_keys,
-    vote_elsewhere,
     write_config,
     write_crowd,
     write_gold,
 )
+from tests.soak.projects import Project, new_function, random_engine, random_gold, random_model, vote_elsewhere
 
 # What a run after the edit does: everything may run; nothing; no votes are made anew.
 ANYTHING, NOTHING, NO_VOTES = "anything", "nothing", "no votes"

@@ -27,8 +27,9 @@ from sparkws.engine.session import open_session
 from sparkws.errors import SparkwsError
 from tests.soak.compare import Difference, check_stop, compare, n_iters, orphans
 from tests.soak.edits import ANYTHING, NO_VOTES, NOTHING, edit, spoil_keys
+from tests.soak.files import Spark, fill, forget
 from tests.soak.items import Row
-from tests.soak.projects import Project, Spark, fill, forget, random_project
+from tests.soak.projects import Project, random_project
 from tests.soak.reference import expect
 
 ROOT = Path(__file__).parents[2]
