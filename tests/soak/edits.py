@@ -117,6 +117,12 @@ def _model_changed(project: Project, rng: Random, spark: Spark) -> str:
     return NO_VOTES
 
 
+def _faults_taken_otherwise(project: Project, rng: Random, spark: Spark) -> str:
+    task = rng.choice(project.tasks)
+    task.on_fault = "fail" if task.on_fault == "quarantine" else "quarantine"
+    return ANYTHING
+
+
 def _gold_changed(project: Project, rng: Random, spark: Spark) -> str:
     task = rng.choice(project.tasks)
     task.gold = random_gold(project, task, rng)
@@ -170,6 +176,7 @@ _EDITS: tuple[Callable[[Project, Random, Spark], str], ...] = (
     _functions_changed,
     _model_changed,
     _model_changed,
+    _faults_taken_otherwise,
     _gold_changed,
     _classes_in_another_order,
     _crowd_asked_again,

@@ -1,6 +1,7 @@
 """Random labeling functions, each with a twin in plain Python that votes for one row.
 
-A twin gives a class by name or index, `ABSTAIN`, or raises what the function itself would raise there.
+A twin gives a class by name or index, `ABSTAIN`, None where the function gives what is no vote, or raises what
+the function itself would raise there.
 """
 
 import math
@@ -15,7 +16,7 @@ from tests.soak.items import AUTHORS, PARTS, WORDS, Row
 
 ABSTAIN = -1
 Label = str | int
-Twin = Callable[[Row], Label]
+Twin = Callable[[Row], Label | None]
 
 HEADER = """
 import polars as pl
@@ -44,6 +45,8 @@ class Function:
 
 def random_function(rng: Random, name: str, classes: Sequence[str]) -> Function:
     """Any kind of labeling function."""
+    if rng.random() < 0.01:
+        return _coded(name, "", "return None", lambda row: None)
     return rng.choice(_KINDS)(rng, name, classes)
 
 

@@ -45,6 +45,7 @@ class Task:
     crowd: Crowd | None
     gold: Gold | None
     model: dict[str, Any]
+    on_fault: str = "quarantine"
     max_fault_rate: float = 0.3
 
     @property
@@ -121,6 +122,7 @@ def random_project(seed: int, folder: Path, rng: Random, *, only_folders: bool =
         if votes_elsewhere:
             task.crowd = _random_crowd(rng, classes)
         else:
+            task.on_fault = rng.choice(("quarantine",) * 9 + ("fail",))
             task.functions = [new_function(project, rng, task) for _ in range(rng.randrange(1, 9))]
         project.tasks.append(task)
     project.engine = random_engine(rng, project)

@@ -58,7 +58,11 @@ def _add_task(found: Expected, project: Project, task: Task, n_iter: int | None)
         if None in keys or (len(set(keys)) < len(keys) and project.engine["key_check"] != "trust"):
             return "InvalidKeys"
         lf_names = [f.name for f in task.lfs]
-        votes, faults = _run_functions(task, project.source_rows)
+        votes, faults, n_invalid = _run_functions(task, project.source_rows)
+        if n_invalid:
+            return "InvalidVote"
+        if faults and task.on_fault == "fail":
+            return "FunctionFailed"
         tables[f"{name}_faults"] = _sample(faults)
     else:
         assert task.crowd is not None
@@ -111,19 +115,23 @@ def resolve(label: Label, classes: Sequence[str]) -> int:
     return label if isinstance(label, int) else list(classes).index(label)
 
 
-def _run_functions(task: Task, rows: Sequence[Row]) -> tuple[Votes, list[tuple[Key, str, str]]]:
+def _run_functions(task: Task, rows: Sequence[Row]) -> tuple[Votes, list[tuple[Key, str, str]], int]:
+    """The votes, the faults, and how often something was returned that is no vote."""
     votes: Votes = []
     faults = []
+    n_invalid = 0
     for row in rows:
         own: list[int | None] = []
         for function in task.lfs:
             try:
-                own.append(resolve(function.vote(row), task.classes))
+                label = function.vote(row)
+                n_invalid += label is None
+                own.append(None if label is None else resolve(label, task.classes))
             except Exception as error:
                 own.append(None)
                 faults.append((row["id"], function.name, type(error).__name__))
         votes.append((row["id"], own))
-    return votes, faults
+    return votes, faults, n_invalid
 
 
 def _sample(faults: Sequence[tuple[Key, str, str]]) -> list[Row]:
