@@ -167,7 +167,7 @@ def random_model(task: Task, rng: Random) -> dict[str, Any]:
 
 def random_gold(project: Project, task: Task, rng: Random) -> Gold | None:
     """Known classes from a column, an expression or a table; or none."""
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         return None
     way = rng.choice(("column", "expression", "table"))
     splits = rng.choice((None, None, ["dev"], list(SPLITS)))
