@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 SETUP = PYTHON="$(PYTHON)" JARS="$(JARS)" tools/setup
 
-.PHONY: help demo test lint bench lock setup clean
+.PHONY: help demo test soak lint bench lock setup clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
@@ -21,6 +21,10 @@ demo: ## label 23,700 human-rated texts on this machine and look at the result
 test: ## all tests, the quick ones first
 	@$(SETUP) spark dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: ## random projects against a plain reference: MINUTES=10 SEED=...
+	@$(SETUP) spark dev
+	@$(BIN)/python -m tests.soak.run $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: ## ruff and mypy, as in CI
 	@$(SETUP) spark dev

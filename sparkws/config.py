@@ -238,7 +238,7 @@ class LabelModelConfig(Section):
     tol: Annotated[float, Field(ge=0)] = 1e-7
     polish: Annotated[int, Field(ge=0)] = 10
     tie_break_policy: Literal["abstain", "random"] = "abstain"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 
 
 class TaskConfig(Section):

@@ -178,6 +178,8 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
         ({"label_model": {"smoothing": -1}}, "greater than or equal to 0, got -1."),
         ({"label_model": {"tol": float("nan")}}, "'tasks.spam.label_model.tol' in here"),
         ({"label_model": {"kind": "best"}}, "got 'best'."),
+        ({"label_model": {"seed": -1}}, "'tasks.spam.label_model.seed' in here: input should be greater than or equal"),
+        ({"label_model": {"seed": 1 << 63}}, "less than 9223372036854775808, got 9223372036854775808."),
         ({"label_model": {"class_balance": "dev"}}, "class_balance: dev needs gold with use: dev or use: clamp."),
         ({"label_model": {"class_balance": [1]}}, "class_balance has 1 values, expected 2, one for each class."),
     ],
