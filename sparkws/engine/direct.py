@@ -119,6 +119,12 @@ def data_file(folder: Path, path: str) -> Path:
     return folder / re.sub("^file:/+", "/", unquote(path))
 
 
+def data_files(folder: Path, version: int) -> list[Path]:
+    """The files of a version of the table in `folder`."""
+    actions = pa.table(DeltaTable(str(folder), version=version).get_add_actions(flatten=True))
+    return [data_file(folder, path) for path in actions.column("path").to_pylist()]
+
+
 def plan_tasks(units: Iterable[Unit], *, slots: int, task_bytes: int, widest_rows: int) -> list[list[Unit]]:
     """Units cut at row groups and packed into tasks, the largest first.
 

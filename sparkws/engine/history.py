@@ -8,6 +8,7 @@ from typing import Any, Final
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from sparkws.checks import first_few
 from sparkws.engine.refs import TableRef
@@ -106,13 +107,12 @@ def commits_after(spark: SparkSession, ref: TableRef, version: int) -> list[Comm
     folder, newest = ref.folder, find_version(spark, ref)
     if newest is None or newest <= version:
         return []
-    told: Iterable[Mapping[str, Any]]
+    told: Iterable[Mapping[str, Any]] = ()
     if folder is not None and DeltaTable.is_deltatable(str(folder)):
         told = DeltaTable(str(folder)).history(newest - version)
-    else:
-        told = [
-            row.asDict() for row in spark.sql(f"DESCRIBE HISTORY {ref.sql}").where(f"version > {version}").collect()
-        ]
+    if not told:  # delta-rs finds no history in a folder whose name holds such as # or ?
+        behind = spark.sql(f"DESCRIBE HISTORY {ref.sql}").where(F.col("version") > version)
+        told = [row.asDict() for row in behind.collect()]
     commits = [
         Commit(
             entry["version"],

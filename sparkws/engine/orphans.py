@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from sparkws.engine.direct import data_files
+from sparkws.engine.history import commits_after
 from sparkws.engine.refs import TableRef, Workspace
 from sparkws.engine.tables import find_version
 
@@ -36,7 +37,7 @@ def remove_orphans(
     """
     folder = ref.folder
     if folder is not None and is_shared:
-        return _remove(_old(_orphans(folder), older_than_h), dry_run=dry_run)
+        return _remove(_old(_orphans(spark, ref, folder), older_than_h), dry_run=dry_run)
     if find_version(spark, ref) is None:
         return []
     found = spark.sql(f"VACUUM {ref.sql}{' DRY RUN' if dry_run else ''}").collect()
@@ -50,17 +51,16 @@ def remove_probes(workspace: Workspace, *, older_than_h: float, dry_run: bool) -
     return _remove(_old(iter(found), older_than_h), dry_run=dry_run)
 
 
-def _orphans(folder: Path) -> Iterator[Path]:
-    held: set[str] = set()
-    if DeltaTable.is_deltatable(str(folder)):
-        table = DeltaTable(str(folder))
-        for entry in table.history():
-            table.load_as_version(entry["version"])
-            held.update(uri.rpartition("/")[2] for uri in table.file_uris())
+def _orphans(spark: SparkSession, ref: TableRef, folder: Path) -> Iterator[Path]:
+    newest = find_version(spark, ref)
+    versions = {commit.version for commit in commits_after(spark, ref, -1)} | (
+        {newest} if newest is not None else set()
+    )
+    held = {file.name for version in versions for file in data_files(folder, version)}
     for pattern in _OF_TABLES:
         for file in folder.glob(pattern):
-            name = file.name.removeprefix(".").removesuffix(".crc") if pattern.endswith(".crc") else file.name
-            if name not in held:
+            # Hadoop's checksum of x.parquet is .x.parquet.crc
+            if file.name.removeprefix(".").removesuffix(".crc") not in held and file.name not in held:
                 yield file
 
 

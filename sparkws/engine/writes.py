@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import polars as pl
-import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError
@@ -15,7 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from sparkws.engine.direct import data_file
+from sparkws.engine.direct import data_files
 from sparkws.engine.history import Transition, find_commit, is_conflict, refuse_changed
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
@@ -174,9 +173,7 @@ def check_files(folder: Path, version: int) -> None:
     FolderNotShared
         If one is missing: a worker wrote it into a folder of its own.
     """
-    actions = pa.table(DeltaTable(str(folder), version=version).get_add_actions(flatten=True))
-    files = [data_file(folder, path) for path in actions.column("path").to_pylist()]
-    missing = [file for file in files if not file.exists()]
+    missing = [file for file in data_files(folder, version) if not file.exists()]
     if missing:
         raise FolderNotShared(
             f"version {version} of {str(folder)!r} lacks {len(missing):,} of the files that workers wrote, the first "

@@ -44,7 +44,6 @@ POINTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "worker files written": (lanes, "commit_files", before),
     "before the commit": (commit, "no_rivals", before),
     "after the commit": (lanes, "commit_files", behind),
-    "after the commit by Spark": (lanes, "write_frame", behind),
     "between votes and statistics": (stats_steps, "count_votes", before),
     "before the ledger's last line": (runner, "_append", lambda f: before(f, is_last_line)),
 }

@@ -92,9 +92,10 @@ def assert_recovers(start: Start, project: Project, name: str, undisturbed: Path
     ("point", "lane", "leaves_orphans"),
     [
         ("worker files written", "direct", True),
+        ("worker files written", "rows", True),
         ("before the commit", "direct", True),
         ("after the commit", "direct", False),
-        ("after the commit by Spark", "rows", False),
+        ("after the commit", "rows", False),
         ("between votes and statistics", "direct", False),
         ("before the ledger's last line", "direct", False),
     ],

@@ -232,7 +232,8 @@ def test_names_of_folders_partitions_and_columns_may_hold_anything(
         lookup = {"name": "lf_part", "lookup": {"column": part, "values": dict.fromkeys(values[:4], "spam")}}
         lfs = {"declarative": [WIN, SONG, lookup]}
         path = project(tmp_path, key=key, source=f"./{folder}", workspace=f"./{workspace}", lfs=lfs)
-        assert run(path, "--lane", lane)[0] == 0
+        code, _, log = run(path, "--lane", lane)
+        assert code == 0, log
         assert {row[0]: row[1:] for row in table(path, "spam_votes", workspace).rows()} == expected
         assert spark.read.format("delta").load(str(tmp_path / workspace / "spam_labels")).count() == 24
 
