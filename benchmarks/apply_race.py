@@ -67,6 +67,7 @@ class Race:
             key=key,
             classes=task.classes,
             on_fault=task.lfs.on_fault,
+            time_limit_s=task.lfs.time_limit_s,
             votes_target=workspace.table("spam_votes"),
             faults_target=workspace.table("spam_faults"),
             transition=Transition("sparkws/spam.votes", 1),

@@ -1,8 +1,7 @@
 """The `sparkws` command; jobs call the same `main`, notebooks the same `sparkws.run`.
 
 Exit codes: 0 done, 1 unexpected, 2 configuration, 3 a check of the data failed, 4 another job is at work in
-the workspace. Logs and tables go to
-stderr; the last line on stdout is one JSON object of results.
+the workspace. Logs and tables go to stderr; the last line on stdout is one JSON object of results.
 """
 
 import argparse

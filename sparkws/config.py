@@ -192,7 +192,7 @@ class LFsConfig(Section):
     declarative: tuple[DeclarativeLFConfig, ...] = ()
     on_fault: Literal["quarantine", "fail"] = "quarantine"
     max_fault_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
-    time_limit_s: Annotated[float, Field(gt=0)] | None = 60.0
+    time_limit_s: Annotated[float, Field(ge=0.01)] | None = 60.0
 
     @field_validator("declarative")
     @classmethod

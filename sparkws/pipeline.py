@@ -73,8 +73,10 @@ def run(
     lfsets = {name: _functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
     steps: list[StepResult] = []
     wait_s, called = config.engine.lock_wait_s, f"{config.project!r} with {first_few(chosen)}"
-    with hold(spark, workspace, called, shares_folder=job.direct, wait_s=wait_s) as lock:
-        locked = replace(job, check_lock=lock.check)
+    with hold(spark, workspace, called, shares_folder=job.direct, wait_s=wait_s) as check_lock:
+        locked = replace(job, check_lock=check_lock)
+        if config.source is not None:  # it may have moved while another job was waited for
+            source = _open_source(spark, config)
         for name in chosen:
             steps += _run_task(spark, locked, name, config.tasks[name], source, lfsets[name])
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
@@ -91,7 +93,8 @@ def _check_tables(config: ProjectConfig, tables: Sequence[str]) -> None:
     known = [f"{task}_{table}" for task in config.tasks for table in TASK_TABLES]
     for table in tables:
         if table not in known:
-            raise ConfigError(f"{table!r} is no table of the project.{did_you_mean(table, known)}")
+            hint = did_you_mean(table, known)
+            raise ConfigError(f"{table!r} is no table of the project; it has {first_few(known, 12)}.{hint}")
 
 
 def _functions_of(

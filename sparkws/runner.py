@@ -115,13 +115,14 @@ def run_step(
     try:
         versions = {str(job.workspace.table(table)): version for table, version in found.items()}
         with progress(spark, step):
-            done = act(Transition(f"sparkws/{step}", begun.sequence, inputs, versions))
+            done = act(Transition(f"sparkws/{step}", begun.sequence, inputs, versions, job.check_lock))
     except BaseException as error:
         seconds = time.monotonic() - start
         failed = replace(begun, status="failed", seconds=seconds, details={"error": str(error)})
         with suppress(Exception):  # the error itself is what has to be told
             _append(spark, job, failed)
         raise
+    job.check_lock()
     seconds = time.monotonic() - start
     details = json.loads(json.dumps(done.details))
     _append(
@@ -177,17 +178,17 @@ def _undisturbed(
     """
     versions: dict[str, int | None] = {}
     for table, newest in found.items():
-        before = recorded.get(table)
         versions[table] = newest
-        if newest is None or newest == before or table in job.overwrite:
+        ref, before = job.workspace.table(table), recorded.get(table)
+        if newest is None or table in job.overwrite or (newest == before and ref.folder is None):
             continue
-        if before is None or newest < before:  # a table of a run that never ended, or one that was made anew
-            before = None
-        ref = job.workspace.table(table)
-        commits = commits_after(spark, ref, -1 if before is None else before)
+        # A table of a run that never ended, or one that was made anew, has no commit to begin behind. That at the
+        # recorded version is looked at too: a table that somebody dropped and made again may stand there.
+        begin = -1 if before is None or newest < before else before - 1
+        commits = commits_after(spark, ref, begin)
         refuse_strangers(ref, commits, f"sparkws/{step}")
-        if before is not None and all(commit.keeps_rows for commit in commits):
-            versions[table] = before
+        if before is not None and all(commit.keeps_rows for commit in commits if commit.version > before):
+            versions[table] = before if newest >= before else newest
     return versions
 
 

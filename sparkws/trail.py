@@ -137,7 +137,7 @@ def explain_death(text: str) -> WorkerDied:
     names = ", ".join(place.functions) + (f" and {place.n_more} more" if place.n_more else "")
     who = names if len(place.functions) == 1 else f"one of {names}"
     if "Timeout (" in text:
-        why = "it did not return within twice its time limit and could not be interrupted, so its process was ended"
+        why = "it did not return long after its time limit and could not be interrupted, so its process was ended"
         what = "mend it, take it out, or raise 'lfs.time_limit_s'"
     else:
         how = f": {fatal[1].strip()}" if fatal else ""

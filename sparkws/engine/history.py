@@ -1,19 +1,20 @@
 """The history of a published table: which commits are ours, and which somebody else made."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.checks import first_few
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
-from sparkws.errors import TableChanged
+from sparkws.errors import EngineError, TableChanged
 
 # Commits after which a table still holds the same rows; platforms make some of them by themselves.
 _SAME_ROWS: Final = frozenset(
@@ -57,18 +58,25 @@ class Transition:
         The tables that the step writes, at the versions that it found when it began, None where there
         was none: a commit of somebody else behind them is refused. A table that is not named here is
         not looked at.
+    check_lock : function
+        Raises when the job no longer has the workspace for itself.
     """
 
     application: str
     sequence: int
     inputs: Mapping[str, int | None] = field(default_factory=dict)
     found: Mapping[str, int | None] = field(default_factory=dict)
+    check_lock: Callable[[], None] = lambda: None
+
+    @property
+    def step(self) -> str:
+        """The step by the name that people know."""
+        return self.application.removeprefix("sparkws/")
 
     @property
     def note(self) -> str:
         """JSON for the table's history: whose commit it is, and what it was made from."""
-        step = self.application.removeprefix("sparkws/")
-        return json.dumps({"step": step, "sequence": self.sequence, "inputs": dict(self.inputs)})
+        return json.dumps({"step": self.step, "sequence": self.sequence, "inputs": dict(self.inputs)})
 
 
 @dataclass(frozen=True)
@@ -103,27 +111,38 @@ class Commit:
 
 
 def commits_after(spark: SparkSession, ref: TableRef, version: int) -> list[Commit]:
-    """The commits of a table behind a version, the oldest first, as far back as its log reaches."""
-    folder, newest = ref.folder, find_version(spark, ref)
+    """The commits of a table behind a version, the oldest first, as far back as its log reaches.
+
+    In a folder the log itself is read: delta-rs numbers the entries of its history by counting, past commits
+    that say nothing of themselves, and finds none in a folder whose name holds such as # or ?.
+    """
+    folder = ref.folder
+    if folder is not None and DeltaTable.is_deltatable(str(folder)):
+        return [
+            _commit(at, _commit_info(file))
+            for at in range(version + 1, DeltaTable(str(folder)).version() + 1)
+            if (file := folder / "_delta_log" / f"{at:020}.json").exists()
+        ]
+    newest = find_version(spark, ref)
     if newest is None or newest <= version:
         return []
-    told: Iterable[Mapping[str, Any]] = ()
-    if folder is not None and DeltaTable.is_deltatable(str(folder)):
-        told = DeltaTable(str(folder)).history(newest - version)
-    if not told:  # delta-rs finds no history in a folder whose name holds such as # or ?
-        behind = spark.sql(f"DESCRIBE HISTORY {ref.sql}").where(F.col("version") > version)
-        told = [row.asDict() for row in behind.collect()]
-    commits = [
-        Commit(
-            entry["version"],
-            entry["operation"] or "",
-            entry.get("userMetadata") or "",
-            " as ".join(str(entry[key]) for key in ("engineInfo", "userName") if entry.get(key)) or "an unknown writer",
-        )
-        for entry in told
-        if entry["version"] > version
-    ]
-    return sorted(commits, key=lambda commit: commit.version)
+    behind = spark.sql(f"DESCRIBE HISTORY {ref.sql}").where(F.col("version") > version).orderBy("version")
+    return [_commit(row["version"], row.asDict()) for row in behind.collect()]
+
+
+def _commit_info(file: Path) -> Mapping[str, Any]:
+    """What a commit says of itself; nothing where it does not."""
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            if '"commitInfo"' in line and "commitInfo" in (action := json.loads(line)):
+                info: Mapping[str, Any] = action["commitInfo"]
+                return info
+    return {}
+
+
+def _commit(version: int, told: Mapping[str, Any]) -> Commit:
+    writer = " as ".join(str(told[key]) for key in ("engineInfo", "userName") if told.get(key))
+    return Commit(version, told.get("operation") or "commit", told.get("userMetadata") or "", writer or "somebody")
 
 
 def refuse_strangers(ref: TableRef, commits: Iterable[Commit], application: str) -> None:
@@ -144,29 +163,62 @@ def refuse_strangers(ref: TableRef, commits: Iterable[Commit], application: str)
 
 
 def refuse_changed(spark: SparkSession, ref: TableRef, transition: Transition) -> None:
-    """Refuse to replace a table that somebody else changed since the step found it.
+    """Refuse to commit to a table that was changed since the step found it, or without the workspace's lock.
 
     Raises
     ------
     TableChanged
-        With the commit that is not the step's own.
+        With the commit that is not this run's own.
+    WorkspaceBusy
+        If the job no longer has the workspace for itself.
     """
-    if str(ref) in transition.found:
-        found = transition.found[str(ref)]
-        commits = commits_after(spark, ref, -1 if found is None else found)
-        refuse_strangers(ref, commits, transition.application)
+    transition.check_lock()
+    _refuse(ref, _since_found(spark, ref, transition), transition)
 
 
-def find_commit(spark: SparkSession, ref: TableRef, transition: Transition) -> int | None:
-    """The version of a table that is this very commit of a step; None if it has none."""
+def committed_version(spark: SparkSession, ref: TableRef, transition: Transition) -> int:
+    """The version of a table that is this very commit of a step.
+
+    Raises
+    ------
+    EngineError
+        If there is none, because Spark took it for a repeat: the ledger that gave the number is behind.
+    TableChanged
+        If somebody else committed between the look at the table and the commit.
+    """
+    commits = _since_found(spark, ref, transition)
+    ours = [commit.version for commit in commits if commit.note == transition.note]
+    if not ours:
+        raise EngineError(
+            f"{str(ref)!r} already holds a later commit of {transition.application!r} than number "
+            f"{transition.sequence}: the table 'runs' of the workspace is behind. Was it deleted, or is another run at "
+            "work? Start in an empty workspace, or bring it back."
+        )
+    _refuse(ref, [commit for commit in commits if commit.version < max(ours)], transition)
+    return max(ours)
+
+
+def _since_found(spark: SparkSession, ref: TableRef, transition: Transition) -> list[Commit]:
     found = transition.found.get(str(ref))
-    commits = commits_after(spark, ref, -1 if found is None else found)
-    return max((commit.version for commit in commits if commit.note == transition.note), default=None)
+    return commits_after(spark, ref, -1 if found is None else found)
+
+
+def _refuse(ref: TableRef, commits: Iterable[Commit], transition: Transition) -> None:
+    if str(ref) not in transition.found:
+        return
+    others = [commit for commit in commits if commit.note != transition.note]
+    refuse_strangers(ref, others, transition.application)
+    rivals = [commit.version for commit in others if not commit.keeps_rows]
+    if rivals:
+        raise TableChanged(
+            f"another run of the step {transition.step!r} committed version {rivals[0]} of {str(ref)!r} while this one "
+            "was at work; run again."
+        )
 
 
 def is_conflict(error: Exception) -> bool:
     """Whether a commit failed because somebody else committed first."""
     if isinstance(error, DeltaError):
-        return isinstance(error, CommitFailedError) or "already exists" in str(error)
+        return "Failed to commit transaction" in str(error) or "already exists" in str(error)
     # Delta's own exceptions come through Spark as text.
     return any(f"[{condition}" in str(error) for condition in _CONFLICTS)

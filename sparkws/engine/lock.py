@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,18 +27,20 @@ from pyspark.sql import SparkSession
 
 from sparkws.engine.history import is_conflict
 from sparkws.engine.refs import Workspace
-from sparkws.errors import WorkspaceBusy
+from sparkws.engine.writes import PROPERTIES
+from sparkws.errors import EngineError, WorkspaceBusy
 
 logger = logging.getLogger(__name__)
 
 FILE: Final = ".sparkws.lock"
 TABLE: Final = "runs_lock"
 LEASE_S: Final = 120
-_POLL_S: Final = 1.0
 
 
 class _Lock(Protocol):
-    """A way to keep others out of a workspace."""
+    """A way to keep others out of a workspace; who waits for it asks every `poll_s` seconds."""
+
+    poll_s: float
 
     def take(self) -> str | None:
         """Take it; None when it is ours, else who has it."""
@@ -54,8 +56,10 @@ class _Lock(Protocol):
 
 
 @contextmanager
-def hold(spark: SparkSession, workspace: Workspace, job: str, *, shares_folder: bool, wait_s: float) -> Iterator[_Lock]:
-    """Keep other jobs out of a workspace while the body runs.
+def hold(
+    spark: SparkSession, workspace: Workspace, job: str, *, shares_folder: bool, wait_s: float
+) -> Iterator[Callable[[], None]]:
+    """Keep other jobs out of a workspace while the body runs; the value raises when that no longer holds.
 
     Parameters
     ----------
@@ -70,6 +74,8 @@ def hold(spark: SparkSession, workspace: Workspace, job: str, *, shares_folder: 
     ------
     WorkspaceBusy
         If another job still has the workspace, by its name.
+    EngineError
+        If the lock's file cannot be used.
     """
     since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     holder = f"{job} (process {os.getpid()} on {socket.gethostname()}, since {since})"
@@ -77,7 +83,7 @@ def hold(spark: SparkSession, workspace: Workspace, job: str, *, shares_folder: 
     lock = _FileLock(folder, holder) if shares_folder and folder is not None else _Lease(spark, workspace, holder)
     _wait_for(lock, workspace, wait_s)
     try:
-        yield lock
+        yield lock.check
     finally:
         lock.release()
 
@@ -95,7 +101,7 @@ def _wait_for(lock: _Lock, workspace: Workspace, wait_s: float) -> None:
         if other != told:
             logger.info("waiting up to %.0f s for %s, which is at work in %s", left, other, workspace.root)
             told = other
-        time.sleep(min(_POLL_S, left))
+        time.sleep(min(lock.poll_s, left))
 
 
 @contextmanager
@@ -103,12 +109,21 @@ def _no_matter_who_wins() -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        if not is_conflict(error):
+        if not is_conflict(error) and "ALREADY_EXISTS" not in str(error):
             raise
 
 
+def _quoted(text: str) -> str:
+    return f"'{text}'"
+
+
 class _FileLock:
-    """A lock of the operating system on a file of the workspace's folder, which says who holds it."""
+    """A lock of the operating system on a file of the workspace's folder, which says who holds it.
+
+    A process that this one forks holds it too, and longer where it lives longer.
+    """
+
+    poll_s = 1.0
 
     def __init__(self, folder: Path, holder: str) -> None:
         self._path = folder / FILE
@@ -116,7 +131,10 @@ class _FileLock:
         self._file: TextIO | None = None
 
     def take(self) -> str | None:
-        file = self._path.open("a+", encoding="utf-8")
+        try:
+            file = self._path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise self._unusable(error) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -124,11 +142,20 @@ class _FileLock:
             told = file.read().strip()
             file.close()
             return told or "another job"
+        except OSError as error:
+            file.close()
+            raise self._unusable(error) from None
         file.truncate(0)
         file.write(self._holder)
         file.flush()
         self._file = file
         return None
+
+    def _unusable(self, error: OSError) -> EngineError:
+        return EngineError(
+            f"the lock {str(self._path)!r} cannot be used ({error.strerror}); it has to be a file that this user may "
+            "write, on a file system that knows locks."
+        )
 
     def check(self) -> None:
         """The operating system keeps it as long as this process lives."""
@@ -141,6 +168,8 @@ class _FileLock:
 
 class _Lease:
     """A row in a table of the workspace; times are those of the Spark server, so no two clocks are compared."""
+
+    poll_s = 5.0
 
     def __init__(self, spark: SparkSession, workspace: Workspace, holder: str) -> None:
         self._spark = spark
@@ -155,15 +184,20 @@ class _Lease:
         self._keeper = threading.Thread(target=self._keep, daemon=True)
 
     def take(self) -> str | None:
-        self._spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {self._table} USING delta AS SELECT '' AS holder, '' AS token, "
-            "timestamp'1970-01-01 00:00:00 UTC' AS until"
-        )
-        # Reads and writes in one transaction: of two that try at once, one fails or finds the other's time.
+        properties = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in PROPERTIES.items())
         with _no_matter_who_wins():
-            self._set(LEASE_S, where="until < current_timestamp()")
-        rows = self._spark.sql(f"SELECT holder, token, until FROM {self._table}").collect()  # noqa: S608
-        others = [row for row in rows if row["token"] != self._token]
+            self._spark.sql(
+                f"CREATE TABLE IF NOT EXISTS {self._table} USING delta TBLPROPERTIES ({properties}) AS "
+                "SELECT '' AS holder, '' AS token, timestamp'1970-01-01 00:00:00 UTC' AS until"
+            )
+        held = f"SELECT holder, token, until FROM {self._table} WHERE until >= current_timestamp()"  # noqa: S608
+        others = self._spark.sql(held).collect()
+        if not others:
+            # Reads and writes in one transaction: of two that try at once, one fails or finds the other's time.
+            with _no_matter_who_wins():
+                self._set(LEASE_S, where="until < current_timestamp()")
+            rows = self._spark.sql(f"SELECT holder, token, until FROM {self._table}").collect()  # noqa: S608
+            others = [row for row in rows if row["token"] != self._token]
         if others:
             return f"{others[0]['holder']}, whose lease ends at {others[0]['until']:%H:%M:%S} unless it renews it"
         self._renewed = time.monotonic()
@@ -189,7 +223,7 @@ class _Lease:
         if self._keeper.ident is None:
             return
         self._keeper.join()
-        with suppress(PySparkException, Py4JError):
+        with suppress(PySparkException, Py4JError, OSError):
             self._set(0, where=f"token = '{self._token}'")
 
     def _keep(self) -> None:
@@ -202,7 +236,7 @@ class _Lease:
                 self._renewed = time.monotonic()
             else:
                 self._lost.set()
-        except (PySparkException, Py4JError) as error:
+        except (PySparkException, Py4JError, OSError) as error:
             logger.warning("the lease of %s was not renewed: %s", self._root, str(error).splitlines()[0])
         if time.monotonic() - self._renewed > LEASE_S:
             self._lost.set()

@@ -2,17 +2,21 @@
 
 import time
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Final
 
+from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 
 from sparkws.engine.direct import data_files
 from sparkws.engine.history import commits_after
 from sparkws.engine.refs import TableRef, Workspace
 from sparkws.engine.tables import find_version
+from sparkws.errors import EngineError
 
 _HOUR_S: Final = 3600
+_PROBE_H: Final = 0.25  # a job that waits for the lock has probed before: its files are younger
 # Below a folder of a table: what workers and Spark wrote for a commit, and commits of delta-rs that were not made.
 _OF_TABLES: Final = ("*.parquet", ".*.parquet.crc", "_delta_log/*.tmp")
 # In the workspace: what probes wrote.
@@ -48,15 +52,13 @@ def remove_probes(workspace: Workspace, *, older_than_h: float, dry_run: bool) -
     """Remove what killed probes left in a workspace that this process sees, and give the names."""
     folder = workspace.root.folder
     found = [] if folder is None else [file for pattern in _OF_PROBES for file in folder.glob(pattern)]
-    return _remove(_old(iter(found), older_than_h), dry_run=dry_run)
+    return _remove(_old(iter(found), max(older_than_h, _PROBE_H)), dry_run=dry_run)
 
 
 def _orphans(spark: SparkSession, ref: TableRef, folder: Path) -> Iterator[Path]:
     newest = find_version(spark, ref)
-    versions = {commit.version for commit in commits_after(spark, ref, -1)} | (
-        {newest} if newest is not None else set()
-    )
-    held = {file.name for version in versions for file in data_files(folder, version)}
+    versions = {commit.version for commit in commits_after(spark, ref, -1)} | {newest}
+    held = {file.name for version in versions if version is not None for file in _files(folder, version)}
     for pattern in _OF_TABLES:
         for file in folder.glob(pattern):
             # Hadoop's checksum of x.parquet is .x.parquet.crc
@@ -64,9 +66,26 @@ def _orphans(spark: SparkSession, ref: TableRef, folder: Path) -> Iterator[Path]
                 yield file
 
 
+def _files(folder: Path, version: int) -> list[Path]:
+    try:
+        return data_files(folder, version)
+    except DeltaError as error:
+        raise EngineError(
+            f"version {version} of {str(folder)!r} cannot be read ({error}), so nobody knows which files it holds; "
+            "nothing of the table was removed."
+        ) from None
+
+
 def _old(files: Iterator[Path], older_than_h: float) -> list[Path]:
     newest = time.time() - older_than_h * _HOUR_S
-    return sorted(file for file in files if file.stat().st_mtime <= newest)
+    return sorted(file for file in files if _modified(file) <= newest)
+
+
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # its own job took it away just now
+        return inf
 
 
 def _remove(files: list[Path], *, dry_run: bool) -> list[str]:

@@ -19,18 +19,15 @@ import polars as pl
 import pyarrow as pa
 
 from sparkws.engine.direct import Scan, Unit, slices
+from sparkws.engine.files import write_parquet
 from sparkws.engine.types import arrow_schema, check_texts, to_arrow, to_polars
 from sparkws.kernels import MapKernel, ReduceKernel, Statistic, WriteKernel
-from sparkws.vocab import ITEM_ID
 
 S = TypeVar("S")
 
 TALLY: Final = "__sparkws_tally"  # in the row lane a written batch carries its statistic in this column
 FOLDED: Final = pa.schema([("statistic", pa.binary())])
 WRITTEN: Final = pa.schema([("add", pa.string()), ("n_rows", pa.int64()), ("statistic", pa.binary())])
-
-_PREFIX_CHARS: Final = 32  # statistics in the log hold the first characters of long strings
-_LAST_CHAR: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -223,15 +220,7 @@ def write_file(kernel: WriteKernel[S], frames: Iterable[pl.DataFrame], path: Pat
     rows = pl.concat(parts) if parts else pl.DataFrame(schema=kernel.schema)
     if rows.is_empty():
         return None
-    # Level 1: two thirds of the time of the default level for 4 % more bytes.
-    rows.write_parquet(path, compression="zstd", compression_level=1, statistics=False)
-    facts = path.stat()
-    add = {
-        "path": path.name,
-        "size": facts.st_size,
-        "modified": int(facts.st_mtime * 1000),
-        "stats": json.dumps(log_statistics(rows)),
-    }
+    add = write_parquet(rows, path)
     return {"add": json.dumps(add), "n_rows": rows.height, "statistic": pack(kernel, value)}
 
 
@@ -275,29 +264,6 @@ def fold_parts(statistic: Statistic[S], values: Iterable[S], is_full: Callable[[
         if is_full(held[0][1]):
             yield held.pop(0)[1]
     yield reduce(statistic.merge, (value for _, value in reversed(held)), statistic.zero())
-
-
-def log_statistics(rows: pl.DataFrame) -> dict[str, Any]:
-    """Delta's statistics of a file: its rows, and the range of the key."""
-    statistics: dict[str, Any] = {"numRecords": rows.height}
-    if ITEM_ID not in rows.columns:
-        return statistics
-    keys = rows[ITEM_ID]
-    statistics["nullCount"] = {ITEM_ID: keys.null_count()}
-    low, high = keys.min(), keys.max()
-    if low is not None and (keys.dtype.is_integer() or keys.dtype == pl.Date):
-        statistics["minValues"], statistics["maxValues"] = {ITEM_ID: _plain(low)}, {ITEM_ID: _plain(high)}
-    elif isinstance(low, str) and isinstance(high, str):
-        # A prefix sorts before its string; the last code point behind it sorts after.
-        statistics["minValues"] = {ITEM_ID: low[:_PREFIX_CHARS]}
-        is_whole = len(high) <= _PREFIX_CHARS or high[_PREFIX_CHARS] == _LAST_CHAR
-        above = high if is_whole else high[:_PREFIX_CHARS] + _LAST_CHAR
-        statistics["maxValues"] = {ITEM_ID: above}
-    return statistics
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, int) else str(value)
 
 
 def _with_tally(batch: pa.RecordBatch, tally: bytes | None) -> pa.RecordBatch:

@@ -22,6 +22,7 @@ from sparkws.errors import FolderNotShared
 _SEEN: Final = pa.schema([("partition", pa.int64()), ("problems", pa.string())])
 _PROBES: Final = 1 << 10  # rows of the probe: Spark spreads them over as many tasks as it has slots
 _LEAST_S: Final = 0.1
+_LATE_S: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,14 @@ def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Pat
     """Try on every slot whether folders are shared: by a file of each, in `write` by writing one too."""
     token = uuid.uuid4().hex
     witnesses, found = _place_witnesses(read, write, token)
+    n_workers = 0
     try:
         program = carry(_Look(tuple(witnesses), token))
         frame = spark.range(_PROBES).mapInArrow(program, "partition long, problems string")
         seen = frame.toArrow().to_pylist()
+        n_workers = len(seen)
     finally:
-        left = {witness.folder: _collect(witness, token) for witness in witnesses if witness.written}
+        left = {witness.folder: _collect(witness, token, n_workers) for witness in witnesses if witness.written}
     unseen = {
         folder: f"a worker wrote to folder {folder!r} and does not find its file there"
         for folder, n_files in left.items()
@@ -162,9 +165,14 @@ def _writable(folder: Path, token: str) -> _Witness:
     return _Witness(str(folder), str(file), _digest(file), written=True)
 
 
-def _collect(witness: _Witness, token: str) -> int:
-    """Remove what the probe wrote, and tell how many files of workers were among it."""
-    left = list(Path(witness.folder).glob(f".sparkws-{token}*"))
+def _collect(witness: _Witness, token: str, n_expected: int) -> int:
+    """Remove what the probe wrote, and tell how many files of workers were among it.
+
+    A file of another machine may take a while to be seen: network file systems keep listings for seconds.
+    """
+    end = time.monotonic() + _LATE_S
+    while len(left := list(Path(witness.folder).glob(f".sparkws-{token}*"))) <= n_expected and time.monotonic() < end:
+        time.sleep(_LEAST_S)
     for file in left:
         file.unlink(missing_ok=True)
     return len(left) - 1

@@ -124,9 +124,9 @@ def session(
             raise
         is_own = False  # there is nothing left to stop
         raise EngineError(
-            "Spark ended while the job was at work, or the way to it did; nothing is half-written. Look into Spark's "
+            "Spark ended while the job was at work, or the way to it did; no table is half-written. Look into Spark's "
             "own log for the reason (often memory: spark.driver_memory), and run again."
-        ) from None
+        ) from error
     finally:
         if is_own:
             spark.stop()

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.engine.direct import data_files
-from sparkws.engine.history import Transition, find_commit, is_conflict, refuse_changed
+from sparkws.engine.history import Transition, committed_version, is_conflict, refuse_changed
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
 from sparkws.engine.types import arrow_schema, polars_schema_of_spark, spark_schema
@@ -140,24 +140,30 @@ def _let_spark_write(
 
 def version_behind(spark: SparkSession, ref: TableRef, transition: Transition | None) -> int:
     """The version that a commit made: that of the step's own commit, whatever came behind it."""
-    version = find_commit(spark, ref, transition) if transition else find_version(spark, ref)
+    if transition:
+        return committed_version(spark, ref, transition)
+    version = find_version(spark, ref)
     assert version is not None
     return version
 
 
 @contextmanager
 def no_rivals(ref: TableRef) -> Iterator[None]:
-    """Turn a commit that lost against another writer's into one sentence.
+    """Turn a commit that failed into one sentence.
 
     Raises
     ------
     TableChanged
         If somebody committed to the table between the look at it and the commit.
+    EngineError
+        If the table takes no such commit.
     """
     try:
         yield
     except (DeltaError, PySparkException, Py4JError) as error:
         if not is_conflict(error):
+            if isinstance(error, DeltaError):
+                raise EngineError(f"table {str(ref)!r} cannot be written: {str(error).rstrip('.')}.") from error
             raise
         raise TableChanged(
             f"another writer committed to {str(ref)!r} at the same time, so nothing was written to it; "
@@ -175,10 +181,11 @@ def check_files(folder: Path, version: int) -> None:
     """
     missing = [file for file in data_files(folder, version) if not file.exists()]
     if missing:
+        older = f"; until then read version {version - 1}" if version else ""
         raise FolderNotShared(
             f"version {version} of {str(folder)!r} lacks {len(missing):,} of the files that workers wrote, the first "
             f"is {missing[0].name!r}: a worker has a folder of its own there. Put the workspace on storage that all "
-            f"workers share and run again; until then read version {version - 1}."
+            f"workers share and run again{older}."
         )
 
 

@@ -95,7 +95,7 @@ def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -
     polished = copy(model)
     polished.cpt_, polished.class_balance_, polished.balance_source_ = kernel.cpt, kernel.class_balance, source
     polished.log_likelihood_, polished.objective_ = kernel.log_likelihood(sums), tuple(objective)
-    polished.converged_ = model.converged_ or converged
+    polished.converged_ = converged
     polished.n_polish_ = len(objective)
     return Polished(polished, converged)
 

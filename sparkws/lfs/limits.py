@@ -109,7 +109,7 @@ class Watch:
         # From here on the guard is not put off: a function that swallows what is raised meets it in the end.
         message = self._messages.setdefault(
             spot.label,
-            f"{spot.label} used up its {self._limit_s:g} s for a batch {spot.where} and is not called again in that "
+            f"{spot.label} used up its {self._limit_s:g} s {spot.where} and is not called again in that "
             "batch; see 'lfs.time_limit_s'.",
         )
         spot.stop(message)

@@ -119,10 +119,10 @@ def test_killed_at_random_times(start: Start, project: Project, undisturbed: Pat
     took = time.monotonic() - began
     name = f"killed_at_random_{lane}"
     config = project.config(name)
-    for _ in range(RANDOM_TIMES):  # a seed would not bring the same moment back
+    for share in random.Random(lane).sample(range(100), RANDOM_TIMES):  # of the time of a calm run, in percent
         process = start("run", "--config", str(config), "--task", "spam", "--lane", lane)
         try:
-            process.communicate(timeout=took * random.random())
+            process.communicate(timeout=took * share / 100)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

@@ -88,7 +88,7 @@ def test_functions_that_can_be_stopped_fail_alone(write, run, tmp_path, lane):
     assert said["lf_exits"] == ("SystemExit", "0")
     assert said["lf_interrupts"] == ("KeyboardInterrupt", "")
     assert said["lf_hangs"][0] == "TimeLimitExceeded"
-    assert "'lf_hangs' used up its 2 s for a batch on item_id 'c003'" in said["lf_hangs"][1]
+    assert "'lf_hangs' used up its 2 s on item_id 'c003'" in said["lf_hangs"][1]
     assert said["lf_hoards"][0] == "MemoryError"
     assert "'engine.worker_memory_mib'" in said["lf_hoards"][1]
 

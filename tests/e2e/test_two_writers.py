@@ -10,6 +10,7 @@ import yaml
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
+from sparkws.engine import lock
 from sparkws.engine.lock import hold
 from sparkws.engine.refs import parse_workspace
 from tests.e2e.conftest import Project, ran, table
@@ -28,7 +29,9 @@ def lf_writer(x):
 """
 
 
-def test_a_second_job_is_refused_by_name_or_waits(project: Project, run: Any, spark: SparkSession) -> None:
+def test_a_second_job_is_refused_by_name_or_waits(
+    project: Project, run: Any, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = project()
     tables = path.parent / "tables"
     tables.mkdir()
@@ -41,10 +44,13 @@ def test_a_second_job_is_refused_by_name_or_waits(project: Project, run: Any, sp
 
     overlay = path.parent / "patient.yaml"
     overlay.write_text("engine: {lock_wait_s: 300}")
-    threading.Timer(3, first.__exit__, (None, None, None)).start()
-    code, _, log = run(path, "--overlay", str(overlay))
-    assert code == 0
-    assert "waiting up to 300 s for 'comments' by night" in log
+    waits = threading.Event()
+    monkeypatch.setattr(lock.logger, "info", lambda text, *values: waits.set() if "waiting" in text else None)
+    ends = threading.Thread(target=lambda: waits.wait(300) and first.__exit__(None, None, None))
+    ends.start()
+    assert run(path, "--overlay", str(overlay))[0] == 0
+    ends.join()
+    assert waits.is_set()
 
 
 def test_a_table_that_somebody_else_changed_is_left_alone(project: Project, run: Any) -> None:
@@ -57,7 +63,13 @@ def test_a_table_that_somebody_else_changed_is_left_alone(project: Project, run:
     assert f"table '{labels}' belongs to the step 'spam.labels', but another writer changed it" in log
     assert "version 1, a DELETE by delta-rs" in log
     assert table(path, "spam_labels").height == 59
-    assert run(path, "--overwrite", "spam_lables")[0] == 2
+    code, _, log = run(path, "--overwrite", "spam_lables")
+    assert code == 2
+    assert "'spam_lables' is no table of the project" in log
+    assert "Did you mean 'spam_labels'?" in log
+    code, _, log = run(path, "--older-than", "-1", command="clean")
+    assert code == 2
+    assert "got older_than_h=-1" in log
 
     code, result, _ = run(path, "--overwrite", "spam_labels")
     assert code == 0

@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 
 from sparkws.engine import commit as commit_module
 from sparkws.engine.commit import commit_files
+from sparkws.engine.files import log_statistics
 from sparkws.engine.history import Transition
-from sparkws.engine.programs import log_statistics
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.tables import open_version, read_rows
 from sparkws.engine.writes import Destination, check_files, write_frame
@@ -198,3 +198,40 @@ def test_a_file_that_only_a_worker_sees_is_told(spark: SparkSession, tmp_path: P
     message = f"version 0 of '{tmp_path}/votes' lacks 1 of the files that workers wrote, the first is '{gone.name}'"
     with pytest.raises(FolderNotShared, match=message):
         check_files(tmp_path / "votes", version)
+
+
+def test_a_commit_without_a_word_is_a_strangers(commit: Commit, tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    commit(folder, written(folder, VOTES, ["a.parquet"]), 1)
+    write_deltalake(str(folder), VOTES.head(1).to_arrow(compat_level=pl.CompatLevel.oldest()), mode="append")
+    log = folder / "_delta_log" / f"{1:020}.json"
+    log.write_text("".join(line for line in log.read_text().splitlines(True) if "commitInfo" not in line))
+    with pytest.raises(TableChanged, match="version 1, a commit by somebody"):
+        commit(folder, written(folder, VOTES, ["b.parquet"]), 2, found=0)
+
+
+def test_another_run_of_the_same_step_is_told(commit: Commit, tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    commit(folder, written(folder, VOTES, ["a.parquet"]), 1)
+    commit(folder, written(folder, VOTES.head(2), ["b.parquet"]), 2)
+    with pytest.raises(TableChanged, match=r"another run of the step 'spam\.votes' committed version 1 of"):
+        commit(folder, written(folder, VOTES, ["c.parquet"]), 3, found=0)
+    assert content(folder).height == 2
+
+
+def test_a_table_that_takes_no_commit_says_why(commit: Commit, tmp_path: Path) -> None:
+    folder = tmp_path / "votes"
+    commit(folder, written(folder, VOTES, ["a.parquet"]), 1)
+    DeltaTable(str(folder)).alter.set_table_properties({"delta.appendOnly": "true"})
+    with pytest.raises(EngineError, match=r"table '.*/votes' cannot be written: .*append-only"):
+        commit(folder, written(folder, VOTES, ["b.parquet"]), 2)
+
+
+def test_a_named_table_with_a_ledger_behind_is_told(spark: SparkSession) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS behind")
+    ref = parse_ref("behind.votes")
+    rows = spark.range(3)
+    assert write_frame(spark, ref, rows, transition=Transition("sparkws/spam.votes", 5)) == 0
+    with pytest.raises(EngineError, match=r"'behind\.votes' already holds a later commit .* than number 4"):
+        write_frame(spark, ref, rows, transition=Transition("sparkws/spam.votes", 4))
+    assert spark.table("behind.votes").count() == 3

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pyspark.sql import SparkSession
 from sparkws.engine import lock
 from sparkws.engine.lock import hold
 from sparkws.engine.refs import parse_workspace
-from sparkws.errors import WorkspaceBusy
+from sparkws.errors import EngineError, WorkspaceBusy
 
 HOLD_AND_WAIT = """
 import sys
@@ -57,8 +58,8 @@ def take(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) ->
 
 
 def test_the_second_is_refused_by_the_name_of_the_first(take: Callable[..., Any]) -> None:
-    with take("'spam' by night") as held:
-        held.check()
+    with take("'spam' by night") as check:
+        check()
         with pytest.raises(WorkspaceBusy, match=r"tables' is in use by 'spam' by night \(process \d+ on .*lock_wait_s"):
             take("'spam' by day").__enter__()
     with take("'spam' by day"):
@@ -128,3 +129,20 @@ def test_a_lease_is_renewed(lease: Callable[[str], lock._Lease], spark: SparkSes
     assert left["s"] > 5
     holder.release()
     assert lease("the next").take() is None
+
+
+def test_two_that_come_first_at_once(lease: Callable[[str], lock._Lease]) -> None:
+    leases = [lease("one"), lease("other")]
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda each: each.take(), leases))
+    assert said.count(None) <= 1
+    if None not in said:  # each found the other at it
+        assert leases[0].take() is None
+    for each in leases:
+        each.release()
+
+
+def test_a_lock_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / lock.FILE).mkdir()
+    with pytest.raises(EngineError, match=rf"the lock '{tmp_path}/.sparkws.lock' cannot be used \(Is a directory\)"):
+        hold(None, parse_workspace(str(tmp_path)), "mine", shares_folder=True, wait_s=0).__enter__()

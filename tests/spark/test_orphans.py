@@ -47,6 +47,14 @@ def test_old_files_without_a_version_go(spark: SparkSession, folder: Path) -> No
         assert DeltaTable(str(folder), version=version).to_pyarrow_table().num_rows == 2
 
 
+def test_a_version_that_says_nothing_of_itself_keeps_its_files(spark: SparkSession, folder: Path) -> None:
+    log = folder / "_delta_log" / f"{0:020}.json"
+    log.write_text("".join(line for line in log.read_text().splitlines(True) if "commitInfo" not in line))
+    remove(spark, folder, 0)
+    for version in (0, 1):
+        assert DeltaTable(str(folder), version=version).to_pyarrow_table().num_rows == 2
+
+
 def test_a_folder_that_never_became_a_table_is_emptied(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "spam_votes").mkdir()
     (tmp_path / "spam_votes" / "part-0.parquet").write_text("left behind")
@@ -57,6 +65,9 @@ def test_a_folder_that_never_became_a_table_is_emptied(spark: SparkSession, tmp_
 def test_what_probes_left_goes(tmp_path: Path) -> None:
     for name in (".sparkws-abc", ".sparkws-abc-def", ".sparkws.lock", "notes"):
         (tmp_path / name).write_text("")
+    assert remove_probes(parse_workspace(str(tmp_path)), older_than_h=0, dry_run=False) == [], "a job may be at them"
+    for file in tmp_path.iterdir():
+        os.utime(file, (time.time() - 3600,) * 2)
     removed = remove_probes(parse_workspace(str(tmp_path)), older_than_h=0, dry_run=False)
     assert [Path(name).name for name in removed] == [".sparkws-abc", ".sparkws-abc-def"]
     assert (tmp_path / ".sparkws.lock").exists()

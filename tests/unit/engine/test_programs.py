@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sparkws.engine.direct import Scan, Unit
+from sparkws.engine.files import log_statistics
 from sparkws.engine.programs import (
     TALLY,
     FoldFrames,
@@ -28,7 +29,6 @@ from sparkws.engine.programs import (
     WriteFrames,
     WriteUnits,
     fold,
-    log_statistics,
     merge_packed,
     pack,
     unpack,

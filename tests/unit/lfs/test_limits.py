@@ -89,8 +89,7 @@ def test_a_hanging_function_fails_alone(hang):
     assert votes["lf_bad"].to_list() == [1, 1, 1, None, None, None, None, None]
     assert faults.counts == {("lf_bad", "TimeLimitExceeded"): 5}
     assert set(faults.sample["message"]) == {
-        "'lf_bad' used up its 0.2 s for a batch on item_id 'a3' and is not called again in that batch; "
-        "see 'lfs.time_limit_s'."
+        "'lf_bad' used up its 0.2 s on item_id 'a3' and is not called again in that batch; see 'lfs.time_limit_s'."
     }
 
 
@@ -112,7 +111,7 @@ def test_a_hanging_function_of_batches_fails_alone(hang, vectorized):
     assert votes["lf_parity"].to_list() == [0, 1] * 4
     assert faults.counts == {("lf_bad", "TimeLimitExceeded"): 8}
     assert faults.sample["message"][0].startswith(
-        "'lf_bad' used up its 0.2 s for a batch on a batch of 8 items from item_id 'a0' on"
+        "'lf_bad' used up its 0.2 s on a batch of 8 items from item_id 'a0' on"
     )
 
 
@@ -133,7 +132,7 @@ def test_a_hanging_preprocessor_fails_those_that_ask_for_it():
     assert votes["lf_a"].to_list() == votes["lf_b"].to_list() == [0, 1, None, None]
     assert votes["lf_parity"].to_list() == votes["lf_first"].to_list() == [0, 1, 0, 1]
     assert faults.counts == {("lf_a", "TimeLimitExceeded"): 2, ("lf_b", "TimeLimitExceeded"): 2}
-    assert faults.sample["message"][0].startswith("preprocessor 'hanging' used up its 0.2 s for a batch on item_id 'a")
+    assert faults.sample["message"][0].startswith("preprocessor 'hanging' used up its 0.2 s on item_id 'a")
 
 
 def test_a_hanging_function_fails_the_job_if_faults_do():
@@ -395,7 +394,7 @@ def test_a_function_that_swallows_everything_is_guarded_no_longer():
     watch = Watch(1e-9, lambda _: spot, told)
     watch.begin()
     for _ in range(3):
-        with pytest.raises(TimeLimitExceeded, match=r"'lf_a' used up its 1e-09 s for a batch on item_id 'a0'"):
+        with pytest.raises(TimeLimitExceeded, match=r"'lf_a' used up its 1e-09 s on item_id 'a0'"):
             watch.tick(frame)
     assert told.told == [2e-9 + 1]
 
