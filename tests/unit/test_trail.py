@@ -58,9 +58,9 @@ DEATHS = {
     "os._exit(3)": "it ended its process, crashed or used up the memory; mend it or take it out.",
     "os.kill(os.getpid(), 9)": "it ended its process, crashed or used up the memory; mend it or take it out.",
     "ctypes.string_at(0)": "it ended its process, crashed or used up the memory: Segmentation fault; mend it",
-    "max(itertools.repeat(0))": "it did not return within twice its time limit and could not be interrupted, so its "
+    "max(itertools.repeat(0))": "it did not return long after its time limit and could not be interrupted, so its "
     "process was ended; mend it, take it out, or raise 'lfs.time_limit_s'.",
-    "swallows()": "it did not return within twice its time limit and could not be interrupted",
+    "swallows()": "it did not return long after its time limit and could not be interrupted",
 }
 
 
