@@ -1,5 +1,6 @@
 """Published tables as somebody without Spark reads them, and whether two workspaces hold the same ones."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,20 @@ def assert_same_tables(left: Path, right: Path, *, task: str = "", versions: boo
         if not versions:
             both = [_in_order(side.select(pl.exclude("^.*_version$"))) for side in both]
         _assert_same(name, *both)
+
+
+def orphans(folders: Iterable[Path]) -> list[str]:
+    """The data files in folders of tables that no version of them holds, found without sparkws."""
+    found = []
+    for folder in folders:
+        held: set[str] = set()
+        if DeltaTable.is_deltatable(str(folder)):
+            table = DeltaTable(str(folder))
+            for version in range(table.version() + 1):
+                table.load_as_version(version)
+                held |= {Path(uri).name for uri in table.file_uris()}
+        found += [str(file) for file in folder.glob("*.parquet") if file.name not in held]
+    return sorted(found)
 
 
 def _read(folder: Path) -> pl.DataFrame:

@@ -84,20 +84,6 @@ def check_stop(expected: Expected, published: Mapping[str, int], folders: Mappin
             raise Difference(f"{task}_label_model: stopped at {at} of {len(fits)}, converged is {says}")
 
 
-def orphans(folders: Mapping[str, Path]) -> list[str]:
-    """The data files that no version of a table holds."""
-    found = []
-    for folder in folders.values():
-        held: set[str] = set()
-        if DeltaTable.is_deltatable(str(folder)):
-            table = DeltaTable(str(folder))
-            for version in range(table.version() + 1):
-                table.load_as_version(version)
-                held |= {Path(uri).name for uri in table.file_uris()}
-        found += [str(file) for file in folder.glob("*.parquet") if file.name not in held]
-    return sorted(found)
-
-
 def _gain(fits: Sequence[Fit], at: int) -> float:
     after, before = fits[at].objective, fits[at - 1].objective
     assert after is not None

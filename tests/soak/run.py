@@ -27,12 +27,13 @@ import sparkws
 from sparkws.config import SparkConfig
 from sparkws.engine.session import open_session
 from sparkws.errors import SparkwsError
-from tests.soak.compare import Difference, check_stop, compare, n_iters, orphans
+from tests.soak.compare import Difference, check_stop, compare, n_iters
 from tests.soak.edits import ANYTHING, NO_VOTES, NOTHING, edit, spoil_keys
 from tests.soak.files import Spark, fill, forget
 from tests.soak.items import Row
 from tests.soak.projects import Project, random_project
 from tests.soak.reference import expect
+from tests.tables import orphans
 
 ROOT = Path(__file__).parents[2]
 KILLED_SHARE = 0.25
@@ -128,7 +129,7 @@ def _run_and_compare(run: Run, effect: str) -> None:
     run.ended_well = error is None
     if run.project.in_catalog:
         return  # there Delta's own VACUUM cleans, by its own age
-    left = orphans(folders)
+    left = orphans(folders.values())
     # Of a table without rows Spark writes a file, and then does not commit it.
     if run.remote is None and error is None and any(pq.read_metadata(file).num_rows for file in left):
         raise Difference(f"an undisturbed run left {left}")
