@@ -261,8 +261,9 @@ def fold_parts(statistic: Statistic[S], values: Iterable[S], is_full: Callable[[
         while len(held) > 1 and held[-2][0] == held[-1][0]:
             (size, right), (_, left) = held.pop(), held.pop()
             held.append((2 * size, statistic.merge(left, right)))
-        if is_full(held[0][1]):
-            yield held.pop(0)[1]
+        # None that is held is full, so what was merged last is the only one that can have become so.
+        if is_full(held[-1][1]):
+            yield held.pop()[1]
     yield reduce(statistic.merge, (value for _, value in reversed(held)), statistic.zero())
 
 

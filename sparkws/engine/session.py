@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -102,6 +103,18 @@ def open_session(
             "Spark cannot start Java: install Java 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) "
             "or point JAVA_HOME at it."
         ) from None
+    except Py4JError as error:
+        raise EngineError(
+            f"Spark cannot start on {config.master or 'local[*]'!r}: {_innermost(error)}. Is that master there, and "
+            "does it have room?"
+        ) from error
+
+
+def _innermost(error: Exception) -> str:
+    """What the JVM says is behind an error: the last cause that its stack trace names, else the first line."""
+    lines = str(error).strip().splitlines()
+    causes = [line for line in lines if line.startswith("Caused by: ")] or lines[1:2] or lines[:1]
+    return causes[-1].removeprefix("Caused by: ").strip(": .")
 
 
 @contextmanager

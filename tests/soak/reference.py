@@ -266,7 +266,8 @@ def _model_rows(fit: Fit, task: Task, lf_names: Sequence[str], n_iter: int) -> l
     if fit.cpt is None:
         return [*rows, row("n_iter", 0), row("converged", 1)]
     assert fit.log_likelihood is not None
-    rows += [row("n_iter", n_iter), row("log_likelihood", fit.log_likelihood)]
+    # No soak project has so many vote vectors that its fit is from a sample, so none is polished.
+    rows += [row("n_iter", n_iter), row("n_polish", 0), row("log_likelihood", fit.log_likelihood)]
     rows.append(row("abstain_is_outcome", bool(fit.use_abstain)))
     for name, table in zip(lf_names, fit.cpt, strict=True):
         for vote, cells in zip((None, *task.classes), table, strict=True):

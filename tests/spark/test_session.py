@@ -1,5 +1,7 @@
 """Whose session it is: one that is running is taken, by any thread, and left running."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -32,3 +34,13 @@ def test_it_is_left_running_behind_an_error(spark: SparkSession) -> None:
     with pytest.raises(KeyError, match="gone"), session():
         raise KeyError("gone")
     assert spark.range(3).count() == 3
+
+
+def test_a_master_that_is_none_is_a_sentence() -> None:
+    code = (
+        "import sparkws; from sparkws.config import SparkConfig; sparkws.open_session(SparkConfig(master='nonsense'))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    said = ended.stderr.strip().splitlines()[-1]
+    assert said.startswith("sparkws.errors.EngineError: Spark cannot start on 'nonsense': ")
+    assert "Could not parse Master URL: 'nonsense'" in said
