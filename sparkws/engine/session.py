@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -99,6 +100,11 @@ def open_session(
     except PySparkException as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
             raise
+        if shutil.which("java") or "JAVA_HOME" in os.environ:
+            raise ConfigError(
+                f"Spark's launcher refuses to start on {config.master or 'local[*]'!r}; its own words stand above. "
+                "Correct 'spark.master' or 'spark.settings'."
+            ) from None
         raise ConfigError(
             "Spark cannot start Java: install Java 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) "
             "or point JAVA_HOME at it."
