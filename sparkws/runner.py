@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sparkws.config import ProjectConfig
 from sparkws.engine.history import Transition, commits_after, refuse_strangers
@@ -15,9 +15,9 @@ from sparkws.engine.lanes import Options
 from sparkws.engine.progress import progress
 from sparkws.engine.refs import Workspace
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import TableVersion, find_version, open_version, read_rows
+from sparkws.engine.tables import TableVersion, find_table, find_version, open_version, read_rows
 from sparkws.engine.writes import write_rows
-from sparkws.errors import EngineError, TableNotFound
+from sparkws.errors import EngineError
 from sparkws.manage import ledger, plan
 from sparkws.manage.results import StepResult
 from sparkws.vocab import RUNS, VERSION
@@ -86,20 +86,12 @@ def run_step(
     made_of = {**json.loads(json.dumps(made_of)), "sparkws": VERSION}
     records = read_ledger(spark, job)
     last = ledger.last_success(records, step)
-    found = {table: find_version(spark, job.workspace.table(table)) for table in writes}
-    outputs = _undisturbed(spark, job, step, found, {} if last is None else last.outputs)
-    reason = plan.why_run(last, inputs, made_of, outputs if last else {})
+    found = {table: find_version(spark, job.workspace.table(table), shares_folder=job.direct) for table in writes}
+    standing = _undisturbed(spark, job, step, found, {} if last is None else last.outputs)
+    reason = plan.why_run(last, inputs, made_of, standing)
     if last is not None and not reason:
         logger.info("%-24s up to date", step)
-        return StepResult(
-            step=step,
-            status="skipped",
-            reason="",
-            outputs=last.outputs,
-            seconds=0.0,
-            n_rows=last.n_rows,
-            details=last.details,
-        )
+        return _result(last, "skipped", reason)
     logger.info("%-24s runs: %s", step, reason)
     begun = ledger.StepRecord(
         step=step,
@@ -111,44 +103,53 @@ def run_step(
         sparkws_version=VERSION,
     )
     _reserve(spark, job, begun)
+    versions = {str(job.workspace.table(table)): version for table, version in found.items()}
+    transition = Transition(f"sparkws/{step}", begun.sequence, inputs, versions, job.check_lock)
+    done = _perform(spark, job, begun, lambda: act(transition))
+    logger.info("%-24s %s rows in %.1f s", step, f"{done.n_rows:,}", done.seconds)
+    return _result(done, "done", reason)
+
+
+def _perform(spark: SparkSession, job: Job, begun: ledger.StepRecord, act: Callable[[], Done]) -> ledger.StepRecord:
+    """Do what a step does, and tell the ledger how it ended."""
     start = time.monotonic()
     try:
-        versions = {str(job.workspace.table(table)): version for table, version in found.items()}
-        with progress(spark, step):
-            done = act(Transition(f"sparkws/{step}", begun.sequence, inputs, versions, job.check_lock))
+        with progress(spark, begun.step):
+            done = act()
+        job.check_lock()
     except BaseException as error:
         seconds = time.monotonic() - start
         failed = replace(begun, status="failed", seconds=seconds, details={"error": str(error)})
         with suppress(Exception):  # the error itself is what has to be told
             _append(spark, job, failed)
         raise
-    job.check_lock()
-    seconds = time.monotonic() - start
-    details = json.loads(json.dumps(done.details))
-    _append(
-        spark,
-        job,
-        replace(begun, status="done", seconds=seconds, outputs=done.outputs, n_rows=done.n_rows, details=details),
-    )
-    logger.info("%-24s %s rows in %.1f s", step, f"{done.n_rows:,}", seconds)
-    return StepResult(
-        step=step,
+    ended = replace(
+        begun,
         status="done",
-        reason=reason,
+        seconds=time.monotonic() - start,
         outputs=done.outputs,
-        seconds=seconds,
         n_rows=done.n_rows,
-        details=details,
+        details=json.loads(json.dumps(done.details)),
+    )
+    _append(spark, job, ended)
+    return ended
+
+
+def _result(record: ledger.StepRecord, status: Literal["done", "skipped"], reason: str) -> StepResult:
+    return StepResult(
+        step=record.step,
+        status=status,
+        reason=reason,
+        outputs=record.outputs,
+        seconds=record.seconds if status == "done" else 0.0,
+        n_rows=record.n_rows,
+        details=record.details,
     )
 
 
 def read_ledger(spark: SparkSession, job: Job) -> list[ledger.StepRecord]:
-    ref = job.workspace.table(RUNS)
-    try:
-        runs = open_version(spark, ref)
-    except TableNotFound:
-        return []
-    return ledger.from_rows(read_rows(spark, runs))
+    runs = find_table(spark, job.workspace.table(RUNS), shares_folder=job.direct)
+    return [] if runs is None else ledger.from_rows(read_rows(spark, runs))
 
 
 def _reserve(spark: SparkSession, job: Job, begun: ledger.StepRecord) -> None:
@@ -182,13 +183,13 @@ def _undisturbed(
         ref, before = job.workspace.table(table), recorded.get(table)
         if newest is None or table in job.overwrite or (newest == before and ref.folder is None):
             continue
-        # A table of a run that never ended, or one that was made anew, has no commit to begin behind. That at the
-        # recorded version is looked at too: a table that somebody dropped and made again may stand there.
-        begin = -1 if before is None or newest < before else before - 1
-        commits = commits_after(spark, ref, begin)
-        refuse_strangers(ref, commits, f"sparkws/{step}")
-        if before is not None and all(commit.keeps_rows for commit in commits if commit.version > before):
-            versions[table] = before if newest >= before else newest
+        # A run that never ended recorded no version, and a table that was made anew is below it.
+        known = before if before is not None and before <= newest else None
+        # The commit at that version is looked at too: a table that somebody dropped and made again may stand there.
+        commits = commits_after(spark, ref, -1 if known is None else known - 1)
+        refuse_strangers(ref, commits, step)
+        if known is not None and all(commit.keeps_rows for commit in commits if commit.version > known):
+            versions[table] = known
     return versions
 
 

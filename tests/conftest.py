@@ -42,8 +42,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
 
     folder = tmp_path_factory.mktemp("spark")
     session = open_session(
-        # Two tasks at once, so that what is not associative has a chance to show; a task may fail once.
-        SparkConfig(master="local[2,2]"),
+        # Two tasks at once, so that what is not associative has a chance to show; a task may fail once. Texts of
+        # 100 MB are several times in the memory of Spark on their way through the row lane.
+        SparkConfig(master="local[2,2]", driver_memory="4g"),
         app_name="sparkws tests",
         settings={
             # Tests are small: more partitions would be time spent on empty tasks.

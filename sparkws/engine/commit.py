@@ -10,7 +10,7 @@ from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 from pyspark.sql import SparkSession
 
-from sparkws.engine.history import refuse_changed
+from sparkws.engine.history import refuse_changed, repeated_version
 from sparkws.engine.types import arrow_schema
 from sparkws.engine.writes import (
     Destination,
@@ -18,7 +18,6 @@ from sparkws.engine.writes import (
     no_rivals,
     properties_for,
     version_behind,
-    version_of_transition,
 )
 from sparkws.errors import EngineError
 
@@ -37,7 +36,7 @@ def commit_files(spark: SparkSession, to: Destination, schema: pl.Schema, adds: 
         If somebody else wrote to the table since the step began.
     """
     folder, transition = to.folder, to.transition
-    done = version_of_transition(folder, transition)
+    done = repeated_version(folder, transition)
     if done is not None:
         return done
     for add in adds:
@@ -46,7 +45,9 @@ def commit_files(spark: SparkSession, to: Destination, schema: pl.Schema, adds: 
     properties = commit_properties(transition)
     delta_schema = _with_comments(schema, to.comments)
     there = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
-    refuse_changed(spark, to.ref, transition)
+    transition.check_lock()
+    if there is not None:
+        refuse_changed(spark, to.ref, transition)
     with no_rivals(to.ref):
         if there is None:
             configuration = properties_for(schema)

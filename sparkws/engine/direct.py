@@ -101,15 +101,8 @@ def list_units(table: TableVersion) -> list[Unit]:
     known = [name for name in ("num_records",) if name in actions.schema.names]  # some writers give no statistics
     for action in actions.select(["path", "size_bytes", *known, *partitioned]).to_pylist():
         values = tuple((name.removeprefix("partition."), action[name]) for name in partitioned)
-        units.append(
-            Unit(
-                str(data_file(table.folder, action["path"])),
-                action["size_bytes"],
-                (0, END),
-                values,
-                action.get("num_records"),
-            )
-        )
+        path, n_rows = str(data_file(table.folder, action["path"])), action.get("num_records")
+        units.append(Unit(path, action["size_bytes"], (0, END), values, n_rows))
     return units
 
 

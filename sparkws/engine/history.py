@@ -38,7 +38,7 @@ _SAME_ROWS: Final = frozenset(
     }
 )
 
-
+# What Delta says when somebody else committed first.
 _CONFLICTS: Final = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED")
 
 
@@ -101,13 +101,13 @@ class Commit:
         """Whether the table holds the same rows after it."""
         return self.operation in _SAME_ROWS
 
-    def is_of(self, application: str) -> bool:
-        """Whether a step of ours made it."""
+    def is_of(self, step: str) -> bool:
+        """Whether the step, as "sentiment.votes", made it."""
         try:
             note = json.loads(self.note)
         except ValueError:
             return False
-        return isinstance(note, dict) and note.get("step") == application.removeprefix("sparkws/")
+        return isinstance(note, dict) and note.get("step") == step
 
 
 def commits_after(spark: SparkSession, ref: TableRef, version: int) -> list[Commit]:
@@ -145,7 +145,7 @@ def _commit(version: int, told: Mapping[str, Any]) -> Commit:
     return Commit(version, told.get("operation") or "commit", told.get("userMetadata") or "", writer or "somebody")
 
 
-def refuse_strangers(ref: TableRef, commits: Iterable[Commit], application: str) -> None:
+def refuse_strangers(ref: TableRef, commits: Iterable[Commit], step: str) -> None:
     """Refuse to replace what somebody else wrote into a table that a step owns.
 
     Raises
@@ -153,26 +153,23 @@ def refuse_strangers(ref: TableRef, commits: Iterable[Commit], application: str)
     TableChanged
         With the first commits that are neither the step's own nor keep all rows.
     """
-    strange = [commit for commit in commits if not commit.keeps_rows and not commit.is_of(application)]
+    strange = [commit for commit in commits if not commit.keeps_rows and not commit.is_of(step)]
     if strange:
         told = first_few([f"version {commit.version}, a {commit.operation} by {commit.writer}" for commit in strange])
         raise TableChanged(
-            f"table {str(ref)!r} belongs to the step {application.removeprefix('sparkws/')!r}, but another writer "
-            f"changed it: {told}. Copy what you want to keep of it, then run with --overwrite {ref.short_name}."
+            f"table {str(ref)!r} belongs to the step {step!r}, but another writer changed it: {told}. Copy what you "
+            f"want to keep of it, then run with --overwrite {ref.short_name}."
         )
 
 
 def refuse_changed(spark: SparkSession, ref: TableRef, transition: Transition) -> None:
-    """Refuse to commit to a table that was changed since the step found it, or without the workspace's lock.
+    """Refuse to replace a table that was changed since the step found it.
 
     Raises
     ------
     TableChanged
         With the commit that is not this run's own.
-    WorkspaceBusy
-        If the job no longer has the workspace for itself.
     """
-    transition.check_lock()
     _refuse(ref, _since_found(spark, ref, transition), transition)
 
 
@@ -189,13 +186,41 @@ def committed_version(spark: SparkSession, ref: TableRef, transition: Transition
     commits = _since_found(spark, ref, transition)
     ours = [commit.version for commit in commits if commit.note == transition.note]
     if not ours:
-        raise EngineError(
-            f"{str(ref)!r} already holds a later commit of {transition.application!r} than number "
-            f"{transition.sequence}: the table 'runs' of the workspace is behind. Was it deleted, or is another run at "
-            "work? Start in an empty workspace, or bring it back."
+        raise _ledger_is_behind(
+            f"{str(ref)!r} already holds a later commit of {transition.application!r} than number {transition.sequence}"
         )
     _refuse(ref, [commit for commit in commits if commit.version < max(ours)], transition)
     return max(ours)
+
+
+def repeated_version(folder: Path, transition: Transition) -> int | None:
+    """The version of a table that already has this very commit of a step; None if it has not.
+
+    delta-rs records transactions but does not look at them, and Spark silently skips what is not newer, so
+    every commit asks here first.
+
+    Raises
+    ------
+    EngineError
+        If the table has a later commit of the step: the ledger that gave the number is behind.
+    """
+    if not DeltaTable.is_deltatable(str(folder)):
+        return None
+    table = DeltaTable(str(folder))
+    committed = table.transaction_version(transition.application)
+    if committed is not None and committed > transition.sequence:
+        raise _ledger_is_behind(
+            f"{str(folder)!r} already holds commit {committed} of {transition.application!r}, this run is number "
+            f"{transition.sequence}"
+        )
+    return table.version() if committed == transition.sequence else None
+
+
+def _ledger_is_behind(told: str) -> EngineError:
+    return EngineError(
+        f"{told}: the table 'runs' of the workspace is behind. Was it deleted, or is another run at work? Start in an "
+        "empty workspace, or bring it back."
+    )
 
 
 def _since_found(spark: SparkSession, ref: TableRef, transition: Transition) -> list[Commit]:
@@ -207,7 +232,7 @@ def _refuse(ref: TableRef, commits: Iterable[Commit], transition: Transition) ->
     if str(ref) not in transition.found:
         return
     others = [commit for commit in commits if commit.note != transition.note]
-    refuse_strangers(ref, others, transition.application)
+    refuse_strangers(ref, others, transition.step)
     rivals = [commit.version for commit in others if not commit.keeps_rows]
     if rivals:
         raise TableChanged(

@@ -113,10 +113,6 @@ def _no_matter_who_wins() -> Iterator[None]:
             raise
 
 
-def _quoted(text: str) -> str:
-    return f"'{text}'"
-
-
 class _FileLock:
     """A lock of the operating system on a file of the workspace's folder, which says who holds it.
 
@@ -131,6 +127,7 @@ class _FileLock:
         self._file: TextIO | None = None
 
     def take(self) -> str | None:
+        """Take it; None when it is ours, else who has it, as its file says."""
         try:
             file = self._path.open("a+", encoding="utf-8")
         except OSError as error:
@@ -161,6 +158,7 @@ class _FileLock:
         """The operating system keeps it as long as this process lives."""
 
     def release(self) -> None:
+        """Let others in."""
         if self._file is not None:
             self._file.truncate(0)
             self._file.close()
@@ -184,7 +182,8 @@ class _Lease:
         self._keeper = threading.Thread(target=self._keep, daemon=True)
 
     def take(self) -> str | None:
-        properties = ", ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in PROPERTIES.items())
+        """Take it where its time has passed, and keep it; None when it is ours, else who has it."""
+        properties = ", ".join(f"'{key}' = '{value}'" for key, value in PROPERTIES.items())
         with _no_matter_who_wins():
             self._spark.sql(
                 f"CREATE TABLE IF NOT EXISTS {self._table} USING delta TBLPROPERTIES ({properties}) AS "
@@ -219,6 +218,7 @@ class _Lease:
             )
 
     def release(self) -> None:
+        """Let others in at once."""
         self._released.set()
         if self._keeper.ident is None:
             return

@@ -1,7 +1,7 @@
 """Files that killed runs left beside the tables, which no version of a table holds."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,7 @@ _HOUR_S: Final = 3600
 _PROBE_H: Final = 0.25  # a job that waits for the lock has probed before: its files are younger
 # Below a folder of a table: what workers and Spark wrote for a commit, and commits of delta-rs that were not made.
 _OF_TABLES: Final = ("*.parquet", ".*.parquet.crc", "_delta_log/*.tmp")
-# In the workspace: what probes wrote.
-_OF_PROBES: Final = (".sparkws-*",)
+_OF_PROBES: Final = ".sparkws-*"  # in the workspace
 
 
 def remove_orphans(
@@ -51,8 +50,8 @@ def remove_orphans(
 def remove_probes(workspace: Workspace, *, older_than_h: float, dry_run: bool) -> list[str]:
     """Remove what killed probes left in a workspace that this process sees, and give the names."""
     folder = workspace.root.folder
-    found = [] if folder is None else [file for pattern in _OF_PROBES for file in folder.glob(pattern)]
-    return _remove(_old(iter(found), max(older_than_h, _PROBE_H)), dry_run=dry_run)
+    found = () if folder is None else folder.glob(_OF_PROBES)
+    return _remove(_old(found, max(older_than_h, _PROBE_H)), dry_run=dry_run)
 
 
 def _orphans(spark: SparkSession, ref: TableRef, folder: Path) -> Iterator[Path]:
@@ -76,7 +75,7 @@ def _files(folder: Path, version: int) -> list[Path]:
         ) from None
 
 
-def _old(files: Iterator[Path], older_than_h: float) -> list[Path]:
+def _old(files: Iterable[Path], older_than_h: float) -> list[Path]:
     newest = time.time() - older_than_h * _HOUR_S
     return sorted(file for file in files if _modified(file) <= newest)
 

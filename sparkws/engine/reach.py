@@ -62,8 +62,8 @@ class Reach:
         for probed, problem in self.problems:
             if probed in self.split and _holds(probed, folder):
                 raise FolderNotShared(
-                    f"{problem}, which this process can use: {probed!r} must be on storage that is shared by all "
-                    "workers under this path. Move it there, or run on one machine (spark.master: local[*])."
+                    f"{problem}: {probed!r} must be on storage that is shared by all workers under this path. Move it "
+                    "there, or run on one machine (spark.master: local[*])."
                 )
 
 
@@ -90,7 +90,7 @@ def probe(spark: SparkSession, *, read: Sequence[Path] = (), write: Sequence[Pat
     finally:
         left = {witness.folder: _collect(witness, token, n_workers) for witness in witnesses if witness.written}
     unseen = {
-        folder: f"a worker wrote to folder {folder!r} and does not find its file there"
+        folder: f"a worker wrote to folder {folder!r}, but this process does not see its file"
         for folder, n_files in left.items()
         if n_files < len(seen)
     }

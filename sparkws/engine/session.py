@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -100,14 +99,10 @@ def open_session(
     except PySparkException as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
             raise
-        if shutil.which("java") or "JAVA_HOME" in os.environ:
-            raise ConfigError(
-                f"Spark's launcher refuses to start on {config.master or 'local[*]'!r}; its own words stand above. "
-                "Correct 'spark.master' or 'spark.settings'."
-            ) from None
         raise ConfigError(
-            "Spark cannot start Java: install Java 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless) "
-            "or point JAVA_HOME at it."
+            f"Spark's launcher refuses to start on {config.master or 'local[*]'!r}; its own words stand above. It "
+            "needs Java 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; or point JAVA_HOME at it) and a "
+            "'spark.master' that it knows."
         ) from None
     except Py4JError as error:
         raise EngineError(

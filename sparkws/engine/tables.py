@@ -1,6 +1,6 @@
 """Delta tables: what is there, at which version, and how its rows are read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -108,7 +108,7 @@ def open_table(spark: SparkSession, ref: TableRef, version: int | None = None) -
         return _of_folder(ref, folder, version)
     if ref.path:
         return _of_spark(spark, ref, None, version)
-    if not spark.catalog.tableExists(ref.sql):
+    if not _exists(spark.catalog.tableExists, ref):
         raise TableNotFound(f"there is no table {str(ref)!r}.")
     try:
         detail = spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]
@@ -132,7 +132,7 @@ def check_workspace(spark: SparkSession, workspace: Workspace) -> None:
         With the name of the schema.
     """
     name = workspace.root.name
-    if name and not spark.catalog.databaseExists(workspace.root.sql):
+    if name and not _exists(spark.catalog.databaseExists, workspace.root):
         raise ConfigError(f"there is no schema {str(workspace.root)!r} for the workspace; create it, or name a folder.")
 
 
@@ -150,13 +150,28 @@ def open_version(spark: SparkSession, ref: TableRef, version: int | None = None)
     return found
 
 
-def find_version(spark: SparkSession, ref: TableRef) -> int | None:
-    """The newest version of a table, None if there is no such table."""
+def find_table(spark: SparkSession, ref: TableRef, *, shares_folder: bool = False) -> TableVersion | None:
+    """The newest version of a Delta table, None if there is no such table.
+
+    Parameters
+    ----------
+    shares_folder : bool
+        Whether this process sees the table's folder as Spark does: then Spark need not be asked for what is
+        not there.
+    """
+    if shares_folder and ref.folder is not None and not (ref.folder / "_delta_log").is_dir():
+        return None
     try:
         found = open_table(spark, ref)
     except TableNotFound:
         return None
-    return found.version if isinstance(found, TableVersion) else None
+    return found if isinstance(found, TableVersion) else None
+
+
+def find_version(spark: SparkSession, ref: TableRef, *, shares_folder: bool = False) -> int | None:
+    """The number of the newest version, as `find_table` finds it."""
+    found = find_table(spark, ref, shares_folder=shares_folder)
+    return None if found is None else found.version
 
 
 def read(spark: SparkSession, source: Source) -> DataFrame:
@@ -260,6 +275,16 @@ def _of_view(spark: SparkSession, ref: TableRef, error: PySparkException) -> Que
         return Query(str(ref), frame, {str(ref): None})
     except PySparkException:
         raise TableNotFound(f"there is no table {str(ref)!r}: {first_line(error)}.") from None
+
+
+def _exists(looks: Callable[[str], bool], ref: TableRef) -> bool:
+    """Whether the catalog has a name; one that Spark cannot even look for, such as a`b, is not there."""
+    try:
+        return looks(ref.sql)
+    except PySparkException as error:
+        if (error.getCondition() or "").startswith("INVALID_ATTRIBUTE_NAME"):
+            return False
+        raise
 
 
 def _schema_of(table: DeltaTable) -> pl.Schema:

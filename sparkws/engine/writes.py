@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.engine.direct import data_files
-from sparkws.engine.history import Transition, committed_version, is_conflict, refuse_changed
+from sparkws.engine.history import Transition, committed_version, is_conflict, refuse_changed, repeated_version
 from sparkws.engine.refs import TableRef
 from sparkws.engine.tables import find_version
 from sparkws.engine.types import arrow_schema, polars_schema_of_spark, spark_schema
@@ -71,13 +71,15 @@ def write_rows(
     if not direct or folder is None:
         frame = spark.createDataFrame(table, schema=spark_schema(rows.schema))
         return write_frame(spark, ref, frame, transition=transition, mode=mode)
-    if transition and (done := version_of_transition(folder, transition)) is not None:
+    if transition and (done := repeated_version(folder, transition)) is not None:
         return done
     there = DeltaTable(str(folder)) if DeltaTable.is_deltatable(str(folder)) else None
     properties = None
     if transition:
-        refuse_changed(spark, ref, transition)
+        transition.check_lock()
         properties = commit_properties(transition)
+        if there is not None:
+            refuse_changed(spark, ref, transition)
     with no_rivals(ref):
         if there is None:
             configuration = dict(properties_for(rows.schema))
@@ -98,9 +100,10 @@ def write_frame(
     mode: Literal["append", "overwrite"] = "overwrite",
 ) -> int:
     """Let Spark write a table and commit it, and give the version that holds it."""
-    if transition and ref.folder is not None and (done := version_of_transition(ref.folder, transition)) is not None:
+    if transition and ref.folder is not None and (done := repeated_version(ref.folder, transition)) is not None:
         return done
     if transition:
+        transition.check_lock()
         refuse_changed(spark, ref, transition)
     with no_rivals(ref):
         _let_spark_write(spark, ref, frame, transition, mode)
@@ -206,30 +209,6 @@ def properties_for(schema: pl.Schema) -> dict[str, str]:
     is_ranged = schema[ITEM_ID] not in (pl.Binary, pl.Boolean)
     keyed = {"delta.dataSkippingStatsColumns": ITEM_ID} if is_ranged else {"delta.dataSkippingNumIndexedCols": "0"}
     return {**PROPERTIES, **keyed}
-
-
-def version_of_transition(folder: Path, transition: Transition) -> int | None:
-    """The version of a table that already has this very commit of a step; None if it has not.
-
-    delta-rs records transactions but does not look at them, and Spark silently skips what is not newer, so
-    every commit asks here first.
-
-    Raises
-    ------
-    EngineError
-        If the table has a later commit of the step: the ledger that gave the number is behind.
-    """
-    if not DeltaTable.is_deltatable(str(folder)):
-        return None
-    table = DeltaTable(str(folder))
-    committed = table.transaction_version(transition.application)
-    if committed is not None and committed > transition.sequence:
-        raise EngineError(
-            f"{str(folder)!r} already holds commit {committed} of {transition.application!r}, this run is number "
-            f"{transition.sequence}: the table 'runs' of the workspace is behind. Was it deleted, or is another run "
-            "at work? Start in an empty workspace, or bring it back."
-        )
-    return table.version() if committed == transition.sequence else None
 
 
 def commit_properties(transition: Transition) -> CommitProperties:

@@ -17,12 +17,11 @@ from sparkws.checks import check_columns
 from sparkws.labelmodels.dawidskene import majority_shares
 from sparkws.labelmodels.em import Expected, Rows, add_up, clamp, e_step, make_rows
 from sparkws.labelmodels.posterior import FLOOR, log_table
-from sparkws.stats.packing import key_columns, unpack_keys
+from sparkws.stats.packing import blocks, key_columns, unpack_keys
 from sparkws.vocab import GOLD, N_ITEMS
 
 _FINEST_BITS: Final = 30
 _SUM_BITS: Final = 62  # one bit less than int64 has, for what rounding adds
-_BLOCK_VOTES: Final = 1 << 22  # votes unpacked at once: about a hundred MiB whatever the batch
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -124,8 +123,7 @@ class ExpectationsKernel:
             If these are not the rows of these functions' patterns.
         """
         check_columns("patterns", self.columns, batch.columns)
-        height = max(1, _BLOCK_VOTES // len(self.lf_names))
-        return reduce(self.merge, map(self._of_block, batch.iter_slices(height)), self.zero())
+        return reduce(self.merge, map(self._of_block, blocks(batch, len(self.lf_names))), self.zero())
 
     def zero(self) -> Sums:
         """The sums of no items."""

@@ -124,14 +124,14 @@ def _beyond_sample(
     if not config.polish or carry is None:
         return model, _Sample(level, standard_error(model, seen, level, rng).largest, None)
     polished = polish(model, counters, carry, config.polish)
-    before, after = (errors.largest for errors in standard_errors(model, seen, level, rng, polished.model.n_polish_))
+    before, after = (errors.largest for errors in standard_errors(model, seen, level, rng, polished.n_polish_))
     told = {
-        "n_steps": polished.model.n_polish_,
-        "converged": polished.converged,
+        "n_steps": polished.n_polish_,
+        "converged": polished.converged_,
         "sample_level": level,
         "largest_standard_error_before": before,
     }
-    return polished.model, _Sample(0 if polished.converged else level, after, told)
+    return polished, _Sample(0 if polished.converged_ else level, after, told)
 
 
 def faulty(counters: Counters, max_fault_rate: float) -> list[str]:

@@ -6,7 +6,7 @@ makes the M-step with the code of the fit in memory. What reaches the driver has
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,24 +21,10 @@ from sparkws.stats.counters import Counters
 Reduce = Callable[[ExpectationsKernel], Sums]
 
 
-@dataclass(frozen=True)
-class Polished:
-    """A model after some steps of EM over all items.
+def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -> DawidSkene:
+    """A model that was fitted from a sample, brought closer to the fit from all items.
 
-    Attributes
-    ----------
-    model : DawidSkene
-        Its `n_polish_` tells how many.
-    converged : bool
-        Whether the last one gained less than the model's `tol` a vote.
-    """
-
-    model: DawidSkene
-    converged: bool
-
-
-def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -> Polished:
-    """Bring a model that was fitted from a sample closer to the fit from all items.
+    Its `n_polish_` tells the steps, and `converged_` whether the last one gained less than `tol` a vote.
 
     Parameters
     ----------
@@ -97,7 +83,7 @@ def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -
     polished.log_likelihood_, polished.objective_ = kernel.log_likelihood(sums), tuple(objective)
     polished.converged_ = converged
     polished.n_polish_ = len(objective)
-    return Polished(polished, converged)
+    return polished
 
 
 def _carried(carry: Reduce, kernel: ExpectationsKernel) -> Sums:

@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
-from sparkws.stats.packing import key_columns, unpack_keys
+from sparkws.stats.packing import blocks, key_columns, unpack_keys
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, GOLD, N_ITEMS
-
-_BLOCK_VOTES: Final = 1 << 22  # votes unpacked at once: a few tens of MiB whatever the batch
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,9 +109,8 @@ class CountersKernel:
             If these are not the rows of these functions' patterns.
         """
         check_columns("patterns", self.columns, batch.columns)
-        height = max(1, _BLOCK_VOTES // len(self.lf_names))
         total = self.zero()
-        for block in batch.iter_slices(height):
+        for block in blocks(batch, len(self.lf_names)):
             L = unpack_keys(block.select(self.columns[:-2]), len(self.lf_names), self.cardinality)
             part = _count(L, block[GOLD].to_numpy(), block[N_ITEMS].to_numpy(), self.lf_names, self.cardinality)
             total = merge(total, part)

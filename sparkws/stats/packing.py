@@ -6,7 +6,7 @@ functions `c * lf_per_key` to `(c + 1) * lf_per_key - 1`, the first of them in t
 k = 2, three functions that voted 1, abstained, 0 make 2 + 0 * 3 + 1 * 9 = 11. A fault counts as abstained.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Final
 
@@ -18,6 +18,7 @@ from sparkws.errors import InvalidLabelMatrix
 from sparkws.vocab import ABSTAIN, ITEM_ID
 
 _KEY: Final = "pattern_"
+_BLOCK_VOTES: Final = 1 << 22  # votes unpacked at once: about a hundred MiB of what is computed from them
 _SHORT: Final = 1 << 15  # digits are first gathered in 16-bit integers: half the time of 64-bit ones
 
 
@@ -66,6 +67,11 @@ def unpack_keys(keys: pl.DataFrame, n_lfs: int, cardinality: int) -> NDArray[np.
         rest, digit = np.divmod(rest, base)
         L[lf] = digit - 1
     return np.ascontiguousarray(L.T)
+
+
+def blocks(patterns: pl.DataFrame, n_lfs: int) -> Iterator[pl.DataFrame]:
+    """Pattern rows in parts whose votes, unpacked, take a bounded room."""
+    return patterns.iter_slices(max(1, _BLOCK_VOTES // n_lfs))
 
 
 def check_votes(batch: pl.DataFrame, names: Sequence[str], cardinality: int) -> None:

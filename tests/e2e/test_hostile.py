@@ -238,6 +238,32 @@ def test_names_of_folders_partitions_and_columns_may_hold_anything(
         assert spark.read.format("delta").load(str(tmp_path / workspace / "spam_labels")).count() == 24
 
 
+def test_names_in_a_catalog_may_hold_what_it_allows(spark: SparkSession, run: Run, tmp_path: Path) -> None:
+    # Spark's own catalog takes letters, digits and underscores for schemas and tables, and anything for views.
+    rows = [("k1", "win"), ("k2", "a song"), ("k3", "")]
+    for name in ('it\'s a "view"', "a.b, {c} ü", "1a%b#?"):
+        spark.createDataFrame(rows, "id string, text string").createOrReplaceTempView(f"`{name}`")
+        path = project(tmp_path, source=f"`{name}`", workspace="./of_view")
+        code, _, log = run(path)
+        assert code == 0, log
+        assert table(path, "spam_votes", "of_view").sort("item_id").rows() == [
+            ("k1", 1, -1),
+            ("k2", -1, 0),
+            ("k3", -1, -1),
+        ]
+    spark.sql("CREATE SCHEMA IF NOT EXISTS `1st_of_many`")
+    path = project(tmp_path, source="`1a%b#?`", workspace="`1st_of_many`")
+    assert run(path)[0] == 0
+    assert spark.table("`1st_of_many`.spam_labels").count() == 3
+    for wrong, said in (("`my schema`", "my schema"), ("`it's`", "it's"), ("`a``b`", "a`b")):
+        code, _, log = run(project(tmp_path, source="`1a%b#?`", workspace=wrong))
+        assert code == 2, log
+        assert f"there is no schema {said!r}" in log
+        code, _, log = run(project(tmp_path, source=wrong, workspace="./of_view"))
+        assert code == 2, log
+        assert f"there is no table {said!r}" in log
+
+
 @pytest.mark.parametrize("lane", ["direct", "rows"])
 def test_a_file_that_vacuum_took_is_named(run: Run, tmp_path: Path, lane: str) -> None:
     write(tmp_path / "items", pl.DataFrame({"id": [1, 2], "text": ["win", "song"]}))

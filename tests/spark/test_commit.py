@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sparkws.engine import commit as commit_module
 from sparkws.engine.commit import commit_files
 from sparkws.engine.files import log_statistics
 from sparkws.engine.history import Transition
-from sparkws.engine.refs import parse_ref
+from sparkws.engine.refs import TableRef, parse_ref
 from sparkws.engine.tables import open_version, read_rows
 from sparkws.engine.writes import Destination, check_files, write_frame
 from sparkws.errors import EngineError, FolderNotShared, TableChanged
@@ -178,13 +179,13 @@ def test_a_commit_at_the_same_time_wins_or_loses_but_does_not_mix(
     folder = tmp_path / "votes"
     if there:
         commit(folder, written(folder, VOTES, ["a.parquet"]), 1)
-    looked = commit_module.refuse_changed
+    about_to_commit = commit_module.no_rivals
 
-    def look_and_be_late(*arguments: Any) -> None:
-        looked(*arguments)
+    def be_late(ref: TableRef) -> AbstractContextManager[None]:
         write_deltalake(str(folder), VOTES.head(1).to_arrow(compat_level=pl.CompatLevel.oldest()), mode="append")
+        return about_to_commit(ref)
 
-    monkeypatch.setattr(commit_module, "refuse_changed", look_and_be_late)
+    monkeypatch.setattr(commit_module, "no_rivals", be_late)
     with pytest.raises(TableChanged, match=r"another writer committed to '.*/votes' at the same time"):
         commit(folder, written(folder, VOTES, ["b.parquet"]), 2, found=0 if there else None)
     assert content(folder).height == (7 if there else 1)

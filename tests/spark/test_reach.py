@@ -7,8 +7,10 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
+from sparkws.engine import reach as reach_module
 from sparkws.engine.reach import Reach, _Look, _readable, _Witness, probe
 from sparkws.engine.worker import carry
+from sparkws.errors import FolderNotShared
 
 
 @pytest.fixture
@@ -82,3 +84,14 @@ def test_the_newest_commit_bears_witness(table: Path) -> None:
     write_deltalake(str(table), pa.table({"n": [2]}), mode="append")
     (table / "_delta_log" / "zzz.tmp").write_text("not a commit")
     assert _readable(table).file == str(table / "_delta_log" / f"{1:020}.json")
+
+
+def test_a_folder_that_workers_have_for_themselves_is_refused(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach_module, "_collect", lambda *_: 0)  # as if what workers wrote lay on their own disks
+    found = probe(spark, write=[tmp_path])
+    said = f"a worker wrote to folder '{tmp_path}', but this process does not see its file"
+    assert found.why_not(tmp_path / "spam_votes") == said
+    with pytest.raises(FolderNotShared, match=f"{said}: '{tmp_path}' must be on storage that is shared by all workers"):
+        found.refuse_split(tmp_path / "spam_votes")

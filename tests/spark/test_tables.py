@@ -137,6 +137,14 @@ def test_rows_are_the_same_by_spark_and_beside_it(
     assert beside.schema == by_spark.schema == ALL.schema
 
 
+def test_spark_is_not_asked_for_what_a_shared_folder_does_not_hold(tmp_path: Path) -> None:
+    nobody: SparkSession = None  # type: ignore[assignment]
+    ref = parse_ref(str(tmp_path / "rows"))
+    assert find_version(nobody, ref, shares_folder=True) is None
+    write_rows(nobody, ref, FIRST, direct=True)
+    assert find_version(nobody, ref, shares_folder=True) == 0
+
+
 def test_a_table_is_the_same_by_spark_and_beside_it(spark: SparkSession, tmp_path: Path) -> None:
     refs = []
     for direct in (True, False):

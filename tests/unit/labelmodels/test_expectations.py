@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sparkws import synthetic
 from sparkws.errors import MissingColumns
-from sparkws.labelmodels import expectations
 from sparkws.labelmodels.em import e_step, expect, make_rows
 from sparkws.labelmodels.expectations import ExpectationsKernel
+from sparkws.stats import packing
 from sparkws.stats.patterns import of_matrix, unpack
 
 LFS = synthetic.lf_names(5)
@@ -124,7 +124,7 @@ def test_majority_votes_shares_where_there_are_no_tables():
 def test_blocks_of_a_large_batch_add_up(monkeypatch):
     patterns, kernel = drawn(1)
     whole = kernel.of_batch(patterns.rows)
-    monkeypatch.setattr(expectations, "_BLOCK_VOTES", 11)
+    monkeypatch.setattr(packing, "_BLOCK_VOTES", 11)
     assert kernel.of_batch(patterns.rows) == whole
 
 

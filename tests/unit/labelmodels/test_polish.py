@@ -64,15 +64,15 @@ def test_polished_to_the_end_a_sample_gives_the_fit_from_everything(options, k, 
     model = DawidSkene(k, tol=1e-13, max_iter=3000, **options).fit(sample)
     before = model.cpt_.copy()
     polished = polish(model, of_patterns(whole), over(whole), 3000)
-    assert polished.converged
+    assert polished.converged_
     # From the same start, because a likelihood may have several peaks.
     full = DawidSkene(k, tol=1e-13, max_iter=3000, **options).fit(whole, start=model)
-    np.testing.assert_allclose(polished.model.cpt_, full.cpt_, atol=1e-4)
-    np.testing.assert_allclose(polished.model.class_balance_, full.class_balance_, atol=1e-4)
-    assert polished.model.log_likelihood_ == pytest.approx(full.log_likelihood_, rel=1e-6)
-    assert polished.model.balance_source_ == full.balance_source_
+    np.testing.assert_allclose(polished.cpt_, full.cpt_, atol=1e-4)
+    np.testing.assert_allclose(polished.class_balance_, full.class_balance_, atol=1e-4)
+    assert polished.log_likelihood_ == pytest.approx(full.log_likelihood_, rel=1e-6)
+    assert polished.balance_source_ == full.balance_source_
     np.testing.assert_array_equal(model.cpt_, before, "the model itself is left as it was")
-    assert model.n_polish_ == 0 < polished.model.n_polish_
+    assert model.n_polish_ == 0 < polished.n_polish_
 
 
 @settings(max_examples=20)
@@ -80,7 +80,7 @@ def test_polished_to_the_end_a_sample_gives_the_fit_from_everything(options, k, 
 def test_no_step_lowers_the_objective(options, k, n_single, seed):
     whole = counted(seed, n=300, k=k, share_gold=0.3, n_single_class=n_single)
     model = DawidSkene(k, max_iter=2, tol=0, **options).fit(at_level(whole, 1))
-    objective = polish(model, of_patterns(whole), over(whole), 25).model.objective_
+    objective = polish(model, of_patterns(whole), over(whole), 25).objective_
     assert len(objective) > 1
     # Tables are fitted to expectations that are rounded to 2^-30.
     assert (np.diff(objective) >= -1e-7).all()
@@ -91,7 +91,7 @@ def test_a_step_is_an_e_step_and_an_m_step_in_memory():
     model = DawidSkene(2, abstain="outcome").fit(at_level(whole, 3))
     kernels = []
     polished = polish(model, of_patterns(whole), over(whole, kernels), 1)
-    assert (polished.model.n_polish_, polished.converged) == (1, False)
+    assert (polished.n_polish_, polished.converged_) == (1, False)
     assert len(kernels) == 3, "the volume of voting, the step, and the likelihood of what came out"
     flat = collapse(whole)
     L, counts = unpack(flat), flat.counts
@@ -102,10 +102,10 @@ def test_a_step_is_an_e_step_and_an_m_step_in_memory():
     q, _ = e_step(rows, model.cpt_, model.class_balance_, use_abstain=True)
     cpt, p = m_step(problem, expect(rows, q))
     # Rounded rows, 2^-31 each, over thousands of items.
-    np.testing.assert_allclose(polished.model.cpt_, cpt, atol=2.0**-29)
-    np.testing.assert_allclose(polished.model.class_balance_, p, atol=2.0**-29)
+    np.testing.assert_allclose(polished.cpt_, cpt, atol=2.0**-29)
+    np.testing.assert_allclose(polished.class_balance_, p, atol=2.0**-29)
     _, log_sum = e_step(rows, cpt, p, use_abstain=True)
-    assert polished.model.log_likelihood_ == pytest.approx(counts @ log_sum)
+    assert polished.log_likelihood_ == pytest.approx(counts @ log_sum)
 
 
 def test_functions_that_take_no_part_are_left_out():
@@ -114,8 +114,8 @@ def test_functions_that_take_no_part_are_left_out():
     L = unpack(whole)[:, 1:4]
     alone = PatternsKernel(few, 2).of_batch(synthetic.votes_frame(np.repeat(L, whole.counts, axis=0), few))
     model = DawidSkene(2, tol=1e-12).fit(at_level(alone, 2))
-    ours = polish(model, of_patterns(whole), over(whole), 5).model
-    theirs = polish(model, of_patterns(alone), over(alone), 5).model
+    ours = polish(model, of_patterns(whole), over(whole), 5)
+    theirs = polish(model, of_patterns(alone), over(alone), 5)
     np.testing.assert_allclose(ours.cpt_, theirs.cpt_, atol=1e-8)
     assert ours.lf_names_ == few
 

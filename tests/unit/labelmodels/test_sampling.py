@@ -109,7 +109,7 @@ def errors_of_samples(truth, *, n=20_000, level=3, repetitions=60, n_steps=0, **
         told = standard_errors(model, sample, level, rng, n_steps)[1]
         if n_steps:
             model.tol = 0.0
-            model = polish(model, counters, lambda kernel: kernel.of_batch(whole.rows), n_steps).model
+            model = polish(model, counters, lambda kernel: kernel.of_batch(whole.rows), n_steps)
             assert model.n_polish_ == n_steps
         distances.append(np.append(model.cpt_ - full.cpt_, model.class_balance_ - full.class_balance_))
         errors.append(np.append(told.cpt, told.class_balance))

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from sparkws.errors import IncompatibleStatistics, MissingColumns
 from sparkws.stats import counters as counting
+from sparkws.stats import packing
 from sparkws.stats.counters import CountersKernel
 from sparkws.stats.patterns import collapse, of_matrix
 
@@ -70,7 +71,7 @@ def test_any_split_in_any_order_gives_one_answer(matrix, cut, random):
 def test_blocks_of_a_large_batch_add_up(monkeypatch):
     matrix = np.random.default_rng(0).integers(-1, K, (50, 4)).astype(np.int8)
     whole = counters_of(matrix)
-    monkeypatch.setattr(counting, "_BLOCK_VOTES", 9)
+    monkeypatch.setattr(packing, "_BLOCK_VOTES", 9)
     assert counters_of(matrix) == whole
 
 
