@@ -5,7 +5,7 @@ question that many functions ask is answered once, and all questions to a column
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import polars as pl
@@ -26,11 +26,15 @@ class TextTest:
     form : {"literal", "ascii_case", "regex"}
         Whether it is the text itself, a text in which the case of the letters a to z does not count, or a
         regular expression in the syntax of polars' engine.
+    needles : tuple of str
+        Of a regular expression: a text in which it is found holds one of these, the case of the letters a to z
+        not counting. Empty where that is not known. A search for many needles can go before many patterns.
     """
 
     column: str
     pattern: str
     form: Form = "regex"
+    needles: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
