@@ -1,6 +1,7 @@
 """Declarative labeling functions: a rule of the configuration becomes one polars expression.
 
-The expressions of a set are evaluated together, natively; nothing of them runs in Python for each item.
+What it asks of a text is a test, so that all tests of a set can be answered together; so are the expressions.
+Nothing of them runs in Python for each item.
 NULL never meets a condition, so an item without the text or number abstains.
 """
 
@@ -15,8 +16,10 @@ from sparkws.checks import did_you_mean, first_few
 from sparkws.config import DeclarativeLFConfig, ThresholdConfig
 from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.lfs.lookup import lookup_votes, read_lookup, said_of
+from sparkws.lfs.native import Native
 from sparkws.lfs.patterns import check_pattern, keyword_pattern, regex_pattern
 from sparkws.lfs.sql import bind_sql, parse_sql
+from sparkws.lfs.texttests import TextTest, with_answers
 from sparkws.vocab import ABSTAIN
 
 
@@ -67,11 +70,15 @@ class Rule:
         return {self.kind: self._section.model_dump(exclude={"file", "values"}), "values": dict(self.values)}
 
     @property
-    def gives_votes(self) -> bool:
-        """Whether the expression gives nothing but class indices and `ABSTAIN`, whatever the data."""
-        return self.config.expression is None or self.config.expression.label is not None
+    def tests(self) -> tuple[TextTest, ...]:
+        """What it asks of a text."""
+        if self.pattern is None:
+            return ()
+        words = self.config.keyword.any if self.config.keyword is not None else ()
+        needles = words if all(word.isascii() for word in words) else ()
+        return (TextTest(self.columns[0], self.pattern, needles=needles),)
 
-    def expression(self, classes: Sequence[str], schema: pl.Schema) -> pl.Expr:
+    def native(self, classes: Sequence[str], schema: pl.Schema) -> Native:
         """The votes as an expression over a table of `schema`.
 
         They are class indices and `ABSTAIN`; only an expression without a label may give more: class
@@ -84,12 +91,13 @@ class Rule:
             fit the table.
         """
         if self.config.lookup is not None:
-            return self._lookup(classes, schema)
+            return Native(self._lookup(classes, schema))
         condition, label = self._condition(schema)
         if label is None:
-            return condition
+            return Native(condition, gives_votes=False)
         vote = class_index(self.name, label, classes)
-        return pl.when(condition).then(pl.lit(vote, pl.Int8)).otherwise(pl.lit(ABSTAIN, pl.Int8))
+        votes = pl.when(condition).then(pl.lit(vote, pl.Int8)).otherwise(pl.lit(ABSTAIN, pl.Int8))
+        return Native(votes, self.tests)
 
     def __call__(self, x: Any) -> Any:
         """The label, as it is written in the configuration, for one item; `ABSTAIN` where it does not hold."""
@@ -98,7 +106,7 @@ class Rule:
             return said_of(item[self.columns[0]][0], self.values, ABSTAIN)
         frame = pl.DataFrame(item) if item else pl.DataFrame({"": [None]})
         condition, label = self._condition(frame.schema)
-        value = frame.with_columns(condition.alias("vote"))["vote"][0]
+        value = with_answers(frame, self.tests).with_columns(condition.alias("vote"))["vote"][0]
         if label is None:
             return ABSTAIN if value is None else value
         return label if value else ABSTAIN
@@ -115,8 +123,8 @@ class Rule:
         if self.config.threshold is not None:
             return _within(self.name, self.config.threshold, schema), label
         _check_text(self, schema)
-        assert self.pattern is not None
-        return pl.col(self.columns[0]).cast(pl.String).str.contains(self.pattern), label
+        (test,) = self.tests
+        return test.expression, label
 
     def _lookup(self, classes: Sequence[str], schema: pl.Schema) -> pl.Expr:
         column = self.columns[0]

@@ -18,9 +18,10 @@ from sparkws.lfs.declarative import Rule
 from sparkws.lfs.faults import FaultLog, Faults
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.limits import call_within
+from sparkws.lfs.native import Native, evaluate
 from sparkws.lfs.returns import votes_of_array, votes_of_values
 from sparkws.lfs.rowloop import Group, group_by_chain, run_rows
-from sparkws.lfs.sieve import Sieve, evaluate, sieves_of
+from sparkws.lfs.sieve import Sieve, sieves_of
 from sparkws.trail import Trail, current_trail
 from sparkws.vocab import ITEM_ID
 
@@ -71,7 +72,7 @@ class VotesKernel:
     columns: tuple[str, ...] = field(init=False)
     schema: pl.Schema = field(init=False)
     fingerprints: dict[str, str] = field(init=False, repr=False)
-    _expressions: dict[str, pl.Expr] = field(init=False, repr=False)
+    _natives: dict[str, Native] = field(init=False, repr=False)
     _sieves: tuple[Sieve, ...] = field(init=False, repr=False)
     _groups: tuple[Group, ...] = field(init=False, repr=False)
 
@@ -81,16 +82,15 @@ class VotesKernel:
         self._check_columns()
         everything = self.lfset.columns is None
         needed = {self.key, *(self.source_schema if everything else self.lfset.columns or ())}
+        rules = {lf.name: lf.f for lf in self.lfset if isinstance(lf.f, Rule)}
+        natives = {name: rule.native(self.classes, self.source_schema) for name, rule in rules.items()}
         bound = {
             "classes": tuple(self.classes),
             "columns": (self.key, *(name for name in self.source_schema if name in needed - {self.key})),
             "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(self.lfset.names, pl.Int8())}),
             "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
-            "_expressions": {
-                name: rule.expression(self.classes, self.source_schema).alias(name)
-                for name, rule in self._rules().items()
-            },
-            "_sieves": sieves_of(self._rules()),
+            "_natives": natives,
+            "_sieves": sieves_of(test for native in natives.values() for test in native.tests),
             "_groups": group_by_chain(lf for lf in self.lfset if lf.kind == "row"),
         }
         for attribute, value in bound.items():
@@ -119,7 +119,7 @@ class VotesKernel:
         passes: tuple[type[BaseException], ...] = (KeyboardInterrupt,) if trail is None else ()
         log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail", lets_pass=passes)
         try:
-            votes = {**self._declarative(batch, log, trail), **self._rows(batch, log, trail)}
+            votes = {**self._native(batch, log, trail), **self._rows(batch, log, trail)}
             for lf in self.lfset:
                 if lf.vectorized is not None:
                     votes[lf.name] = self._vectorized(lf, batch, log, trail)
@@ -158,30 +158,27 @@ class VotesKernel:
                     f"{did_you_mean(missing[0], has)}"
                 )
 
-    def _rules(self) -> dict[str, Rule]:
-        return {lf.name: lf.f for lf in self.lfset if isinstance(lf.f, Rule)}
-
-    def _declarative(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
-        given: dict[str, pl.Series] = {}
-        if self._expressions and not (trail is not None and trail.careful):
+    def _native(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
+        given: pl.DataFrame | None = None
+        if self._natives and not (trail is not None and trail.careful):
             if trail is not None:
-                trail.note([*map(repr, self._expressions)], log.whole)
+                trail.note([*map(repr, self._natives)], log.whole)
             # Where one of them fails, which one is found by evaluating each alone.
             with suppress(Exception, pl.exceptions.PanicException):
-                given = evaluate(batch, self._expressions, self._sieves)
+                given = evaluate(batch, self._natives, self._sieves)
         votes = {}
-        for name, rule in self._rules().items():
-            if trail is not None and not given:
+        for name, native in self._natives.items():
+            if trail is not None and given is None:
                 trail.note([repr(name)], log.whole)
             try:
-                returned = given[name] if given else batch.with_columns(self._expressions[name])[name]
+                returned = (evaluate(batch, {name: native}) if given is None else given)[name]
             except log.lets_pass:
                 raise
             except BaseException as error:
                 log.record_all(name, error)
                 votes[name] = _nothing(name, len(batch))
                 continue
-            votes[name] = returned if rule.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
+            votes[name] = returned if native.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
         return votes
 
     def _vectorized(self, lf: LabelingFunction, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> pl.Series:

@@ -1,4 +1,4 @@
-"""A sieve changes no vote, whatever stands in the texts."""
+"""A sieve changes no answer, whatever stands in the texts."""
 
 import sys
 
@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkws.config import DeclarativeLFConfig
-from sparkws.lfs.declarative import make_rule
-from sparkws.lfs.sieve import FOLDED_TO_ASCII, evaluate, sieves_of
-from sparkws.vocab import ABSTAIN
+from sparkws.config import KeywordConfig
+from sparkws.lfs.patterns import keyword_pattern
+from sparkws.lfs.sieve import FOLDED_TO_ASCII, answer, sieves_of
+from sparkws.lfs.texttests import TextTest, with_answers
 
-CLASSES = ("ham", "spam")
 WORDS = ("kiss", "ask me", "sks", ":)", "c++", "a.b", "k", "S_1")
 
 # Beside letters of the words: what folds to them, what nearly does, and what makes or breaks a word.
@@ -24,42 +23,41 @@ texts = st.one_of(
     st.lists(st.sampled_from([*WORDS, *map(str.upper, WORDS), " ", "\u212ai\u017fs", "ſ"]), max_size=4).map("".join),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
 )
-keyword = st.fixed_dictionaries(
-    {
-        "any": st.lists(st.sampled_from([*WORDS, "größe"]), min_size=1, max_size=3, unique=True).map(tuple),
-        "match": st.sampled_from(["word", "substring"]),
-        "case_sensitive": st.booleans(),
-        "column": st.sampled_from(["text", "text", "text", "title"]),
-    }
+keyword_tests = st.builds(
+    lambda column, **options: keyword_test(KeywordConfig(column=column, label=1, **options)),
+    any=st.lists(st.sampled_from([*WORDS, "größe"]), min_size=1, max_size=3, unique=True).map(tuple),
+    match=st.sampled_from(["word", "substring"]),
+    case_sensitive=st.booleans(),
+    column=st.sampled_from(["text", "text", "text", "title"]),
+)
+other_tests = st.builds(
+    TextTest, st.just("text"), st.sampled_from(["k", "S_1", "ß"]), st.sampled_from(["literal", "ascii_case"])
 )
 
 
-def rules(sections):
-    named = {f"lf_{i}": section for i, section in enumerate(sections)}
-    return {
-        name: make_rule(DeclarativeLFConfig(name=name, keyword={**section, "label": i % 2}))
-        for i, (name, section) in enumerate(named.items())
-    }
-
-
-def expressions(of, schema):
-    return {name: rule.expression(CLASSES, schema).alias(name) for name, rule in of.items()}
+def keyword_test(config):
+    words = config.any if all(word.isascii() for word in config.any) else ()
+    return TextTest(config.column, keyword_pattern(config), needles=words)
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(keyword, min_size=3, max_size=7), st.lists(st.tuples(texts, texts), max_size=12), st.integers(0, 30))
-def test_votes_are_those_of_each_rule_by_itself(sections, rows, n_plain):
+@given(
+    st.lists(keyword_tests, min_size=3, max_size=7),
+    st.lists(other_tests, max_size=2),
+    st.lists(st.tuples(texts, texts), max_size=12),
+    st.integers(0, 30),
+)
+def test_answers_are_those_of_each_test_by_itself(keywords, others, rows, n_plain):
     # Rows without any of the words among them, or the sieve would not be used.
     frame = pl.DataFrame(
         [*rows, *[("nothing", None)] * n_plain], schema={"text": pl.String, "title": pl.String}, orient="row"
     )
-    of = rules(sections)
-    whole = expressions(of, frame.schema)
-    got = evaluate(frame, whole, sieves_of(of))
-    assert set(got) == set(of)
-    for name, expression in whole.items():
-        assert got[name].to_list() == frame.select(expression)[name].to_list()
-        assert (got[name].name, got[name].dtype) == (name, pl.Int8)
+    tests = [*keywords, *others]
+    got = answer(frame, tests, sieves_of(tests))
+    for test in tests:
+        assert got[test.name].to_list() == frame.select(test.answer).to_series().to_list()
+        assert got[test.name].dtype == pl.Boolean
+    assert got.select(frame.columns).equals(frame)
 
 
 def test_two_characters_outside_ascii_are_equal_to_letters_inside():
@@ -72,34 +70,37 @@ def test_two_characters_outside_ascii_are_equal_to_letters_inside():
 def test_every_kind_of_text_passes(dtype):
     values = [None] * 9 if dtype == pl.Null else ["a kiss", "A SKS", None, *["none"] * 6]
     frame = pl.DataFrame({"text": pl.Series(values, dtype=dtype)})
-    of = rules([{"column": "text", "any": (word,)} for word in ("kiss", "sks", "k")])
-    got = evaluate(frame, expressions(of, frame.schema), sieves_of(of))
-    fires = {} if dtype == pl.Null else {("lf_0", 0): 0, ("lf_1", 1): 1}
-    for name in of:
-        assert got[name].to_list() == [fires.get((name, row), ABSTAIN) for row in range(9)]
+    tests = [keyword_test(KeywordConfig(column="text", any=(word,), label=1)) for word in ("kiss", "sks", "k")]
+    got = answer(frame, tests, sieves_of(tests))
+    for i, test in enumerate(tests):
+        expected = [None] * 9 if dtype == pl.Null else [i == 0, i == 1, None, *[False] * 6]
+        assert got[test.name].to_list() == expected
 
 
-def test_only_several_rules_of_ascii_words_over_one_column_share_a_search():
-    few = [{"column": "text", "any": ("a",)}, {"column": "text", "any": ("b", "c")}]
-    other = [{"column": "title", "any": ("d",)}, {"column": "text", "any": ("e", "é")}]
-    assert sieves_of(rules([*few, *other])) == ()
-    (sieve,) = sieves_of(rules([*few, *other, {"column": "text", "any": ("f",), "case_sensitive": True}]))
-    assert (sieve.column, sieve.names) == ("text", ("lf_0", "lf_1", "lf_4"))
-    assert sieve.words == ("a", "b", "c", "f", *FOLDED_TO_ASCII)
+def test_only_several_tests_with_ascii_needles_in_one_column_share_a_search():
+    def of(column, *needles):
+        return TextTest(column, "|".join(needles), needles=needles)
+
+    few = [of("text", "a"), of("text", "b", "c")]
+    other = [of("title", "d"), of("text", "e", "é"), TextTest("text", "g", needles=())]
+    assert sieves_of([*few, *few, *other]) == ()
+    (sieve,) = sieves_of([*few, *other, of("text", "f")])
+    assert (sieve.column, sieve.tests) == ("text", (*few, of("text", "f")))
+    assert sieve.needles == ("a", "b", "c", "f", *FOLDED_TO_ASCII)
 
 
-def test_the_rules_see_only_what_passes():
-    seen = []
+def test_the_tests_see_only_what_passes():
+    # Each says that it needs what it does not look for: what it finds tells where it looked.
+    tests = [TextTest("text", "^" * i, needles=(word,)) for i, word in enumerate(("one", "two", "three"))]
+    got = answer(pl.DataFrame({"text": ["none", "ONE", "no", None, "", "a three b", "x"]}), tests, sieves_of(tests))
+    for test in tests:
+        assert got[test.name].to_list() == [True, True, False, None, False, True, False]
+    got = answer(pl.DataFrame({"text": ["one", "two", "x"]}), tests, sieves_of(tests))
+    for test in tests:
+        assert got[test.name].to_list() == [True] * 3, "a search that most texts pass goes before nothing"
 
-    def look(texts):
-        seen.append(texts.to_list())
-        return pl.Series([1] * len(texts), dtype=pl.Int8)
 
-    of = rules([{"column": "text", "any": (word,)} for word in ("one", "two", "three")])
-    watching = {name: pl.col("text").map_batches(look, return_dtype=pl.Int8).alias(name) for name in of}
-    texts = ["none", "ONE", "nothing", None, "", "a three b", "x"]
-    evaluate(pl.DataFrame({"text": texts}), watching, sieves_of(of))
-    assert seen == [["none", "ONE", "a three b"]] * 3
-    seen.clear()
-    evaluate(pl.DataFrame({"text": ["one", "two", "x"]}), watching, sieves_of(of))
-    assert seen == [["one", "two", "x"]] * 3, "a search that most texts pass goes before nothing"
+def test_with_answers_is_an_answer_without_sieves():
+    frame = pl.DataFrame({"text": ["a", None]})
+    tests = [TextTest("text", "A", form) for form in ("literal", "ascii_case", "regex")]
+    assert answer(frame, tests).equals(with_answers(frame, tests))
