@@ -14,6 +14,7 @@ from sparkws.config import IDENTIFIER
 from sparkws.errors import InvalidFunction
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.fingerprint import fingerprint_of
+from sparkws.lfs.libraries import runtime_of
 from sparkws.lfs.preprocess import Preprocessor, chain_of, check_pre
 from sparkws.lfs.reads import find_reads
 from sparkws.lfs.rows import Row
@@ -119,9 +120,9 @@ class LabelingFunction:
 
     @property
     def described(self) -> dict[str, object]:
-        """What decides its votes: not its owner, source and dates."""
-        options = {"kind": self.kind, "columns": self.columns, "pre": self.pre}
-        return {"name": self.name, "f": self.f, "resources": self.resources, **options}
+        """What decides its votes, the versions below it included: not its owner, source and dates."""
+        options = {"kind": self.kind, "columns": self.columns, "pre": self.pre, "runtime": runtime_of(self.kind)}
+        return {"name": self.name, "f": self.f, "resources": dict(sorted(self.resources.items())), **options}
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,13 +1,11 @@
 """What a function reads of its item, found from its source; None where that cannot be decided."""
 
 import ast
-import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-_Function = ast.FunctionDef | ast.Lambda
+from sparkws.lfs.source import function_node
 
 
 @dataclass(frozen=True)
@@ -16,17 +14,6 @@ class Reads:
 
     columns: frozenset[str]
     sets: frozenset[str]
-
-
-def source_text(f: Callable[..., Any]) -> str | None:
-    """The source of a function from its `def` on, without decorators, or None where there is none."""
-    found = _find(f)
-    if found is None:
-        return None
-    text, node = found
-    if isinstance(node, ast.Lambda):
-        return ast.get_source_segment(text, node)
-    return "\n".join(text.splitlines()[node.lineno - 1 : node.end_lineno])
 
 
 def find_reads(f: Callable[..., Any], *, returns_item: bool = False) -> Reads | None:
@@ -41,10 +28,9 @@ def find_reads(f: Callable[..., Any], *, returns_item: bool = False) -> Reads | 
     returns_item : bool
         Whether `return x` is the ordinary end of the function, as in a preprocessor.
     """
-    found = _find(f)
-    if found is None:
+    node = function_node(f)
+    if node is None or isinstance(node, ast.AsyncFunctionDef):
         return None
-    node = found[1]
     positional = [*node.args.posonlyargs, *node.args.args]
     if not positional:
         return None
@@ -52,24 +38,6 @@ def find_reads(f: Callable[..., Any], *, returns_item: bool = False) -> Reads | 
     for statement in node.body if isinstance(node.body, list) else [node.body]:
         visitor.visit_statement(statement)
     return None if visitor.undecided else Reads(frozenset(visitor.columns), frozenset(visitor.sets))
-
-
-def _find(f: Callable[..., Any]) -> tuple[str, _Function] | None:
-    """The dedented source text around a function and its node in it."""
-    if not inspect.isfunction(f) or hasattr(f, "__wrapped__"):
-        return None
-    try:
-        text = textwrap.dedent(inspect.getsource(f))
-        tree = ast.parse(text)
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return None
-    name = f.__code__.co_name
-    if name == "<lambda>":
-        # A line with two lambdas does not say which of them is meant.
-        lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
-        return (text, lambdas[0]) if len(lambdas) == 1 else None
-    first = tree.body[0] if tree.body else None
-    return (text, first) if isinstance(first, ast.FunctionDef) and first.name == name else None
 
 
 class _Visitor(ast.NodeVisitor):

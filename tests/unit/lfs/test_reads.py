@@ -6,7 +6,7 @@ import operator
 import pytest
 
 from sparkws.lfs import LabelingFunction, labeling_function, preprocessor
-from sparkws.lfs.reads import find_reads, source_text
+from sparkws.lfs.reads import find_reads
 
 NAME = "text"
 
@@ -65,6 +65,7 @@ def augmented(x):
         (augmented, {"n"}),
         (lambda x: x.text, {"text"}),
         (lambda _: -1, set()),
+        ((lambda x: x.text, lambda x: x.title)[1], {"title"}),
     ],
 )
 def test_finds_what_is_read(f, columns):
@@ -126,9 +127,6 @@ def wrapped(x):
     return attribute(x)
 
 
-TWO = (lambda x: x.text, lambda x: x.title)
-
-
 @pytest.mark.parametrize(
     "f",
     [
@@ -145,7 +143,6 @@ TWO = (lambda x: x.text, lambda x: x.title)
         returns_it,
         starred,
         wrapped,
-        TWO[1],
         functools.partial(attribute),
         operator.attrgetter("text"),
         eval("lambda x: x.text"),
@@ -181,15 +178,3 @@ def test_an_undecided_preprocessor_means_all_columns():
         return helper(x)
 
     assert LabelingFunction("lf_a", attribute, pre=[anything]).columns is None
-
-
-def test_source_text_is_without_decorators():
-    @labeling_function(owner="ann")
-    def lf_a(x):
-        # a comment stays
-        return -1
-
-    text = source_text(lf_a.f)
-    assert text.startswith("def lf_a(x):")
-    assert "a comment stays" in text
-    assert "owner" not in text
