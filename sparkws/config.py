@@ -38,6 +38,11 @@ def _not_boolean(value: object) -> object:
 Label = Annotated[StrictStr | StrictInt, BeforeValidator(_not_boolean)]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(_not_boolean)]
 LaneOption = Literal["auto", "direct", "rows"]
+Normalization = Literal["lower", "strip_punctuation", "collapse_whitespace"]
+
+
+def _as_tuple(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names
 
 
 class Section(BaseModel):
@@ -108,16 +113,55 @@ class RegexConfig(Section):
 
 
 class LookupConfig(Section):
-    """Votes what a table of values says: given here, or in a CSV file with the columns value and class."""
+    """Votes what a table says of a value: given here, in a CSV file with the columns value and class, or in Delta.
 
-    column: str
+    A Delta table is joined by Spark: `key` names its columns, `label_column` holds what it says, and with `label`
+    every match votes the same.
+    """
+
+    column: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
     values: dict[Label, Label] = {}
     file: str | None = None
+    table: str | None = None
+    key: Text | Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    label_column: Text | None = None
+    label: Label | None = None
+    version: Annotated[int, Field(ge=0)] | None = None
+    symmetric: bool = False
+    join: Literal["auto", "broadcast", "shuffle"] = "auto"
+    normalize: tuple[Normalization, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the source that are looked up together."""
+        return _as_tuple(self.column)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the table that they are compared with, in their order."""
+        return self.columns if self.key is None else _as_tuple(self.key)
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if bool(self.values) == (self.file is not None):
-            raise ValueError("give exactly one of 'values' and 'file'")
+        if bool(self.values) + (self.file is not None) + (self.table is not None) != 1:
+            raise ValueError("give exactly one of 'values', 'file' and 'table'")
+        return self
+
+    @model_validator(mode="after")
+    def _of_a_table(self) -> Self:
+        if self.table is None:
+            for option in ("key", "label_column", "label", "version", "symmetric", "join"):
+                if getattr(self, option) != type(self).model_fields[option].default:
+                    raise ValueError(f"{option!r} is of a lookup in a 'table'")
+            if len(self.columns) > 1:
+                raise ValueError(f"several columns {list(self.columns)} are looked up in a 'table' only")
+            return self
+        if (self.label_column is None) == (self.label is None):
+            raise ValueError("give exactly one of 'label_column' (of the table) and 'label' (of every match)")
+        if len(self.keys) != len(self.columns):
+            raise ValueError(f"'key' names {list(self.keys)} for the columns {list(self.columns)}; give one for each")
+        if self.symmetric and len(self.columns) != 2:
+            raise ValueError(f"'symmetric' is of a pair of columns, got {list(self.columns)}")
         return self
 
 
@@ -143,9 +187,13 @@ class ThresholdConfig(Section):
 
 
 class ExpressionConfig(Section):
-    """Votes `label` where a polars SQL condition holds, or, without `label`, what the expression gives."""
+    """Votes `label` where a SQL condition holds, or, without `label`, what the expression gives.
+
+    The dialect says who evaluates it: polars beside the data, or Spark, from which the items then come.
+    """
 
     sql: str
+    dialect: Literal["polars", "spark"] = "polars"
     label: Label | None = None
 
 

@@ -205,9 +205,10 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
     assert config.source is not None
     key, lfs = config.source.key, task.lfs
     step = f"{name}.votes"
+    tables = lf_steps.open_tables(spark, lfset, config.base_dir)
 
     def act(transition: Transition) -> Done:
-        written, faults_version = lf_steps.make_votes(
+        written, faults_version, lookups = lf_steps.make_votes(
             spark,
             lfset,
             source,
@@ -221,13 +222,19 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
             options=job.options,
             must_check_keys=_must_check_keys(spark, job, step, source, key),
             direct=job.direct,
+            tables=tables,
         )
         faults = written.statistic.counts_by_lf()
         details = {
             "lf_names": list(lfset.names),
             "faults": faults,
             "checked_key": None if config.engine.key_check == "trust" else key,
-            "result": {"lane": written.lane.name, "lane_reason": written.lane.reason, "faults": faults},
+            "result": {
+                "lane": written.lane.name,
+                "lane_reason": written.lane.reason,
+                "faults": faults,
+                "lookups": lookups,
+            },
         }
         outputs = {f"{name}_votes": written.version, f"{name}_faults": faults_version}
         return Done(outputs=outputs, n_rows=written.n_rows, details=details)
@@ -241,7 +248,8 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
         "on_fault": lfs.on_fault,
         "limits": [lfs.time_limit_s, config.engine.worker_memory_mib],
     }
-    return run_step(spark, job, step, source.inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
+    inputs = lf_steps.inputs_of(source, tables)
+    return run_step(spark, job, step, inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
 
 
 def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> StepResult:
@@ -386,6 +394,8 @@ def _must_check_keys(spark: SparkSession, job: Job, step: str, source: Source, k
     if job.config.engine.key_check != "changed":
         return job.config.engine.key_check == "always"
     last = ledger.last_success(read_ledger(spark, job), step)
-    if last is None or last.inputs != source.inputs or None in source.inputs.values():
+    if last is None or not source.inputs or None in source.inputs.values():
+        return True
+    if any(last.inputs.get(table) != version for table, version in source.inputs.items()):
         return True
     return last.details.get("checked_key") != key or last.fingerprints.get("source", {}) != _text_of(job)

@@ -1,6 +1,6 @@
 """What stays Spark's: joins, pivots and expressions, made as lazy data frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -62,6 +62,74 @@ def with_key(spark: SparkSession, source: Source, key: str, expression: str) -> 
             f"Spark refuses the key expression {expression!r} over {str(source)!r}: {first_line(error)}."
         ) from None
     return Query(f"{source} with the key {key}", keyed, source.inputs)
+
+
+def with_columns(spark: SparkSession, source: Source, expressions: Mapping[str, str]) -> Query:
+    """The rows of a source with more columns: named Spark SQL expressions over those that it has.
+
+    Raises
+    ------
+    ConfigError
+        If the source has a column of such a name, or Spark does not understand an expression.
+    """
+    _check_new(source, expressions)
+    try:
+        frame = read(spark, source).withColumns({name: F.expr(sql) for name, sql in expressions.items()})
+    except PySparkException as error:
+        raise ConfigError(
+            f"Spark refuses {first_few(expressions.values())} over {str(source)!r}: {first_line(error)}."
+        ) from None
+    return Query(str(source), frame, source.inputs)
+
+
+def with_joined(
+    spark: SparkSession,
+    source: Source,
+    table: Source,
+    *,
+    on: Sequence[tuple[str, str]],
+    columns: Mapping[str, str],
+    hint: str = "",
+) -> Query:
+    """The rows of a source, each once, with columns of the row of a table that has the same key, else NULL.
+
+    Parameters
+    ----------
+    table : Source
+        Holds no key twice: a row would come back as often as its key is there.
+    on : sequence of pairs of str
+        A Spark SQL expression over the source, and the one over the table that it must equal. NULL equals nothing.
+    columns : mapping of str to str
+        New names, and Spark SQL expressions over the table.
+    hint : str
+        How Spark is to join, as "broadcast"; empty for its own choice.
+
+    Raises
+    ------
+    ConfigError
+        If the source has a column of such a name, or Spark does not understand an expression.
+    """
+    _check_new(source, columns)
+    ours, theirs = [f"__sparkws_ours_{i}" for i in range(len(on))], [f"__sparkws_theirs_{i}" for i in range(len(on))]
+    try:
+        left = read(spark, source).withColumns({new: F.expr(sql) for new, (sql, _) in zip(ours, on, strict=True)})
+        known = {**{new: sql for new, (_, sql) in zip(theirs, on, strict=True)}, **columns}
+        right = read(spark, table).select(*[F.expr(sql).alias(new) for new, sql in known.items()])
+        right = right.hint(hint) if hint else right
+        equal = [F.col(quote_column(a)) == F.col(quote_column(b)) for a, b in zip(ours, theirs, strict=True)]
+        joined = left.join(right, equal, "left").drop(*ours, *theirs)
+    except PySparkException as error:
+        raise ConfigError(f"Spark refuses to join {str(table)!r} to {str(source)!r}: {first_line(error)}.") from None
+    return Query(str(source), joined, {**source.inputs, **table.inputs})
+
+
+def _check_new(source: Source, names: Iterable[str]) -> None:
+    has = {name.lower() for name in source.schema}
+    there = [name for name in names if name.lower() in has]
+    if there:
+        raise ConfigError(
+            f"{str(source)!r} already has columns called {first_few(there)}; name the new ones otherwise."
+        )
 
 
 def keep_values(source: Query, column: str, values: Sequence[str]) -> Query:

@@ -199,8 +199,9 @@ def _running() -> SparkSession | None:
 
 
 def _set_runtime(spark: SparkSession) -> SparkSession:
-    # Logs what the exception says that it raises, whether or not somebody handles it.
-    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    # They log what the exception says that they raise, whether or not somebody handles it.
+    for noisy in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     refused = []
     for key, value in RUNTIME_SETTINGS.items():
         try:

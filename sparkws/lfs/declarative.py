@@ -1,7 +1,8 @@
 """Declarative labeling functions: a rule of the configuration becomes one polars expression.
 
 What it asks of a text is a test, so that all tests of a set can be answered together; so are the expressions.
-Nothing of them runs in Python for each item.
+Nothing of them runs in Python for each item. A lookup in a table and an expression in Spark SQL are Spark's to
+answer: such a rule reads the column of answers that Spark makes (`engine/lookups.py`, `engine/expressions.py`).
 NULL never meets a condition, so an item without the text or number abstains.
 """
 
@@ -17,8 +18,9 @@ from sparkws.config import DeclarativeLFConfig, ThresholdConfig
 from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.lfs.lookup import lookup_votes, read_lookup, said_of
 from sparkws.lfs.native import Native
+from sparkws.lfs.normalize import normalized
 from sparkws.lfs.patterns import check_pattern, keyword_pattern, regex_pattern
-from sparkws.lfs.sql import bind_sql, parse_sql
+from sparkws.lfs.sql import bind_sql, check_result, parse_sql
 from sparkws.lfs.texttests import TextTest, with_answers
 from sparkws.vocab import ABSTAIN
 
@@ -33,7 +35,11 @@ class Rule:
     values : dict
         What a lookup says, from the configuration or its file; empty for other kinds.
     columns : tuple of str
-        What it reads.
+        What it is given of a batch: the columns that it reads, or the answers of Spark.
+    reads : tuple of str or None
+        What its votes depend on; None where only Spark can tell.
+    answer : str or None
+        The name of the column with the answers of Spark; None for other rules.
 
     Raises
     ------
@@ -44,12 +50,17 @@ class Rule:
     config: DeclarativeLFConfig
     values: Mapping[str | int, str | int] = field(default_factory=dict)
     columns: tuple[str, ...] = field(init=False)
+    reads: tuple[str, ...] | None = field(init=False)
+    answer: str | None = field(init=False)
     pattern: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.config
-        columns = (self._section.column,) if config.expression is None else _roots(self.name, config.expression.sql)
-        object.__setattr__(self, "columns", columns)
+        reads = _reads(config)
+        answer = f"__sparkws_answer_{self.name}" if _is_sparks(config) else None
+        object.__setattr__(self, "reads", reads)
+        object.__setattr__(self, "answer", answer)
+        object.__setattr__(self, "columns", (answer,) if answer is not None else reads)
         object.__setattr__(self, "pattern", _pattern(config))
         if self.pattern is not None:
             check_pattern(self.name, self.pattern)
@@ -61,13 +72,16 @@ class Rule:
 
     @property
     def kind(self) -> str:
-        """`keyword`, `regex`, `lookup`, `threshold` or `expression`."""
-        return self.config.kind
+        """`keyword`, `regex`, `lookup`, `threshold` or `expression`, and whether Spark answers it."""
+        return f"{self.config.kind} (Spark)" if self.answer is not None else self.config.kind
 
     @property
     def described(self) -> dict[str, Any]:
         """What decides its votes, as plain values."""
-        return {self.kind: self._section.model_dump(exclude={"file", "values"}), "values": dict(self.values)}
+        return {
+            self.config.kind: self._section.model_dump(exclude={"file", "values", "join"}),
+            "values": dict(self.values),
+        }
 
     @property
     def tests(self) -> tuple[TextTest, ...]:
@@ -90,7 +104,7 @@ class Rule:
             For a label that is no class, a column of the wrong type, or an expression that does not
             fit the table.
         """
-        if self.config.lookup is not None:
+        if self.config.lookup is not None and self.answer is None:
             return Native(self._lookup(classes, schema))
         condition, label = self._condition(schema)
         if label is None:
@@ -101,9 +115,11 @@ class Rule:
 
     def __call__(self, x: Any) -> Any:
         """The label, as it is written in the configuration, for one item; `ABSTAIN` where it does not hold."""
+        if self.answer is not None:
+            raise InvalidFunction(only_spark(self))
         item = {column: [x[column] if isinstance(x, Mapping) else getattr(x, column)] for column in self.columns}
         if self.config.lookup is not None:
-            return said_of(item[self.columns[0]][0], self.values, ABSTAIN)
+            return said_of(item[self.columns[0]][0], self.values, ABSTAIN, self.config.lookup.normalize)
         frame = pl.DataFrame(item) if item else pl.DataFrame({"": [None]})
         condition, label = self._condition(frame.schema)
         value = with_answers(frame, self.tests).with_columns(condition.alias("vote"))["vote"][0]
@@ -113,11 +129,15 @@ class Rule:
 
     @property
     def _section(self) -> Any:
-        return getattr(self.config, self.kind)
+        return getattr(self.config, self.config.kind)
 
     def _condition(self, schema: pl.Schema) -> tuple[pl.Expr, str | int | None]:
         """What must hold and the label where it does; without a label, the vote itself."""
         label = self._section.label
+        if self.answer is not None:
+            if self.config.expression is not None:
+                check_result(self.name, self.config.expression.sql, schema[self.answer], is_condition=label is not None)
+            return pl.col(self.answer), label
         if self.config.expression is not None:
             return bind_sql(self.name, self.config.expression.sql, schema, is_condition=label is not None), label
         if self.config.threshold is not None:
@@ -133,7 +153,11 @@ class Rule:
             _check_text(self, schema, "text or integers")
         from_file = self._section.file is not None
         votes = {value: _looked_up(self.name, label, classes, from_file) for value, label in self.values.items()}
-        return lookup_votes(self.name, pl.col(column), dtype, votes, ABSTAIN)
+        options = self._section.normalize
+        if options and dtype.is_integer():
+            raise ConfigError(f"{self.name!r} normalizes text by {list(options)}, but column {column!r} is {dtype}.")
+        value = normalized(pl.col(column).cast(pl.String), options) if options else pl.col(column)
+        return lookup_votes(self.name, value, dtype, votes, ABSTAIN)
 
 
 def make_rule(config: DeclarativeLFConfig, base_dir: str | Path = ".") -> Rule:
@@ -175,8 +199,29 @@ def _looked_up(name: str, label: str | int, classes: Sequence[str], from_file: b
     return ABSTAIN if label == ABSTAIN else class_index(name, label, classes)
 
 
-def _roots(name: str, sql: str) -> tuple[str, ...]:
-    return tuple(sorted(set(parse_sql(name, sql).meta.root_names())))
+def only_spark(rule: Rule) -> str:
+    """Why a rule cannot be evaluated on data in memory, and what to do."""
+    what = "looks values up in a table" if rule.config.lookup is not None else "is an expression in Spark SQL"
+    return (
+        f"{rule.name!r} {what}, which only Spark evaluates, in a run of the project; for a frame in memory or a UDF "
+        "leave it out with 'select'."
+    )
+
+
+def _is_sparks(config: DeclarativeLFConfig) -> bool:
+    if config.lookup is not None:
+        return config.lookup.table is not None
+    return config.expression is not None and config.expression.dialect == "spark"
+
+
+def _reads(config: DeclarativeLFConfig) -> tuple[str, ...] | None:
+    if config.lookup is not None:
+        return config.lookup.columns
+    if config.expression is None:
+        return (getattr(config, config.kind).column,)
+    if _is_sparks(config):
+        return None
+    return tuple(sorted(set(parse_sql(config.name, config.expression.sql).meta.root_names())))
 
 
 def _pattern(config: DeclarativeLFConfig) -> str | None:

@@ -88,6 +88,11 @@ class LabelingFunction:
         return self.f.kind if isinstance(self.f, Rule) else self.vectorized or "row"
 
     @property
+    def given(self) -> Sequence[str] | None:
+        """What it is given of a batch: the columns that it reads, or the answers that Spark made for it."""
+        return self.f.columns if isinstance(self.f, Rule) else self.columns
+
+    @property
     def call(self) -> Callable[[Any], Any]:
         """The function with its resources, without its preprocessors."""
         return partial(self.f, **self.resources) if self.resources else self.f
@@ -228,7 +233,7 @@ def _as_date(name: str, option: str, value: object) -> date | None:
 def _columns(lf: LabelingFunction) -> tuple[str, ...] | None:
     """The columns that it is given: those it names, which must hold those that it is seen to read."""
     if isinstance(lf.f, Rule):
-        return lf.f.columns
+        return lf.f.reads
     if isinstance(lf.columns, str):
         raise InvalidFunction(f"'columns' of {lf.name!r} must be a list of names, got {lf.columns!r}.")
     found = _reads(lf) if lf.vectorized is None else None

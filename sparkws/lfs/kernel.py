@@ -4,6 +4,7 @@ Declarative functions are evaluated together by polars, vectorized ones get the 
 of single items share one pass over the rows. A function that raises leaves NULL in its own column.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -12,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 
 from sparkws.checks import did_you_mean, first_few
-from sparkws.errors import ConfigError, InvalidKeys, MissingColumns
+from sparkws.errors import ConfigError, InvalidFunction, InvalidKeys, MissingColumns
 from sparkws.lfs import faults
-from sparkws.lfs.declarative import Rule
+from sparkws.lfs.declarative import Rule, only_spark
 from sparkws.lfs.faults import FaultLog, Faults
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.limits import call_within
@@ -75,23 +76,28 @@ class VotesKernel:
     _natives: dict[str, Native] = field(init=False, repr=False)
     _sieves: tuple[Sieve, ...] = field(init=False, repr=False)
     _groups: tuple[Group, ...] = field(init=False, repr=False)
+    _shown: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.on_fault not in ON_FAULT:
             raise ConfigError(f"'on_fault' must be one of {list(ON_FAULT)}, got {self.on_fault!r}.")
         self._check_columns()
-        everything = self.lfset.columns is None
-        needed = {self.key, *(self.source_schema if everything else self.lfset.columns or ())}
+        given = self.lfset.given
+        needed = {self.key, *(self.source_schema if given is None else given)}
         rules = {lf.name: lf.f for lf in self.lfset if isinstance(lf.f, Rule)}
         natives = {name: rule.native(self.classes, self.source_schema) for name, rule in rules.items()}
+        columns = (self.key, *(name for name in self.source_schema if name in needed - {self.key}))
+        answers = {rule.answer for rule in rules.values()}
         bound = {
             "classes": tuple(self.classes),
-            "columns": (self.key, *(name for name in self.source_schema if name in needed - {self.key})),
+            "columns": columns,
             "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(self.lfset.names, pl.Int8())}),
             "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
             "_natives": natives,
             "_sieves": sieves_of(test for native in natives.values() for test in native.tests),
             "_groups": group_by_chain(lf for lf in self.lfset if lf.kind == "row"),
+            # What is shown to a function that may read everything: the item, not the answers for others.
+            "_shown": tuple(name for name in columns if name not in answers),
         }
         for attribute, value in bound.items():
             object.__setattr__(self, attribute, value)
@@ -151,12 +157,9 @@ class VotesKernel:
         if self.key not in self.source_schema:
             raise MissingColumns(f"the source lacks its key {self.key!r}; it has {first_few(has, 12)}.")
         for lf in self.lfset:
-            missing = [name for name in lf.columns or () if name not in self.source_schema]
-            if missing:
-                raise MissingColumns(
-                    f"{lf.name!r} reads {first_few(missing)}, which the source lacks; it has {first_few(has, 12)}."
-                    f"{did_you_mean(missing[0], has)}"
-                )
+            if isinstance(lf.f, Rule) and lf.f.answer not in (None, *has):
+                raise InvalidFunction(only_spark(lf.f))
+            check_reads(lf.name, lf.given or (), self.source_schema)
 
     def _native(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
         given: pl.DataFrame | None = None
@@ -182,7 +185,7 @@ class VotesKernel:
         return votes
 
     def _vectorized(self, lf: LabelingFunction, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> pl.Series:
-        frame = batch.select(self.columns if lf.columns is None else lf.columns)
+        frame = batch.select(self._shown if lf.columns is None else lf.columns)
         given = frame if lf.vectorized == "polars" else _record_batch(frame)
         try:
             returned = call_within(lf.call, given, repr(lf.name), log.whole, self.time_limit_s, trail)
@@ -197,10 +200,27 @@ class VotesKernel:
         row_lfs = [lf for lf in self.lfset if lf.kind == "row"]
         if not row_lfs:
             return {}
-        needed = {name for lf in row_lfs for name in (self.columns if lf.columns is None else lf.columns)}
+        needed = {name for lf in row_lfs for name in (self._shown if lf.columns is None else lf.columns)}
         frame = batch.select(name for name in self.columns if name in needed)
         returned = run_rows(frame, len(batch), self._groups, log, self.time_limit_s, trail)
         return {lf.name: votes_of_values(lf.name, returned[lf.name], self.classes, log.keys) for lf in row_lfs}
+
+
+def check_reads(name: str, columns: Iterable[str], schema: pl.Schema) -> None:
+    """Refuse a function that reads columns which the source lacks.
+
+    Raises
+    ------
+    MissingColumns
+        With what it lacks and what it has, and a suggestion for a name that is close.
+    """
+    missing = [column for column in columns if column not in schema]
+    if missing:
+        has = list(schema)
+        raise MissingColumns(
+            f"{name!r} reads {first_few(missing)}, which the source lacks; it has {first_few(has, 12)}."
+            f"{did_you_mean(missing[0], has)}"
+        )
 
 
 def _nothing(name: str, n: int) -> pl.Series:

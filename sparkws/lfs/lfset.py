@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import DeclarativeLFConfig, LFsConfig
 from sparkws.errors import ConfigError, InvalidFunction
-from sparkws.lfs.declarative import make_rule
+from sparkws.lfs.declarative import Rule, make_rule, only_spark
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.modules import load_modules
 from sparkws.vocab import ABSTAIN, ITEM_ID
@@ -68,12 +68,12 @@ class LFSet:
     @property
     def columns(self) -> tuple[str, ...] | None:
         """What the functions read together, or None if one of them may read everything."""
-        columns: dict[str, None] = {}
-        for lf in self.lfs:
-            if lf.columns is None:
-                return None
-            columns.update(dict.fromkeys(lf.columns))
-        return tuple(columns)
+        return _together(lf.columns for lf in self.lfs)
+
+    @property
+    def given(self) -> tuple[str, ...] | None:
+        """What they are given of a batch: what they read, and the answers of Spark; None for everything."""
+        return _together(lf.given for lf in self.lfs)
 
     def __len__(self) -> int:
         return len(self.lfs)
@@ -170,12 +170,23 @@ class LFSet:
         from sparkws.engine.udf import struct_udf  # the engine needs Spark, a set does not
 
         for lf in self.lfs:
+            if isinstance(lf.f, Rule) and lf.f.answer is not None:
+                raise InvalidFunction(only_spark(lf.f))
             _ = lf.fingerprint  # computed here and carried along: workers lack the sources
 
         def vote(rows: pl.DataFrame) -> pl.DataFrame:
             return self.apply(rows, classes=classes, on_fault=on_fault, time_limit_s=time_limit_s).drop(ITEM_ID)
 
         return struct_udf(vote, pl.Schema(dict.fromkeys(self.names, pl.Int8())))
+
+
+def _together(columns: Iterable[Sequence[str] | None]) -> tuple[str, ...] | None:
+    found: dict[str, None] = {}
+    for of_one in columns:
+        if of_one is None:
+            return None
+        found.update(dict.fromkeys(of_one))
+    return tuple(found)
 
 
 _ROW = "__row__"
@@ -194,7 +205,8 @@ _DESCRIPTION = pl.Schema(
 
 
 def _said(lf: LabelingFunction) -> list[str]:
-    reads = "all columns" if lf.columns is None else ", ".join(lf.columns) or "nothing"
+    unknown = "what its SQL names" if isinstance(lf.f, Rule) else "all columns"
+    reads = unknown if lf.columns is None else ", ".join(lf.columns) or "nothing"
     told = {"owner": lf.owner, "source": lf.source, "valid from": lf.valid_from, "valid to": lf.valid_to}
     dated = [f"{what} {value}" for what, value in told.items() if value is not None]
     return [f"{lf.kind} LF", f"reads {reads}", *dated, f"fingerprint {lf.fingerprint}"]

@@ -1,15 +1,16 @@
 """Lookup labeling functions: a table of values and their classes."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from sparkws.checks import first_few
-from sparkws.config import LookupConfig
-from sparkws.errors import InvalidFunction
+from sparkws.config import LookupConfig, Normalization
+from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.lfs.normalize import normalized
 
 COLUMNS: Final = ("value", "class")
 
@@ -23,7 +24,7 @@ def read_lookup(name: str, config: LookupConfig, base_dir: Path) -> dict[str | i
         If the file is missing, not such a table, or says two things about a value.
     """
     if config.file is None:
-        return dict(config.values)
+        return _normalized_values(name, config.values, config.normalize)
     path = base_dir / config.file
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -41,7 +42,7 @@ def read_lookup(name: str, config: LookupConfig, base_dir: Path) -> dict[str | i
             raise InvalidFunction(f"{str(path)!r} has {len(row)} cells in row {number}, expected 2: {row!r}.")
         if values.setdefault(row[0], row[1]) != row[1]:
             raise InvalidFunction(f"{str(path)!r} says {values[row[0]]!r} and {row[1]!r} of the value {row[0]!r}.")
-    return values
+    return _normalized_values(name, values, config.normalize)
 
 
 def lookup_votes(
@@ -63,10 +64,65 @@ def lookup_votes(
     return value.cast(to, strict=False).replace_strict(known, said, default=default, return_dtype=pl.Int8)
 
 
-def said_of(value: Any, values: Mapping[str | int, str | int], default: str | int) -> str | int:
+def said_of(
+    value: Any, values: Mapping[str | int, str | int], default: str | int, options: Sequence[Normalization] = ()
+) -> str | int:
     """What a table of values says of one value, given as text or as a number."""
+    if options and value is not None:
+        value = _normalized([value], options)[0]
     found: Sequence[str | int] = [said for key, said in values.items() if str(key) == str(value)]
     return found[0] if found else default
+
+
+def check_comparable(name: str, config: LookupConfig, source: pl.Schema, table: pl.Schema) -> None:
+    """Refuse a lookup in a table of which the columns cannot be compared, or say no classes.
+
+    Raises
+    ------
+    ConfigError
+        With the columns and their types.
+    """
+    for column, key in zip(config.columns, config.keys, strict=True):
+        ours, theirs = source[column], table[key]
+        are_texts, are_integers = _is_text(ours) and _is_text(theirs), ours.is_integer() and theirs.is_integer()
+        if isinstance(ours, pl.List):
+            raise ConfigError(
+                f"{name!r} looks up column {column!r}, which holds lists; one value of an item is looked up: choose it "
+                "by a 'source.query'."
+            )
+        if not are_texts and (config.normalize or not are_integers):
+            needed = "text, because they are normalized" if config.normalize else "both text, or both integers"
+            raise ConfigError(
+                f"{name!r} compares column {column!r} of the source, {ours}, with {key!r} of {config.table!r}, "
+                f"{theirs}; they must be {needed}."
+            )
+    said = pl.String() if config.label_column is None else table[config.label_column]
+    if not _is_text(said) and not said.is_integer():
+        raise ConfigError(
+            f"{name!r} takes what {config.label_column!r} of {config.table!r} says, which must be class names or "
+            f"indices, but is {said}."
+        )
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return dtype in (pl.String, pl.Null)
+
+
+def _normalized_values(
+    name: str, values: Mapping[str | int, str | int], options: Sequence[Normalization]
+) -> dict[str | int, str | int]:
+    if not options:
+        return dict(values)
+    found: dict[str | int, str | int] = {}
+    for (value, said), key in zip(values.items(), _normalized(values, options), strict=True):
+        if key is not None and found.setdefault(key, said) != said:
+            raise InvalidFunction(f"{name!r} says {found[key]!r} and {said!r} of {value!r}, normalized {key!r}.")
+    return found
+
+
+def _normalized(values: Iterable[str | int], options: Sequence[Normalization]) -> list[str | None]:
+    texts = pl.DataFrame({"text": [str(value) for value in values]}, {"text": pl.String})
+    return texts.select(normalized(pl.col("text"), options)).to_series().to_list()
 
 
 def _as_integer(name: str, key: str | int, dtype: pl.DataType) -> int:

@@ -57,6 +57,18 @@ def bind_sql(name: str, sql: str, schema: pl.Schema, *, is_condition: bool) -> p
         dtype = pl.DataFrame(schema=schema).with_columns(expression.alias("vote"))["vote"].dtype
     except POLARS_ERRORS as error:
         raise InvalidFunction(f"{name!r} has the expression {sql!r}, which does not fit: {reason(error)}.") from None
+    check_result(name, sql, dtype, is_condition=is_condition)
+    return expression
+
+
+def check_result(name: str, sql: str, dtype: pl.DataType, *, is_condition: bool) -> None:
+    """Refuse an expression, of either dialect, that gives neither a condition nor a vote as is asked for.
+
+    Raises
+    ------
+    InvalidFunction
+        With the type that it gives.
+    """
     if is_condition and dtype not in (pl.Boolean, pl.Null):
         raise InvalidFunction(
             f"{name!r} has a label, so its expression {sql!r} must be a condition, but it gives {dtype}; "
@@ -68,7 +80,6 @@ def bind_sql(name: str, sql: str, schema: pl.Schema, *, is_condition: bool) -> p
             f"{name!r} has no label, so its expression {sql!r} must give class indices or class names, "
             f"but it gives {dtype}; add a 'label' to vote where a condition holds."
         )
-    return expression
 
 
 def _is_of_one_item(node: Any) -> bool:

@@ -1,19 +1,28 @@
 """The step `votes`: run labeling functions over a source, or take votes made elsewhere."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
 from sparkws.checks import check_columns
-from sparkws.config import VotesConfig
+from sparkws.config import LookupConfig, VotesConfig
+from sparkws.engine.expressions import check_expressions, expression_faults
 from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
 from sparkws.engine.lanes import Options, Written, write_batches
-from sparkws.engine.refs import TableRef
-from sparkws.engine.relational import distinct_values, pivot_votes
+from sparkws.engine.lookups import Lookup, Matches, with_lookups
+from sparkws.engine.refs import TableRef, parse_ref
+from sparkws.engine.relational import distinct_values, pivot_votes, with_columns
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source
+from sparkws.engine.tables import Source, open_table
 from sparkws.engine.writes import write_rows
+from sparkws.lfs.declarative import Rule
 from sparkws.lfs.faults import Faults
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
-from sparkws.lfs.kernel import VotesKernel
+from sparkws.lfs.kernel import VotesKernel, check_reads
 from sparkws.lfs.lfset import LFSet
+from sparkws.lfs.lookup import check_comparable
+from sparkws.lfs.normalize import normalized_sql
 
 _MOST_SOURCES = 10_000  # columns of a votes table made from a long one
 
@@ -33,8 +42,16 @@ def make_votes(
     options: Options,
     must_check_keys: bool,
     direct: bool,
-) -> tuple[Written[Faults], int]:
-    """Run every function on every item and commit the votes; give what was written and the faults' version.
+    tables: Mapping[str, Source] | None = None,
+) -> tuple[Written[Faults], int, dict[str, dict[str, int]]]:
+    """Run every function on every item and commit the votes.
+
+    It gives what was written, the faults' version, and what each lookup in a table counted.
+
+    Parameters
+    ----------
+    tables : mapping of str to Source
+        The table of each lookup in one, as `open_tables` found it.
 
     Raises
     ------
@@ -45,12 +62,117 @@ def make_votes(
     WorkerDied
         If a function ended its process, or had to be ended with it. Nothing is committed then.
     """
-    kernel = VotesKernel(lfset, classes, key, source.schema, on_fault, time_limit_s)
+    answered = answer_by_spark(spark, lfset, source, tables or {})
+    kernel = VotesKernel(lfset, classes, key, answered.source.schema, on_fault, time_limit_s)
     if must_check_keys:
         check_keys(spark, source, key)
-    written = write_batches(spark, kernel, source, votes_target, transition, options, comments=lfset.comments())
+    with expression_faults(answered.expressions):
+        written = write_batches(
+            spark, kernel, answered.source, votes_target, transition, options, comments=lfset.comments()
+        )
     faults_version = write_rows(spark, faults_target, written.statistic.sample, direct=direct, transition=transition)
-    return written, faults_version
+    return written, faults_version, answered.counts(written.n_rows)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A source with a column for each function that Spark answers.
+
+    Attributes
+    ----------
+    expressions : mapping of str to str
+        The Spark SQL of each function that is an expression.
+    looked_up : sequence of str
+        The functions that are lookups in a table.
+    """
+
+    source: Source
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    looked_up: Sequence[str] = ()
+    matches: Matches | None = None
+
+    def counts(self, n_items: int) -> dict[str, dict[str, int]]:
+        """What each lookup counted when `n_items` items had been read."""
+        if self.matches is None:
+            return {}
+        return dict(zip(self.looked_up, self.matches.counts(n_items), strict=True))
+
+
+def open_tables(spark: SparkSession, lfset: LFSet, base_dir: str) -> dict[str, Source]:
+    """The table of each function that is a lookup in one, at the version that the whole run reads.
+
+    Raises
+    ------
+    TableNotFound
+        If there is no such table or version.
+    """
+    opened: dict[tuple[TableRef, int | None], Source] = {}
+    tables = {}
+    for rule in _sparks_rules(lfset):
+        config = rule.config.lookup
+        if config is not None and config.table is not None:
+            at = parse_ref(config.table, base_dir), config.version
+            if at not in opened:
+                opened[at] = open_table(spark, *at)
+            tables[rule.name] = opened[at]
+    return tables
+
+
+def inputs_of(source: Source, tables: Mapping[str, Source]) -> dict[str, int | None]:
+    """What a votes table is made of, with versions: the source and the tables of lookups."""
+    inputs = dict(source.inputs)
+    for table in tables.values():
+        for name, version in table.inputs.items():
+            if inputs.setdefault(name, version) != version:  # the same table as it was at another time
+                inputs[f"{name} at {version}"] = version
+    return inputs
+
+
+def answer_by_spark(spark: SparkSession, lfset: LFSet, source: Source, tables: Mapping[str, Source]) -> Answered:
+    """A source with the answers of Spark; the source itself where no function needs them.
+
+    Raises
+    ------
+    MissingColumns, ConfigError
+        If an expression or a lookup does not fit the source or its table.
+    """
+    rules = _sparks_rules(lfset)
+    expressions = {rule.name: rule.config.expression.sql for rule in rules if rule.config.expression is not None}
+    answered = source
+    if expressions:
+        check_expressions(spark, source, expressions)
+        made = {str(rule.answer): expressions[rule.name] for rule in rules if rule.name in expressions}
+        answered = with_columns(spark, source, made)
+    lookups = {
+        rule.name: _lookup(rule, rule.config.lookup, source, tables[rule.name])
+        for rule in rules
+        if rule.config.lookup is not None
+    }
+    if not lookups:
+        return Answered(answered, expressions)
+    answered, matches = with_lookups(spark, answered, list(lookups.values()))
+    return Answered(answered, expressions, tuple(lookups), matches)
+
+
+def _lookup(rule: Rule, config: LookupConfig, source: Source, table: Source) -> Lookup:
+    """What Spark is to look up for a rule."""
+    check_reads(rule.name, config.columns, source.schema)
+    said = (config.label_column,) if config.label_column is not None else ()
+    check_columns(str(table), (*config.keys, *said), table.schema.names())
+    check_comparable(rule.name, config, source.schema, table.schema)
+    return Lookup(
+        answer=str(rule.answer),
+        table=table,
+        on=list(zip(config.columns, config.keys, strict=True)),
+        compared=partial(normalized_sql, options=config.normalize),
+        symmetric=config.symmetric,
+        says=config.label_column,
+        join=config.join,
+    )
+
+
+def _sparks_rules(lfset: LFSet) -> list[Rule]:
+    return [lf.f for lf in lfset if isinstance(lf.f, Rule) and lf.f.answer is not None]
 
 
 def import_votes(

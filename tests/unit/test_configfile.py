@@ -202,8 +202,26 @@ def test_a_wrong_task_is_refused(change, said):
             "got ['threshold', 'expression'].",
         ),
         ({"name": "a", "keyword": {"column": "c", "any": [], "label": 1}}, "got []."),
-        ({"name": "a", "lookup": {"column": "c"}}, "give exactly one of 'values' and 'file'."),
-        ({"name": "a", "lookup": {"column": "c", "values": {"x": 1}, "file": "f"}}, "one of 'values' and 'file'."),
+        ({"name": "a", "lookup": {"column": "c"}}, "give exactly one of 'values', 'file' and 'table'."),
+        ({"name": "a", "lookup": {"column": "c", "values": {"x": 1}, "file": "f"}}, "one of 'values', 'file' and"),
+        ({"name": "a", "lookup": {"column": "c", "table": "t", "file": "f"}}, "one of 'values', 'file' and 'table'"),
+        ({"name": "a", "lookup": {"column": "c", "values": {"x": 1}, "key": "k"}}, "'key' is of a lookup in a 'table'"),
+        (
+            {"name": "a", "lookup": {"column": "c", "file": "f", "join": "shuffle"}},
+            "'join' is of a lookup in a 'table'",
+        ),
+        ({"name": "a", "lookup": {"column": ["c", "d"], "file": "f"}}, "columns ['c', 'd'] are looked up in a 'table'"),
+        ({"name": "a", "lookup": {"column": "c", "table": "t"}}, "one of 'label_column' (of the table) and 'label'"),
+        ({"name": "a", "lookup": {"column": "c", "table": "t", "label": 1, "label_column": "k"}}, "give exactly one"),
+        (
+            {"name": "a", "lookup": {"column": ["c", "d"], "key": "k", "table": "t", "label": 1}},
+            "'key' names ['k'] for the columns ['c', 'd']; give one for each",
+        ),
+        (
+            {"name": "a", "lookup": {"column": "c", "table": "t", "label": 1, "symmetric": True}},
+            "'symmetric' is of a pair of columns, got ['c']",
+        ),
+        ({"name": "a", "lookup": {"column": "c", "values": {"x": 1}, "normalize": ["nfkc"]}}, "'strip_punctuation' or"),
         (
             {"name": "a", "threshold": {"column": "c", "label": 1}},
             "give at least one of 'above', 'at_least', 'below' and 'at_most'.",
