@@ -1,6 +1,6 @@
 """Checks at the door: a label matrix, a class balance, the columns of a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -73,3 +73,16 @@ def first_few(values: Iterable[object], most: int = 3) -> str:
     listed = list(values)
     more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
     return f"{listed[:most]!r}{more}"
+
+
+def check_tasks(asked: Iterable[str], known: Collection[str]) -> None:
+    """Refuse tasks that a project does not have.
+
+    Raises
+    ------
+    ConfigError
+        With the tasks that there are.
+    """
+    for task in asked:
+        if task not in known:
+            raise ConfigError(f"there is no task {task!r}; the project has {sorted(known)}.{did_you_mean(task, known)}")

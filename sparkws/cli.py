@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None, *, submitted: bool = False) -> int:
         logger.exception("unexpected error; please report it with the lines below")
         return UNEXPECTED
     print(json.dumps(result, ensure_ascii=False))  # noqa: T201  # the result is for stdout
-    return DONE
+    return DATA if result.get("n_missed") else DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,12 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_project(lfs)
     lfs.set_defaults(command=_lfs)
 
+    test = commands.add_parser("test", help="try the labeling functions of a project on their examples; needs no Spark")
+    _add_project(test)
+    test.add_argument("--task", action="append", dest="tasks", metavar="NAME", help="only this task; may be repeated")
+    test.set_defaults(command=_test)
+
     demo = commands.add_parser("demo", help="the main job on 23,700 human-rated texts")
     demo.add_argument("--workspace", default=".sparkws/demo", help="folder for the tables (default: %(default)s)")
     _add_engine(demo)
     demo.set_defaults(command=_demo)
 
-    for command in (run, clean, lfs, demo):
+    for command in (run, clean, lfs, test, demo):
         command.add_argument("-v", "--verbose", action="store_true", help="log more")
     return parser
 
@@ -155,6 +161,30 @@ def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         log_functions(name, described)
         shown[name] = json.loads(described.write_json())
     return {"project": config.project, "tasks": shown}
+
+
+def _test(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
+    from sparkws import load_config
+    from sparkws.checks import check_tasks
+    from sparkws.lfs import check_examples, lfset_of
+    from sparkws.lfs.leaks import refuse_leaks
+    from sparkws.report.text import log_examples
+
+    config = load_config(arguments.config, *arguments.overlay)
+    check_tasks(arguments.tasks or (), config.tasks)
+    shown: dict[str, Any] = {}
+    for name in arguments.tasks or config.tasks:
+        task = config.tasks[name]
+        if task.lfs is None:
+            continue
+        lfset = lfset_of(task.lfs, config.base_dir)
+        refuse_leaks(name, lfset, task.gold)
+        checked = check_examples(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
+        log_examples(name, checked)
+        missed = [asdict(miss) for miss in checked.missed]
+        shown[name] = {"n_kept": checked.n_kept, "missed": missed, "without": list(checked.without)}
+    n_missed = sum(len(found["missed"]) for found in shown.values())
+    return {"project": config.project, "n_missed": n_missed, "tasks": shown}
 
 
 def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ module is longer than 300 lines so that every key of a project file is found in 
 
 from datetime import date
 from math import inf
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -197,6 +197,13 @@ class ExpressionConfig(Section):
     label: Label | None = None
 
 
+class ExampleConfig(Section):
+    """An item and what a labeling function must vote on it: a class by name or index, or -1."""
+
+    row: dict[str, Any]
+    vote: Label
+
+
 class DeclarativeLFConfig(Section):
     """A labeling function written as configuration: a name and exactly one kind."""
 
@@ -206,6 +213,7 @@ class DeclarativeLFConfig(Section):
     lookup: LookupConfig | None = None
     threshold: ThresholdConfig | None = None
     expression: ExpressionConfig | None = None
+    examples: tuple[ExampleConfig, ...] = ()
     owner: str | None = None
     source: str | None = None
     valid_from: date | None = None

@@ -10,6 +10,7 @@ SparkwsError
 │   ├── InvalidLabelMatrix     votes outside -1..k-1, or of the wrong shape
 │   ├── InvalidVote            a labeling function returned something that is not a vote
 │   ├── InvalidGold            a gold class that does not exist
+│   ├── ExampleMissed          a labeling function does not vote as its examples say
 │   ├── FunctionFailed         a labeling function raised under the policy `fail`
 │   ├── IncompatibleStatistics statistics of different functions, classes or items
 │   └── NothingToFit           statistics that do not determine the model
@@ -64,6 +65,10 @@ class InvalidVote(DataError):
 
 class InvalidGold(DataError):
     """A gold class that does not exist."""
+
+
+class ExampleMissed(DataError):
+    """A labeling function does not vote as its examples say."""
 
 
 class FunctionFailed(DataError):

@@ -6,10 +6,11 @@ and name the versions that they were made from, so a job killed anywhere and run
 module is longer than 300 lines so that the whole order of a task is read in one place.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sparkws.checks import check_columns, did_you_mean, first_few
+from sparkws.checks import check_columns, check_tasks, did_you_mean, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options
@@ -25,11 +26,15 @@ from sparkws.hashing import check_key_type
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs import steps as lf_steps
+from sparkws.lfs.examples import refuse_missed
+from sparkws.lfs.leaks import gold_columns, refuse_leaks
 from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
 from sparkws.runner import Done, Job, output_of, read_ledger, run_step
 from sparkws.stats import steps as stats_steps
 from sparkws.vocab import ITEM_ID, TASK_TABLES
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -54,7 +59,9 @@ def run(
     Raises
     ------
     ConfigError
-        For a task that does not exist, functions that do not fit the source.
+        For a task that does not exist, functions that do not fit the source or read what gold is made from.
+    ExampleMissed
+        If a function does not vote as its examples say.
     DataError
         For data that breaks a promise: keys, votes, classes.
     WorkspaceBusy
@@ -64,13 +71,13 @@ def run(
     FolderNotShared
         If a worker does not see the source or the workspace as this process does.
     """
-    _check_tasks(config, [*(tasks or ()), *(functions or ())])
+    check_tasks([*(tasks or ()), *(functions or ())], config.tasks)
     _check_tables(config, overwrite)
     chosen = tuple(config.tasks) if tasks is None else tuple(tasks)
+    lfsets = {name: _functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
     workspace = parse_workspace(config.workspace, config.base_dir)
     source = None if config.source is None else _open_source(spark, config)
     job = replace(_prepare(spark, config, workspace, source), overwrite=frozenset(overwrite))
-    lfsets = {name: _functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
     steps: list[StepResult] = []
     wait_s, called = config.engine.lock_wait_s, f"{config.project!r} with {first_few(chosen)}"
     with hold(spark, workspace, called, shares_folder=job.direct, wait_s=wait_s) as check_lock:
@@ -80,13 +87,6 @@ def run(
         for name in chosen:
             steps += _run_task(spark, locked, name, config.tasks[name], source, lfsets[name])
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
-
-
-def _check_tasks(config: ProjectConfig, tasks: Sequence[str]) -> None:
-    for task in tasks:
-        if task not in config.tasks:
-            hint = did_you_mean(task, config.tasks)
-            raise ConfigError(f"there is no task {task!r}; the project has {sorted(config.tasks)}.{hint}")
 
 
 def _check_tables(config: ProjectConfig, tables: Sequence[str]) -> None:
@@ -109,7 +109,10 @@ def _functions_of(
             )
         return None
     configured = bool(task.lfs.modules or task.lfs.declarative) or not given
-    return LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])
+    lfset = LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])
+    refuse_leaks(name, lfset, task.gold)
+    refuse_missed(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
+    return lfset
 
 
 def _open_source(spark: SparkSession, config: ProjectConfig) -> Source:
@@ -206,6 +209,10 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
     key, lfs = config.source.key, task.lfs
     step = f"{name}.votes"
     tables = lf_steps.open_tables(spark, lfset, config.base_dir)
+    hidden = gold_columns(task.gold, source.schema.names()) if lfset.columns is None else ()
+    if hidden:
+        unknown = [lf.name for lf in lfset if lf.columns is None]
+        logger.info("no %s for %s, which do not say what they read", first_few(hidden), first_few(unknown))
 
     def act(transition: Transition) -> Done:
         written, faults_version, lookups = lf_steps.make_votes(
@@ -216,6 +223,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
             classes=task.classes,
             on_fault=lfs.on_fault,
             time_limit_s=lfs.time_limit_s,
+            hidden=hidden,
             votes_target=job.workspace.table(f"{name}_votes"),
             faults_target=job.workspace.table(f"{name}_faults"),
             transition=transition,
@@ -247,6 +255,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
         "key": key,
         "on_fault": lfs.on_fault,
         "limits": [lfs.time_limit_s, config.engine.worker_memory_mib],
+        **({"hidden": list(hidden)} if hidden else {}),
     }
     inputs = lf_steps.inputs_of(source, tables)
     return run_step(spark, job, step, inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])

@@ -15,12 +15,15 @@ NEGATIVE, NEUTRAL, POSITIVE = "negative", "neutral", "positive"
 
 
 # 1. A function of one item. "Sooo" is written with joy more often than with anger. The pattern needs a
-#    backreference, which declarative patterns, always of linear time, do not have; Python's may.
+#    backreference, which declarative patterns, always of linear time, do not have; Python's may. Its
+#    examples are tried before every job, and by `sparkws test`, which needs no Spark.
 
 STRETCHED = re.compile(r"([a-z])\1\1", re.IGNORECASE)
 
 
-@labeling_function
+@labeling_function(
+    examples=[({"text": "that was sooo good"}, POSITIVE), ({"text": "Nooo!"}, ABSTAIN), ({"text": "so"}, ABSTAIN)]
+)
 def lf_stretched(x):
     found = STRETCHED.search(x.text)
     return POSITIVE if found and found[1] in "aehimouy" and "nooo" not in x.text.lower() else ABSTAIN

@@ -1,5 +1,6 @@
 """Labeling functions: written in Python or as configuration, run over batches of items."""
 
+from sparkws.lfs.examples import check_examples
 from sparkws.lfs.faults import Faults
 from sparkws.lfs.function import LabelingFunction, labeling_function
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_name, lf_column_names
@@ -16,6 +17,7 @@ __all__ = [
     "LabelingFunction",
     "Preprocessor",
     "VotesKernel",
+    "check_examples",
     "declarative_lfs",
     "label_matrix",
     "labeling_function",

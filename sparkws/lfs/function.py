@@ -45,6 +45,9 @@ class LabelingFunction:
     vectorized : {None, "polars", "arrow"}
         Whether `f` takes a `polars.DataFrame` or a `pyarrow.RecordBatch` of many items and returns
         their votes; null abstains.
+    examples : tuple of (row, vote)
+        Items, as mappings or objects with attributes, and what it must vote on them, or the class of what
+        it must raise; checked before any job.
     owner, source, valid_from, valid_to
         Shown with it; nothing enforces the dates.
 
@@ -61,6 +64,7 @@ class LabelingFunction:
     _: KW_ONLY
     columns: Sequence[str] | None = None
     vectorized: Vectorized | None = None
+    examples: Sequence[tuple[Any, Any]] = ()
     owner: str | None = None
     source: str | None = None
     valid_from: str | date | None = None
@@ -73,6 +77,7 @@ class LabelingFunction:
         settled = {
             "resources": dict(self.resources or {}),
             "pre": check_pre(repr(self.name), self.pre),
+            "examples": _check_examples(self.name, self.examples),
             "valid_from": _as_date(self.name, "valid_from", self.valid_from),
             "valid_to": _as_date(self.name, "valid_to", self.valid_to),
         }
@@ -125,7 +130,7 @@ class LabelingFunction:
 
     @property
     def described(self) -> dict[str, object]:
-        """What decides its votes, the versions below it included: not its owner, source and dates."""
+        """What decides its votes, the versions below it included: not its examples, owner, source and dates."""
         options = {"kind": self.kind, "columns": self.columns, "pre": self.pre, "runtime": runtime_of(self.kind)}
         return {"name": self.name, "f": self.f, "resources": dict(sorted(self.resources.items())), **options}
 
@@ -147,6 +152,7 @@ def labeling_function(
     *,
     columns: Sequence[str] | None = None,
     vectorized: Vectorized | None = None,
+    examples: Sequence[tuple[Any, Any]] = (),
     owner: str | None = None,
     source: str | None = None,
     valid_from: str | date | None = None,
@@ -175,7 +181,7 @@ def labeling_function(
     return lambda f: LabelingFunction(str(name or _name_of(f)), f, resources or {}, pre or (), **options)
 
 
-_OPTIONS: Final = ("columns", "vectorized", "owner", "source", "valid_from", "valid_to")
+_OPTIONS: Final = ("columns", "vectorized", "examples", "owner", "source", "valid_from", "valid_to")
 
 
 def _name_of(f: Any) -> str:
@@ -217,6 +223,31 @@ def _check_call(lf: LabelingFunction) -> None:
         raise InvalidFunction(
             f"{lf.name!r} cannot be called with an item and the resources {sorted(lf.resources)}: {error}."
         ) from None
+
+
+def _check_examples(name: str, examples: object) -> tuple[tuple[Any, Any], ...]:
+    """Examples as pairs of a row and what is expected.
+
+    Raises
+    ------
+    InvalidFunction
+        If they are anything else.
+    """
+    if isinstance(examples, str | Mapping) or not isinstance(examples, Sequence):
+        raise InvalidFunction(f"'examples' of {name!r} must be a list of pairs (row, vote), got {examples!r}.")
+    for number, example in enumerate(examples, 1):
+        if not isinstance(example, tuple | list) or len(example) != 2:
+            raise InvalidFunction(f"example {number} of {name!r} must be a pair (row, vote), got {example!r}.")
+        row, vote = example
+        if not isinstance(row, Mapping) and not hasattr(row, "__dict__"):
+            raise InvalidFunction(
+                f"the row of example {number} of {name!r} must be a mapping or have attributes, got {row!r}."
+            )
+        if isinstance(vote, type) and not issubclass(vote, BaseException):
+            raise InvalidFunction(
+                f"example {number} of {name!r} expects {vote!r}, expected a vote or a class of exceptions."
+            )
+    return tuple((row, vote) for row, vote in examples)
 
 
 def _as_date(name: str, option: str, value: object) -> date | None:

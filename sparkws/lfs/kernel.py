@@ -50,6 +50,8 @@ class VotesKernel:
     time_limit_s : float, optional
         Seconds that each function written in Python has for a batch; in the main thread only. What has used
         them up fails on the rest of the batch.
+    hidden : tuple of str
+        Columns that no function gets that does not say what it reads.
     columns : tuple of str
         What is read: the key, and what the functions need.
     schema : Schema
@@ -70,6 +72,7 @@ class VotesKernel:
     source_schema: pl.Schema
     on_fault: str = "quarantine"
     time_limit_s: float | None = None
+    hidden: tuple[str, ...] = ()
     columns: tuple[str, ...] = field(init=False)
     schema: pl.Schema = field(init=False)
     fingerprints: dict[str, str] = field(init=False, repr=False)
@@ -82,8 +85,9 @@ class VotesKernel:
         if self.on_fault not in ON_FAULT:
             raise ConfigError(f"'on_fault' must be one of {list(ON_FAULT)}, got {self.on_fault!r}.")
         self._check_columns()
-        given = self.lfset.given
-        needed = {self.key, *(self.source_schema if given is None else given)}
+        opened = self.source_schema.names() if self.lfset.given is None else []
+        named = {name for lf in self.lfset for name in lf.given or ()}
+        needed = {self.key, *named, *(name for name in opened if name not in self.hidden)}
         rules = {lf.name: lf.f for lf in self.lfset if isinstance(lf.f, Rule)}
         natives = {name: rule.native(self.classes, self.source_schema) for name, rule in rules.items()}
         columns = (self.key, *(name for name in self.source_schema if name in needed - {self.key}))
@@ -97,7 +101,7 @@ class VotesKernel:
             "_sieves": sieves_of(test for native in natives.values() for test in native.tests),
             "_groups": group_by_chain(lf for lf in self.lfset if lf.kind == "row"),
             # What is shown to a function that may read everything: the item, not the answers for others.
-            "_shown": tuple(name for name in columns if name not in answers),
+            "_shown": tuple(name for name in columns if name not in {*answers, *self.hidden}),
         }
         for attribute, value in bound.items():
             object.__setattr__(self, attribute, value)
@@ -185,8 +189,7 @@ class VotesKernel:
         return votes
 
     def _vectorized(self, lf: LabelingFunction, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> pl.Series:
-        frame = batch.select(self._shown if lf.columns is None else lf.columns)
-        given = frame if lf.vectorized == "polars" else _record_batch(frame)
+        given = as_vectorized(lf, batch.select(self._shown if lf.columns is None else lf.columns))
         try:
             returned = call_within(lf.call, given, repr(lf.name), log.whole, self.time_limit_s, trail)
         except log.lets_pass:
@@ -228,7 +231,10 @@ def _nothing(name: str, n: int) -> pl.Series:
     return pl.Series(name, [None], dtype=pl.Int8).new_from_index(0, n)
 
 
-def _record_batch(frame: pl.DataFrame) -> pa.RecordBatch:
+def as_vectorized(lf: LabelingFunction, frame: pl.DataFrame) -> pl.DataFrame | pa.RecordBatch:
+    """A frame in the form in which a vectorized function takes it."""
+    if lf.vectorized == "polars":
+        return frame
     table = frame.to_arrow().combine_chunks()
     batches = table.to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)

@@ -246,6 +246,7 @@ def declarative_lfs(configs: Iterable[DeclarativeLFConfig], base_dir: str | Path
         LabelingFunction(
             config.name,
             make_rule(config, base_dir),
+            examples=[(example.row, example.vote) for example in config.examples],
             owner=config.owner,
             source=config.source,
             valid_from=config.valid_from,

@@ -36,6 +36,7 @@ def make_votes(
     classes: tuple[str, ...],
     on_fault: str,
     time_limit_s: float | None,
+    hidden: tuple[str, ...] = (),
     votes_target: TableRef,
     faults_target: TableRef,
     transition: Transition,
@@ -63,7 +64,7 @@ def make_votes(
         If a function ended its process, or had to be ended with it. Nothing is committed then.
     """
     answered = answer_by_spark(spark, lfset, source, tables or {})
-    kernel = VotesKernel(lfset, classes, key, answered.source.schema, on_fault, time_limit_s)
+    kernel = VotesKernel(lfset, classes, key, answered.source.schema, on_fault, time_limit_s, hidden)
     if must_check_keys:
         check_keys(spark, source, key)
     with expression_faults(answered.expressions):

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sparkws.checks import first_few
+from sparkws.lfs.examples import Checked
 from sparkws.manage.results import RunResult
 from sparkws.stats.analysis import render
 
 logger = logging.getLogger(__name__)
 
-_MOST_CLASSES = 20
+_MOST_CLASSES = _MOST_NAMES = 20
 
 
 def describe_run(result: RunResult) -> str:
@@ -33,6 +35,14 @@ def log_functions(task: str, described: pl.DataFrame) -> None:
     """Log the table of a task's labeling functions."""
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, fmt_str_lengths=40, tbl_hide_dataframe_shape=True):
         logger.info("task %s\n%s", task, described)
+
+
+def log_examples(task: str, checked: Checked) -> None:
+    """Log which examples of a task's functions are missed, and how many are kept."""
+    for miss in checked.missed:
+        logger.info("%s", miss)
+    without = f"; none for {first_few(checked.without, _MOST_NAMES)}" if checked.without else ""
+    logger.info("task %s: %s examples kept, %s missed%s", task, checked.n_kept, len(checked.missed), without)
 
 
 def task_report(task: str, result: RunResult) -> str:

@@ -12,7 +12,7 @@ import yaml
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
-from tests.e2e.conftest import Project, comments, ran, table
+from tests.e2e.conftest import MODULE, Project, comments, ran, table
 
 LFS = ["lf_praise", "lf_short", "lf_money", "lf_link", "lf_gift"]
 
@@ -173,6 +173,27 @@ def test_policy_fail_stops_at_the_first_fault(project: Project, run: Any) -> Non
     assert "'lf_money' raised on 1 of 60 items" in log
     assert "c000" in log
     assert not list((path.parent / "tables").glob("spam_votes/_delta_log/*.json"))
+
+
+def test_a_missed_example_or_a_function_that_reads_the_gold_stops_before_any_work(project: Project, run: Any) -> None:
+    path = project()
+    module = path.parent / "functions.py"
+    module.write_text(MODULE.replace("(owner=", "(examples=[({'amount': 100}, 1)], owner="))
+    code, _, log = run(path)
+    assert code == 3
+    assert "'lf_money' abstained on its example 1, {'amount': 100}, expected 1" in log
+    module.write_text(MODULE + "\n@labeling_function\ndef lf_cheat(x):\n    return x.truth or -1\n")
+    code, _, log = run(path)
+    assert code == 2
+    assert "'lf_cheat' reads ['truth'], from which the gold of task 'spam' is made" in log
+    assert not (path.parent / "tables").exists()
+    module.write_text(
+        MODULE + "\n@labeling_function\ndef lf_any(x):\n    return 'spam' if 'truth' in dict(x) else -1\n"
+    )
+    code, _, log = run(path)
+    assert code == 0
+    assert "no ['truth'] for ['lf_any'], which do not say what they read" in log
+    assert set(table(path, "spam_votes")["lf_any"]) == {-1}
 
 
 def test_configuration_errors_end_with_two(project: Project, run: Any) -> None:
