@@ -6,6 +6,7 @@ from sparkws.lfs.function import LabelingFunction, labeling_function
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_name, lf_column_names
 from sparkws.lfs.kernel import VotesKernel
 from sparkws.lfs.lfset import LFSet, declarative_lfs, label_matrix, lfset_of
+from sparkws.lfs.loaded import Loaded
 from sparkws.lfs.modules import load_modules
 from sparkws.lfs.preprocess import Preprocessor, preprocessor
 
@@ -15,6 +16,7 @@ __all__ = [
     "Imported",
     "LFSet",
     "LabelingFunction",
+    "Loaded",
     "Preprocessor",
     "VotesKernel",
     "check_examples",

@@ -10,7 +10,7 @@ import polars as pl
 from sparkws.errors import ExampleMissed, InvalidFunction, SparkwsError
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.function import LabelingFunction
-from sparkws.lfs.kernel import VotesKernel, as_vectorized
+from sparkws.lfs.kernel import VotesKernel
 from sparkws.lfs.limits import TimeLimitExceeded, call_within
 from sparkws.lfs.returns import explain_invalid, vote_codes, votes_of_array, votes_of_values
 from sparkws.vocab import ABSTAIN
@@ -129,7 +129,7 @@ def _called(lf: LabelingFunction, row: Any, classes: tuple[str, ...], time_limit
     keys = pl.Series(["example"])
     try:
         if lf.vectorized is not None:
-            returned = call_within(lf.call, as_vectorized(lf, _frame(row, ())), repr(lf.name), "", time_limit_s, None)
+            returned = call_within(lf, _frame(row, ()), repr(lf.name), "", time_limit_s, None)
             return votes_of_array(lf.name, returned, classes, keys)[0]
         if isinstance(lf.f, Rule):
             returned = lf(row)

@@ -1,13 +1,14 @@
 """Labeling functions: what a user writes, with everything that is known about it."""
 
-import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
 from functools import cached_property, partial
-from typing import Any, Final, Literal, overload
+from typing import Any, Final, overload
+
+import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import IDENTIFIER
@@ -15,13 +16,12 @@ from sparkws.errors import InvalidFunction
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.fingerprint import fingerprint_of
 from sparkws.lfs.libraries import runtime_of
-from sparkws.lfs.preprocess import Preprocessor, chain_of, check_pre
+from sparkws.lfs.loaded import load_all
+from sparkws.lfs.options import Vectorized, check_call, check_columns, record_batch
+from sparkws.lfs.preprocess import Preprocessor, chain_of, check_pre, check_vectorized, made_by, source_columns
 from sparkws.lfs.reads import find_reads
 from sparkws.lfs.rows import Row
 from sparkws.vocab import RESERVED
-
-Vectorized = Literal["polars", "arrow"]
-VECTORIZED: Final = ("polars", "arrow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class LabelingFunction:
         Takes an item (or a frame, if `vectorized`) and the resources as keyword arguments; returns a
         class index, a class name or `ABSTAIN`. A `Rule` is a declarative labeling function.
     resources : dict
-        Passed to `f` as keyword arguments.
+        Passed to `f` as keyword arguments; a `Loaded` one is loaded by the workers.
     pre : tuple of Preprocessor
-        What runs on the item before `f`; other labeling functions do not see it.
+        What runs before `f`, on the item or on the batch; other labeling functions do not see it.
     columns : tuple of str, or None
         What it reads of the source: found from its own and its preprocessors' source where not given,
         None where that does not tell, which means all columns.
@@ -83,8 +83,8 @@ class LabelingFunction:
         }
         for attribute, value in settled.items():
             object.__setattr__(self, attribute, value)
-        _check_vectorized(self)
-        _check_call(self)
+        check_vectorized(repr(self.name), self.vectorized, self.pre)
+        check_call(repr(self.name), self.f, self.resources)
         object.__setattr__(self, "columns", _columns(self))
 
     @property
@@ -99,8 +99,8 @@ class LabelingFunction:
 
     @property
     def call(self) -> Callable[[Any], Any]:
-        """The function with its resources, without its preprocessors."""
-        return partial(self.f, **self.resources) if self.resources else self.f
+        """The function with its resources, which are loaded now if need be, without its preprocessors."""
+        return partial(self.f, **load_all(self.resources)) if self.resources else self.f
 
     @property
     def chain(self) -> tuple[Preprocessor, ...]:
@@ -121,6 +121,12 @@ class LabelingFunction:
         >>> lf_praise(SimpleNamespace(text="a superb film")), lf_praise.columns
         (1, ('text',))
         """
+        if self.vectorized is not None:
+            frame = x
+            for preprocessor in self.chain:
+                frame = preprocessor(pl.DataFrame(frame))
+            is_frame = isinstance(frame, pl.DataFrame) and self.vectorized == "arrow"
+            return self.call(record_batch(frame) if is_frame else frame)
         item = Row(x) if isinstance(x, Mapping) else x
         if self.pre:
             item = copy(item)
@@ -200,31 +206,6 @@ def _check_name(name: object) -> None:
         )
 
 
-def _check_vectorized(lf: LabelingFunction) -> None:
-    if lf.vectorized is not None and lf.vectorized not in VECTORIZED:
-        raise InvalidFunction(
-            f"'vectorized' of {lf.name!r} must be one of {list(VECTORIZED)} or None, got {lf.vectorized!r}."
-        )
-    if lf.vectorized is not None and lf.pre:
-        raise InvalidFunction(
-            f"{lf.name!r} is vectorized, so it gets many items at once and cannot have the preprocessors "
-            f"{first_few([p.name for p in lf.pre])} of single items; do their work inside it."
-        )
-
-
-def _check_call(lf: LabelingFunction) -> None:
-    try:
-        signature = inspect.signature(lf.f)
-    except (TypeError, ValueError):  # a builtin without a signature
-        return
-    try:
-        signature.bind(object(), **lf.resources)
-    except TypeError as error:
-        raise InvalidFunction(
-            f"{lf.name!r} cannot be called with an item and the resources {sorted(lf.resources)}: {error}."
-        ) from None
-
-
 def _check_examples(name: str, examples: object) -> tuple[tuple[Any, Any], ...]:
     """Examples as pairs of a row and what is expected.
 
@@ -262,27 +243,21 @@ def _as_date(name: str, option: str, value: object) -> date | None:
 
 
 def _columns(lf: LabelingFunction) -> tuple[str, ...] | None:
-    """The columns that it is given: those it names, which must hold those that it is seen to read."""
+    """What it and its preprocessors read of the source; it names at least what it is itself seen to read."""
     if isinstance(lf.f, Rule):
         return lf.f.reads
-    if isinstance(lf.columns, str):
-        raise InvalidFunction(f"'columns' of {lf.name!r} must be a list of names, got {lf.columns!r}.")
-    found = _reads(lf) if lf.vectorized is None else None
-    if lf.columns is None:
-        return None if found is None else tuple(sorted(found))
-    named = tuple(dict.fromkeys(lf.columns))
-    beyond = sorted((found or frozenset()) - set(named))
-    if beyond:
-        raise InvalidFunction(f"{lf.name!r} reads {first_few(beyond)} beyond its 'columns' {list(named)}; add them.")
-    return named
-
-
-def _reads(lf: LabelingFunction) -> frozenset[str] | None:
-    columns: set[str] = set()
-    made: set[str] = set()  # by the preprocessors so far
-    for reads in (*(preprocessor.reads for preprocessor in lf.chain), find_reads(lf.f)):
-        if reads is None:
-            return None
-        columns |= reads.columns - made
-        made |= reads.sets
-    return frozenset(columns)
+    named = None if lf.columns is None else check_columns(repr(lf.name), lf.columns)
+    found = find_reads(lf.f) if lf.vectorized is None else None
+    of_pre = source_columns(lf.chain)
+    # What an unknown preprocessor sets is not known either.
+    made = made_by(lf.chain)
+    own = None if found is None else found.columns - made
+    if named is not None:
+        beyond = sorted((own or frozenset()) - set(named)) if of_pre is not None else []
+        if beyond:
+            raise InvalidFunction(
+                f"{lf.name!r} reads {first_few(beyond)} beyond its 'columns' {list(named)}; add them."
+            )
+        read = [name for name in named if name not in made]
+        return tuple(dict.fromkeys([*read, *sorted(of_pre or ())]))
+    return None if own is None or of_pre is None else tuple(sorted(own | of_pre))

@@ -4,24 +4,29 @@ Declarative functions are evaluated together by polars, vectorized ones get the 
 of single items share one pass over the rows. A function that raises leaves NULL in its own column.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
-import pyarrow as pa
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import ConfigError, InvalidFunction, InvalidKeys, MissingColumns
 from sparkws.lfs import faults
+from sparkws.lfs.ahead import OBJECT_ROWS, Ahead, Given
 from sparkws.lfs.declarative import Rule, only_spark
 from sparkws.lfs.faults import FaultLog, Faults
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.limits import call_within
+from sparkws.lfs.loaded import Loaded
 from sparkws.lfs.native import Native, evaluate
+from sparkws.lfs.options import record_batch
+from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.returns import votes_of_array, votes_of_values
-from sparkws.lfs.rowloop import Group, group_by_chain, run_rows
+from sparkws.lfs.rowloop import run_rows
+from sparkws.lfs.rowplan import RowPlan, plan_rows
 from sparkws.lfs.sieve import Sieve, sieves_of
 from sparkws.trail import Trail, current_trail
 from sparkws.vocab import ITEM_ID
@@ -78,7 +83,9 @@ class VotesKernel:
     fingerprints: dict[str, str] = field(init=False, repr=False)
     _natives: dict[str, Native] = field(init=False, repr=False)
     _sieves: tuple[Sieve, ...] = field(init=False, repr=False)
-    _groups: tuple[Group, ...] = field(init=False, repr=False)
+    _ahead: Ahead = field(init=False, repr=False)
+    _plan: RowPlan = field(init=False, repr=False)
+    _loaded: tuple[Loaded, ...] = field(init=False, repr=False)
     _shown: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +99,8 @@ class VotesKernel:
         natives = {name: rule.native(self.classes, self.source_schema) for name, rule in rules.items()}
         columns = (self.key, *(name for name in self.source_schema if name in needed - {self.key}))
         answers = {rule.answer for rule in rules.values()}
+        # What is shown to a function that may read everything: the item, not the answers for others.
+        shown = tuple(name for name in columns if name not in {*answers, *self.hidden})
         bound = {
             "classes": tuple(self.classes),
             "columns": columns,
@@ -99,9 +108,10 @@ class VotesKernel:
             "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
             "_natives": natives,
             "_sieves": sieves_of(test for native in natives.values() for test in native.tests),
-            "_groups": group_by_chain(lf for lf in self.lfset if lf.kind == "row"),
-            # What is shown to a function that may read everything: the item, not the answers for others.
-            "_shown": tuple(name for name in columns if name not in {*answers, *self.hidden}),
+            "_ahead": Ahead.of((lf.chain for lf in self.lfset), shown),
+            "_plan": plan_rows((lf for lf in self.lfset if lf.kind == "row"), self.source_schema),
+            "_loaded": tuple(dict.fromkeys(self._recipes())),
+            "_shown": shown,
         }
         for attribute, value in bound.items():
             object.__setattr__(self, attribute, value)
@@ -115,9 +125,14 @@ class VotesKernel:
             If an item has no key.
         InvalidVote
             If a function returns anything that is not a vote.
+        InvalidFunction
+            If a resource cannot be loaded, or a preprocessor of batches returns other columns than it promised.
         FunctionFailed
             If a function raises and `on_fault` is "fail".
         """
+        if self._ahead.makes_objects and len(batch) > OBJECT_ROWS:
+            parts = [self.run(part) for part in batch.iter_slices(OBJECT_ROWS)]
+            return pl.concat([votes for votes, _ in parts]), reduce(self.merge, (found for _, found in parts))
         keys = batch[self.key].alias(ITEM_ID)
         if keys.null_count():
             raise InvalidKeys(
@@ -129,10 +144,15 @@ class VotesKernel:
         passes: tuple[type[BaseException], ...] = (KeyboardInterrupt,) if trail is None else ()
         log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail", lets_pass=passes)
         try:
-            votes = {**self._native(batch, log, trail), **self._rows(batch, log, trail)}
+            for recipe in self._loaded:
+                if trail is not None:
+                    trail.note([repr(recipe)], log.whole)
+                _ = recipe.value  # outside of time limits, and what cannot be loaded is no fault of an item
+            given = self._ahead.run(batch, log, self.time_limit_s, trail)
+            votes = {**self._native(batch, log, trail), **self._rows(batch, given, log, trail)}
             for lf in self.lfset:
                 if lf.vectorized is not None:
-                    votes[lf.name] = self._vectorized(lf, batch, log, trail)
+                    votes[lf.name] = self._vectorized(lf, batch, given, log, trail)
         finally:
             if trail is not None:
                 trail.clear()
@@ -188,25 +208,45 @@ class VotesKernel:
             votes[name] = returned if native.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
         return votes
 
-    def _vectorized(self, lf: LabelingFunction, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> pl.Series:
-        given = as_vectorized(lf, batch.select(self._shown if lf.columns is None else lf.columns))
+    def _vectorized(
+        self,
+        lf: LabelingFunction,
+        batch: pl.DataFrame,
+        given: Mapping[Preprocessor, Given],
+        log: FaultLog,
+        trail: Trail | None,
+    ) -> pl.Series:
+        columns, call = self._shown if lf.columns is None else lf.columns, lf.call
         try:
-            returned = call_within(lf.call, given, repr(lf.name), log.whole, self.time_limit_s, trail)
+            frame = self._ahead.seen(batch, columns, lf.chain, given)
+            argument = frame if lf.vectorized == "polars" else record_batch(frame)
+            returned = call_within(call, argument, repr(lf.name), log.whole, self.time_limit_s, trail)
         except log.lets_pass:
             raise
         except BaseException as error:
             log.record_all(lf.name, error)
             return _nothing(lf.name, len(batch))
-        return votes_of_array(lf.name, returned, self.classes, log.keys)
+        votes = votes_of_array(lf.name, returned, self.classes, log.keys)
+        failed = {row: reason for entry in lf.chain for row, reason in given[entry].failed.items()}
+        for row, reason in failed.items():
+            log.record(lf.name, row, reason)
+        return votes.scatter([*failed], None) if failed else votes
 
-    def _rows(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
+    def _rows(
+        self, batch: pl.DataFrame, given: Mapping[Preprocessor, Given], log: FaultLog, trail: Trail | None
+    ) -> dict[str, pl.Series]:
         row_lfs = [lf for lf in self.lfset if lf.kind == "row"]
         if not row_lfs:
             return {}
         needed = {name for lf in row_lfs for name in (self._shown if lf.columns is None else lf.columns)}
         frame = batch.select(name for name in self.columns if name in needed)
-        returned = run_rows(frame, len(batch), self._groups, log, self.time_limit_s, trail)
+        returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given)
         return {lf.name: votes_of_values(lf.name, returned[lf.name], self.classes, log.keys) for lf in row_lfs}
+
+    def _recipes(self) -> Iterator[Loaded]:
+        for lf in self.lfset:
+            for resources in (lf.resources, *(entry.resources for entry in lf.chain)):
+                yield from (value for value in resources.values() if isinstance(value, Loaded))
 
 
 def check_reads(name: str, columns: Iterable[str], schema: pl.Schema) -> None:
@@ -229,12 +269,3 @@ def check_reads(name: str, columns: Iterable[str], schema: pl.Schema) -> None:
 def _nothing(name: str, n: int) -> pl.Series:
     """The votes of a function that failed on all n items."""
     return pl.Series(name, [None], dtype=pl.Int8).new_from_index(0, n)
-
-
-def as_vectorized(lf: LabelingFunction, frame: pl.DataFrame) -> pl.DataFrame | pa.RecordBatch:
-    """A frame in the form in which a vectorized function takes it."""
-    if lf.vectorized == "polars":
-        return frame
-    table = frame.to_arrow().combine_chunks()
-    batches = table.to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)

@@ -1,48 +1,125 @@
 """Preprocessors: what several labeling functions want to know of an item, computed once for all of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, overload
+from functools import partial
+from typing import Any, Final, overload
 
+import polars as pl
+
+from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import InvalidFunction
+from sparkws.lfs.loaded import load_all
+from sparkws.lfs.made import check_makes, made_columns
+from sparkws.lfs.memo import DEFAULT_ENTRIES
+from sparkws.lfs.options import VECTORIZED, Vectorized, check_call, check_columns, record_batch
 from sparkws.lfs.reads import Reads, find_reads
+from sparkws.lfs.rows import Row
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessor:
-    """A function that gets an item, sets attributes on it and returns it.
+    """A function that gets an item, sets attributes on it and returns it; or gets a batch and returns columns.
 
     Attributes
     ----------
     name : str
         How messages call it.
-    f : function of an item
+    f : function of an item, or of a batch
+        Called with the resources as keyword arguments.
     pre : tuple of Preprocessor
         What runs before it.
+    resources : dict
+        Passed to `f`; a `Loaded` one is loaded by the workers.
+    columns : tuple of str, or None
+        What it reads; where not given, found from the source of a function of items, and None, which means
+        everything, where that does not tell.
+    makes : dict, or None
+        The columns that it sets and their types: of polars, `object` for anything of Python, None for whatever
+        comes. A function of batches has to name them.
+    vectorized : {None, "polars", "arrow"}
+        Whether `f` gets a `polars.DataFrame` or a `pyarrow.RecordBatch` of many items. It returns a frame, or a
+        dict of columns, with a row for each item in the same order. In a column of objects an exception is the
+        fault of that item alone.
+    memoize : bool or int
+        Whether results are kept for items with the same values, and how many of them; for functions of items.
     reads : Reads or None
-        The columns that it reads and sets; None where its source does not tell.
+        The columns that it reads and sets; None where neither it nor its source tells.
+
+    Raises
+    ------
+    InvalidFunction
+        If anything of this cannot be used as written.
     """
 
     name: str
-    f: Callable[[Any], Any]
-    pre: tuple["Preprocessor", ...] = ()
+    f: Callable[..., Any]
+    pre: Sequence["Preprocessor"] = ()
+    resources: Mapping[str, Any] = field(default_factory=dict)
     _: KW_ONLY
+    columns: Sequence[str] | None = None
+    makes: Mapping[str, Any] | Sequence[str] | None = None
+    vectorized: Vectorized | None = None
+    memoize: bool | int = False
     reads: Reads | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(self.f):
-            raise InvalidFunction(f"preprocessor {self.name!r} needs a function of an item, got {self.f!r}.")
-        object.__setattr__(self, "pre", check_pre(f"preprocessor {self.name!r}", self.pre))
-        object.__setattr__(self, "reads", find_reads(self.f, returns_item=True))
+            raise InvalidFunction(f"{self} needs a function of an item, got {self.f!r}.")
+        object.__setattr__(self, "pre", check_pre(str(self), self.pre))
+        object.__setattr__(self, "resources", dict(self.resources or {}))
+        if self.makes is not None:
+            object.__setattr__(self, "makes", check_makes(str(self), self.makes))
+        if self.columns is not None:
+            object.__setattr__(self, "columns", check_columns(str(self), self.columns))
+        check_vectorized(str(self), self.vectorized, self.pre)
+        check_call(str(self), self.f, self.resources)
+        _check_options(self)
+        object.__setattr__(self, "reads", _reads_of(self))
+
+    def __str__(self) -> str:
+        return f"preprocessor {self.name!r}"
+
+    @property
+    def call(self) -> Callable[[Any], Any]:
+        """The function with its resources, which are loaded now if need be."""
+        return partial(self.f, **load_all(self.resources)) if self.resources else self.f
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """The columns that it is said to set, and their types."""
+        return {} if self.makes is None else check_makes(str(self), self.makes)
+
+    @property
+    def entries(self) -> int:
+        """The most results that are kept."""
+        return DEFAULT_ENTRIES if self.memoize is True else int(self.memoize)
 
     def __call__(self, x: Any) -> Any:
-        """The item with what this preprocessor sets on it."""
-        return self.f(x)
+        """The item, or the frame of items, with what this preprocessor sets."""
+        if self.vectorized is None:
+            return self.call(x)
+        if isinstance(x, pl.DataFrame):
+            return x.with_columns(self._made_of(x if self.columns is None else x.select(self.columns)))
+        item = Row(x) if isinstance(x, Mapping) else x
+        read = {name: [value] for name, value in vars(item).items() if self.columns is None or name in self.columns}
+        for name, value in self._made_of(pl.DataFrame(read)).row(0, named=True).items():
+            if isinstance(value, BaseException):
+                raise value
+            setattr(item, name, value)
+        return item
+
+    def _made_of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        returned = self.call(frame if self.vectorized == "polars" else record_batch(frame))
+        return made_columns(str(self), self.made, returned, frame.height)
 
     @property
     def described(self) -> dict[str, object]:
         """What decides what it sets."""
-        return {"name": self.name, "f": self.f, "pre": self.pre}
+        told: dict[str, object] = {"name": self.name, "f": self.f, "pre": self.pre}
+        makes = [[name, str(dtype)] for name, dtype in self.made.items()]
+        options = {"resources": self.resources, "columns": self.columns, "makes": makes, "kind": self.vectorized}
+        return {**told, **{name: value for name, value in options.items() if value}}
 
 
 def chain_of(pre: Iterable[Preprocessor]) -> tuple[Preprocessor, ...]:
@@ -54,13 +131,32 @@ def chain_of(pre: Iterable[Preprocessor]) -> tuple[Preprocessor, ...]:
     return tuple(ordered)
 
 
+def source_columns(chain: Iterable[Preprocessor]) -> frozenset[str] | None:
+    """What the preprocessors read of the source, in the order in which they run; None where that is not known."""
+    columns: set[str] = set()
+    made: set[str] = set()
+    for preprocessor in chain:
+        if preprocessor.reads is None:
+            return None
+        # A function of batches sees what its own `pre` make, and of the others nothing.
+        before = made if preprocessor.vectorized is None else made_by(chain_of(preprocessor.pre))
+        columns |= preprocessor.reads.columns - before
+        made |= preprocessor.reads.sets
+    return frozenset(columns)
+
+
+def made_by(chain: Iterable[Preprocessor]) -> frozenset[str]:
+    """What the preprocessors set, as far as it is known."""
+    return frozenset(name for preprocessor in chain if preprocessor.reads for name in preprocessor.reads.sets)
+
+
 def check_pre(owner: str, pre: Sequence[object] | None) -> tuple[Preprocessor, ...]:
     """`pre` as a tuple of preprocessors.
 
     Raises
     ------
     InvalidFunction
-        If it is not a list, or holds something else.
+        If it is not a list, holds something else, or a function of batches behind one of items.
     """
     if isinstance(pre, Preprocessor) or (pre is not None and not isinstance(pre, Sequence)):
         raise InvalidFunction(f"'pre' of {owner} must be a list of preprocessors, got {pre!r}.")
@@ -69,36 +165,105 @@ def check_pre(owner: str, pre: Sequence[object] | None) -> tuple[Preprocessor, .
         if not isinstance(entry, Preprocessor):
             raise InvalidFunction(f"'pre' of {owner} holds {entry!r}; decorate it with @preprocessor.")
         checked.append(entry)
+    of_items: str | None = None
+    for preprocessor in chain_of(checked):
+        if preprocessor.vectorized is None:
+            of_items = preprocessor.name
+        elif of_items is not None:
+            raise InvalidFunction(
+                f"'pre' of {owner} has {preprocessor.name!r}, which runs on whole batches, behind {of_items!r}, which "
+                "runs on single items after them; put it first, and do not let it need what the other sets."
+            )
     return tuple(checked)
 
 
+def check_vectorized(owner: str, vectorized: object, pre: Sequence[Preprocessor]) -> None:
+    """Refuse an unknown kind of batch, and preprocessors of single items before a function of batches.
+
+    Raises
+    ------
+    InvalidFunction
+        With what was asked for.
+    """
+    if vectorized is None:
+        return
+    if vectorized not in VECTORIZED:
+        raise InvalidFunction(f"'vectorized' of {owner} must be one of {list(VECTORIZED)} or None, got {vectorized!r}.")
+    of_items = [preprocessor.name for preprocessor in chain_of(pre) if preprocessor.vectorized is None]
+    if of_items:
+        raise InvalidFunction(
+            f"{owner} is vectorized, so it gets many items at once and cannot have the preprocessors "
+            f"{first_few(of_items)} of single items; do their work inside it, or make them vectorized."
+        )
+
+
+def _check_options(preprocessor: Preprocessor) -> None:
+    memoize = preprocessor.memoize
+    if not isinstance(memoize, int) or memoize < 0:
+        raise InvalidFunction(
+            f"'memoize' of {preprocessor} must be True, False or the most results to keep, got {memoize!r}."
+        )
+    if preprocessor.vectorized is None:
+        return
+    if preprocessor.makes is None:
+        raise InvalidFunction(
+            f"{preprocessor} is vectorized, so 'makes' has to name the columns that it returns, such as "
+            "makes={'score': pl.Float64}."
+        )
+    if memoize:
+        raise InvalidFunction(f"{preprocessor} is vectorized; 'memoize' is for functions of single items.")
+
+
+def _reads_of(preprocessor: Preprocessor) -> Reads | None:
+    """What it reads and sets: as it says, or else as its source tells."""
+    columns, makes = preprocessor.columns, preprocessor.makes
+    if preprocessor.vectorized is not None:
+        return None if columns is None else Reads(frozenset(columns), frozenset(makes or ()))
+    found = find_reads(preprocessor.f, returns_item=True)
+    if found is not None:
+        for option, said, seen in (("columns", columns, found.columns), ("makes", makes, found.sets)):
+            beyond = sorted(seen - set(said)) if said is not None else []
+            if beyond:
+                verb = "reads" if option == "columns" else "sets"
+                raise InvalidFunction(
+                    f"{preprocessor} {verb} {first_few(beyond)} beyond its {option!r} {list(said or ())}; add them."
+                )
+    if columns is None or makes is None:
+        if found is None:
+            return None
+        return Reads(frozenset(columns or found.columns), frozenset(makes or found.sets))
+    return Reads(frozenset(columns), frozenset(makes))
+
+
 @overload
-def preprocessor(name: Callable[[Any], Any], /) -> Preprocessor: ...
+def preprocessor(name: Callable[..., Any], /) -> Preprocessor: ...
 
 
 @overload
 def preprocessor(
-    name: str | None = None, pre: Sequence[Preprocessor] | None = None, *, memoize: bool = False
-) -> Callable[[Callable[[Any], Any]], Preprocessor]: ...
-
-
-def preprocessor(
-    name: str | Callable[[Any], Any] | None = None,
+    name: str | None = None,
     pre: Sequence[Preprocessor] | None = None,
     *,
-    memoize: bool = False,
-) -> Preprocessor | Callable[[Callable[[Any], Any]], Preprocessor]:
+    resources: Mapping[str, Any] | None = None,
+    columns: Sequence[str] | None = None,
+    makes: Mapping[str, Any] | Sequence[str] | None = None,
+    vectorized: Vectorized | None = None,
+    memoize: bool | int = False,
+) -> Callable[[Callable[..., Any]], Preprocessor]: ...
+
+
+def preprocessor(
+    name: str | Callable[..., Any] | None = None,
+    pre: Sequence[Preprocessor] | None = None,
+    **options: Any,
+) -> Preprocessor | Callable[[Callable[..., Any]], Preprocessor]:
     """A preprocessor made of the decorated function; with or without parentheses.
 
-    Parameters
-    ----------
-    name : str, optional
-        The function's own name if omitted.
-    pre : list of Preprocessor, optional
-        What runs before it.
-    memoize : bool
-        Understood because Snorkel's users write it, and without effect: an item is preprocessed once
-        for all labeling functions that ask for it.
+    The parameters are the attributes of `Preprocessor`; the name is the function's own if omitted. It runs
+    once for an item, or for a batch, whatever the number of labeling functions that ask for it. With
+    `memoize=True` the results of the last 100,000 different items are kept as well, in at most 64 MiB of
+    every worker that is at work on them, which helps where texts come again and the function is slow; one
+    of them is taken for the function's only if it is plain data.
 
     Examples
     --------
@@ -109,11 +274,28 @@ def preprocessor(
     ...     return x
     >>> with_words(SimpleNamespace(text="so good")).words
     ['so', 'good']
+
+    A model gets whole batches:
+
+    >>> import polars as pl
+    >>> @preprocessor(vectorized="polars", columns=["text"], makes={"n_words": pl.Int64})
+    ... def counted(frame):
+    ...     return {"n_words": frame["text"].str.split(" ").list.len()}
+    >>> counted(SimpleNamespace(text="so good")).n_words
+    2
     """
-    del memoize
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise InvalidFunction(
+            f"preprocessor takes no {unknown[0]!r}; its options are {['name', 'pre', *_OPTIONS]}."
+            f"{did_you_mean(unknown[0], _OPTIONS)}"
+        )
     if name is not None and not isinstance(name, str):
         return Preprocessor(_name_of(name), name)
-    return lambda f: Preprocessor(str(name or _name_of(f)), f, check_pre(f"preprocessor {_name_of(f)!r}", pre))
+    return lambda f: Preprocessor(str(name or _name_of(f)), f, pre or (), **options)
+
+
+_OPTIONS: Final = ("resources", "columns", "makes", "vectorized", "memoize")
 
 
 def _name_of(f: Any) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from sparkws.errors import FunctionFailed
-from sparkws.lfs import LabelingFunction, LFSet, VotesKernel, preprocessor, rowloop
+from sparkws.lfs import LabelingFunction, LFSet, VotesKernel, preprocessor, rowloop, rowplan
 from sparkws.lfs.faults import FaultLog
 from sparkws.lfs.limits import Spot, TimeLimitExceeded, Watch, watched
 from sparkws.lfs.returns import FAILED
@@ -271,7 +271,7 @@ def check_columns(returned):
     return stopped
 
 
-TRACED = ("rowloop.py", "rows.py", "faults.py", Path(__file__).name)
+TRACED = ("rowloop.py", "rowplan.py", "rows.py", "faults.py", Path(__file__).name)
 
 
 def tick_at(k):
@@ -308,7 +308,7 @@ def tick_at(k):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what is raised in __del__
 def test_a_tick_at_any_instruction_fails_one_function_at_most(monkeypatch):
     frame = items(2).select("n")
-    groups = rowloop.group_by_chain(MIXED)
+    plan = rowplan.plan_rows(MIXED)
     stopped = set()
     k = 0
     while True:
@@ -317,7 +317,7 @@ def test_a_tick_at_any_instruction_fails_one_function_at_most(monkeypatch):
         log = FaultLog(items(2)["id"], dict.fromkeys(MIXED.names, ""))
         assert len(log.ranks) == 2  # what is computed on the first fault is not what is tried here
         try:
-            returned = rowloop.run_rows(frame, 2, groups, log, 1e-9)
+            returned = rowloop.run_rows(frame, 2, plan, log, 1e-9)
         except EOFError:
             break
         failed = check_columns(returned)
@@ -369,7 +369,7 @@ def run_told(lfs, n, careful=False, limit=None):
     told = Told()
     told.careful = careful
     log = FaultLog(items(n)["id"], {lf.name: "" for lf in lfs})
-    rowloop.run_rows(items(n).select("n"), n, rowloop.group_by_chain(lfs), log, limit, told)
+    rowloop.run_rows(items(n).select("n"), n, rowplan.plan_rows(lfs), log, limit, told)
     return told.told
 
 
@@ -383,7 +383,7 @@ def test_the_trail_tells_all_functions_of_a_batch_and_the_one_that_stays():
 
 def test_a_careful_trail_tells_every_call():
     told = run_told([PARITY, row_lf("lf_doubled", lambda x: x.m % 2, pre=[doubled])], 2, careful=True)
-    calls = ["'lf_parity'", "preprocessor 'doubled'", "'lf_doubled'"]
+    calls = ["preprocessor 'doubled'", "'lf_parity'", "'lf_doubled'"]
     assert told[1:] == [((call,), f"on item_id '{item}'") for item in ("a0", "a1") for call in calls]
 
 
