@@ -3,6 +3,7 @@
 SparkwsError
 ├── ConfigError                a configuration that says something impossible (exit code 2)
 │   ├── InvalidFunction        a labeling function or preprocessor that cannot be used as written
+│   │   └── VotesNotRepeatable a labeling function votes otherwise when it is run again
 │   └── TableNotFound          no Delta table where one was named
 ├── DataError                  data that breaks a promise (exit code 3)
 │   ├── MissingColumns         a table lacks columns that were asked for
@@ -37,6 +38,10 @@ class ConfigError(SparkwsError, ValueError):
 
 class InvalidFunction(ConfigError):
     """A labeling function or preprocessor cannot be used as written."""
+
+
+class VotesNotRepeatable(InvalidFunction):
+    """A labeling function votes otherwise when it is run again, and is not declared so."""
 
 
 class TableNotFound(ConfigError):

@@ -127,6 +127,11 @@ class FaultLog:
         return hash_keys(texts_of(self.keys))
 
     @property
+    def counted(self) -> Mapping[tuple[str, str], int]:
+        """The number of items so far for each (LF, class of the exception)."""
+        return self._counts
+
+    @property
     def whole(self) -> str:
         """The batch, as the end of a sentence."""
         return f"on a batch of {len(self.keys):,} items" + (

@@ -45,6 +45,8 @@ class LabelingFunction:
     vectorized : {None, "polars", "arrow"}
         Whether `f` takes a `polars.DataFrame` or a `pyarrow.RecordBatch` of many items and returns
         their votes; null abstains.
+    deterministic : bool
+        Whether it votes alike whenever it gets the same item; one that does not is refused unless it says so.
     examples : tuple of (row, vote)
         Items, as mappings or objects with attributes, and what it must vote on them, or the class of what
         it must raise; checked before any job.
@@ -64,6 +66,7 @@ class LabelingFunction:
     _: KW_ONLY
     columns: Sequence[str] | None = None
     vectorized: Vectorized | None = None
+    deterministic: bool = True
     examples: Sequence[tuple[Any, Any]] = ()
     owner: str | None = None
     source: str | None = None
@@ -158,6 +161,7 @@ def labeling_function(
     *,
     columns: Sequence[str] | None = None,
     vectorized: Vectorized | None = None,
+    deterministic: bool = True,
     examples: Sequence[tuple[Any, Any]] = (),
     owner: str | None = None,
     source: str | None = None,
@@ -187,7 +191,7 @@ def labeling_function(
     return lambda f: LabelingFunction(str(name or _name_of(f)), f, resources or {}, pre or (), **options)
 
 
-_OPTIONS: Final = ("columns", "vectorized", "examples", "owner", "source", "valid_from", "valid_to")
+_OPTIONS: Final = ("columns", "vectorized", "deterministic", "examples", "owner", "source", "valid_from", "valid_to")
 
 
 def _name_of(f: Any) -> str:

@@ -4,7 +4,7 @@ Declarative functions are evaluated together by polars, vectorized ones get the 
 of single items share one pass over the rows. A function that raises leaves NULL in its own column.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
@@ -15,18 +15,14 @@ import polars as pl
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import ConfigError, InvalidFunction, InvalidKeys, MissingColumns
 from sparkws.lfs import faults
-from sparkws.lfs.ahead import OBJECT_ROWS, Ahead, Given
+from sparkws.lfs.again import refuse_changed
+from sparkws.lfs.ahead import OBJECT_ROWS
 from sparkws.lfs.declarative import Rule, only_spark
 from sparkws.lfs.faults import FaultLog, Faults
-from sparkws.lfs.function import LabelingFunction
-from sparkws.lfs.limits import call_within
-from sparkws.lfs.loaded import Loaded
 from sparkws.lfs.native import Native, evaluate
-from sparkws.lfs.options import record_batch
-from sparkws.lfs.preprocess import Preprocessor
-from sparkws.lfs.returns import votes_of_array, votes_of_values
-from sparkws.lfs.rowloop import run_rows
-from sparkws.lfs.rowplan import RowPlan, plan_rows
+from sparkws.lfs.pythonpass import PythonPass, nothing
+from sparkws.lfs.rehearsal import rehearsal_rows
+from sparkws.lfs.returns import votes_of_array
 from sparkws.lfs.sieve import Sieve, sieves_of
 from sparkws.trail import Trail, current_trail
 from sparkws.vocab import ITEM_ID
@@ -83,10 +79,8 @@ class VotesKernel:
     fingerprints: dict[str, str] = field(init=False, repr=False)
     _natives: dict[str, Native] = field(init=False, repr=False)
     _sieves: tuple[Sieve, ...] = field(init=False, repr=False)
-    _ahead: Ahead = field(init=False, repr=False)
-    _plan: RowPlan = field(init=False, repr=False)
-    _loaded: tuple[Loaded, ...] = field(init=False, repr=False)
-    _shown: tuple[str, ...] = field(init=False, repr=False)
+    _python: PythonPass = field(init=False, repr=False)
+    _steady: PythonPass = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.on_fault not in ON_FAULT:
@@ -101,6 +95,8 @@ class VotesKernel:
         answers = {rule.answer for rule in rules.values()}
         # What is shown to a function that may read everything: the item, not the answers for others.
         shown = tuple(name for name in columns if name not in {*answers, *self.hidden})
+        lfs = [lf for lf in self.lfset if lf.name not in natives]
+        bound_to = (tuple(self.classes), shown, self.source_schema, self.time_limit_s)
         bound = {
             "classes": tuple(self.classes),
             "columns": columns,
@@ -108,10 +104,8 @@ class VotesKernel:
             "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
             "_natives": natives,
             "_sieves": sieves_of(test for native in natives.values() for test in native.tests),
-            "_ahead": Ahead.of((lf.chain for lf in self.lfset), shown),
-            "_plan": plan_rows((lf for lf in self.lfset if lf.kind == "row"), self.source_schema),
-            "_loaded": tuple(dict.fromkeys(self._recipes())),
-            "_shown": shown,
+            "_python": PythonPass(lfs, *bound_to),
+            "_steady": PythonPass([lf for lf in lfs if lf.deterministic], *bound_to),
         }
         for attribute, value in bound.items():
             object.__setattr__(self, attribute, value)
@@ -129,8 +123,10 @@ class VotesKernel:
             If a resource cannot be loaded, or a preprocessor of batches returns other columns than it promised.
         FunctionFailed
             If a function raises and `on_fault` is "fail".
+        VotesNotRepeatable
+            If a function that is not declared so votes otherwise when it is run again.
         """
-        if self._ahead.makes_objects and len(batch) > OBJECT_ROWS:
+        if self._python.ahead.makes_objects and len(batch) > OBJECT_ROWS:
             parts = [self.run(part) for part in batch.iter_slices(OBJECT_ROWS)]
             return pl.concat([votes for votes, _ in parts]), reduce(self.merge, (found for _, found in parts))
         keys = batch[self.key].alias(ITEM_ID)
@@ -144,20 +140,13 @@ class VotesKernel:
         passes: tuple[type[BaseException], ...] = (KeyboardInterrupt,) if trail is None else ()
         log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail", lets_pass=passes)
         try:
-            for recipe in self._loaded:
-                if trail is not None:
-                    trail.note([repr(recipe)], log.whole)
-                _ = recipe.value  # outside of time limits, and what cannot be loaded is no fault of an item
-            given = self._ahead.run(batch, log, self.time_limit_s, trail)
-            votes = {**self._native(batch, log, trail), **self._rows(batch, given, log, trail)}
-            for lf in self.lfset:
-                if lf.vectorized is not None:
-                    votes[lf.name] = self._vectorized(lf, batch, given, log, trail)
+            votes = {**self._native(batch, log, trail), **self._python.run(batch, log, trail)}
+            if self.on_fault == "fail":
+                log.fail()
+            self._check_again(batch, votes, log, trail)
         finally:
             if trail is not None:
                 trail.clear()
-        if self.on_fault == "fail":
-            log.fail()
         return pl.DataFrame([keys, *(votes[name] for name in self.lfset.names)]), log.faults()
 
     def zero(self) -> Faults:
@@ -203,50 +192,23 @@ class VotesKernel:
                 raise
             except BaseException as error:
                 log.record_all(name, error)
-                votes[name] = _nothing(name, len(batch))
+                votes[name] = nothing(name, len(batch))
                 continue
             votes[name] = returned if native.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
         return votes
 
-    def _vectorized(
-        self,
-        lf: LabelingFunction,
-        batch: pl.DataFrame,
-        given: Mapping[Preprocessor, Given],
-        log: FaultLog,
-        trail: Trail | None,
-    ) -> pl.Series:
-        columns, call = self._shown if lf.columns is None else lf.columns, lf.call
-        try:
-            frame = self._ahead.seen(batch, columns, lf.chain, given)
-            argument = frame if lf.vectorized == "polars" else record_batch(frame)
-            returned = call_within(call, argument, repr(lf.name), log.whole, self.time_limit_s, trail)
-        except log.lets_pass:
-            raise
-        except BaseException as error:
-            log.record_all(lf.name, error)
-            return _nothing(lf.name, len(batch))
-        votes = votes_of_array(lf.name, returned, self.classes, log.keys)
-        failed = {row: reason for entry in lf.chain for row, reason in given[entry].failed.items()}
-        for row, reason in failed.items():
-            log.record(lf.name, row, reason)
-        return votes.scatter([*failed], None) if failed else votes
-
-    def _rows(
-        self, batch: pl.DataFrame, given: Mapping[Preprocessor, Given], log: FaultLog, trail: Trail | None
-    ) -> dict[str, pl.Series]:
-        row_lfs = [lf for lf in self.lfset if lf.kind == "row"]
-        if not row_lfs:
-            return {}
-        needed = {name for lf in row_lfs for name in (self._shown if lf.columns is None else lf.columns)}
-        frame = batch.select(name for name in self.columns if name in needed)
-        returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given)
-        return {lf.name: votes_of_values(lf.name, returned[lf.name], self.classes, log.keys) for lf in row_lfs}
-
-    def _recipes(self) -> Iterator[Loaded]:
-        for lf in self.lfset:
-            for resources in (lf.resources, *(entry.resources for entry in lf.chain)):
-                yield from (value for value in resources.values() if isinstance(value, Loaded))
+    def _check_again(
+        self, batch: pl.DataFrame, votes: Mapping[str, pl.Series], log: FaultLog, trail: Trail | None
+    ) -> None:
+        """Run what is written in Python once more on a few items, in reverse: a state carried on shows too."""
+        if not self._steady.lfs or batch.is_empty():
+            return
+        rows = rehearsal_rows(len(batch))[::-1]
+        keys = log.keys.gather(rows)
+        second = FaultLog(keys, self.fingerprints, may_fail=False, lets_pass=log.lets_pass)
+        again = self._steady.run(batch[rows], second, trail)
+        first = {name: votes[name].gather(rows) for name in again}
+        refuse_changed(self._steady.lfs, first, again, (log, second), self.classes, keys)
 
 
 def check_reads(name: str, columns: Iterable[str], schema: pl.Schema) -> None:
@@ -264,8 +226,3 @@ def check_reads(name: str, columns: Iterable[str], schema: pl.Schema) -> None:
             f"{name!r} reads {first_few(missing)}, which the source lacks; it has {first_few(has, 12)}."
             f"{did_you_mean(missing[0], has)}"
         )
-
-
-def _nothing(name: str, n: int) -> pl.Series:
-    """The votes of a function that failed on all n items."""
-    return pl.Series(name, [None], dtype=pl.Int8).new_from_index(0, n)

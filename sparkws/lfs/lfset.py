@@ -100,6 +100,7 @@ class LFSet:
                 "name": lf.name,
                 "kind": lf.kind,
                 "columns": None if lf.columns is None else list(lf.columns),
+                "deterministic": lf.deterministic,
                 "owner": lf.owner,
                 "source": lf.source,
                 "valid_from": lf.valid_from,
@@ -195,6 +196,7 @@ _DESCRIPTION = pl.Schema(
         "name": pl.String(),
         "kind": pl.String(),
         "columns": pl.List(pl.String()),
+        "deterministic": pl.Boolean(),
         "owner": pl.String(),
         "source": pl.String(),
         "valid_from": pl.Date(),
@@ -209,7 +211,8 @@ def _said(lf: LabelingFunction) -> list[str]:
     reads = unknown if lf.columns is None else ", ".join(lf.columns) or "nothing"
     told = {"owner": lf.owner, "source": lf.source, "valid from": lf.valid_from, "valid to": lf.valid_to}
     dated = [f"{what} {value}" for what, value in told.items() if value is not None]
-    return [f"{lf.kind} LF", f"reads {reads}", *dated, f"fingerprint {lf.fingerprint}"]
+    chance = [] if lf.deterministic else ["not deterministic"]
+    return [f"{lf.kind} LF", f"reads {reads}", *chance, *dated, f"fingerprint {lf.fingerprint}"]
 
 
 def label_matrix(votes: pl.DataFrame) -> NDArray[np.int8]:

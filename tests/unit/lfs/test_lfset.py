@@ -60,7 +60,7 @@ def test_describes_itself():
     assert described["kind"].to_list() == ["row", "polars"]
     assert described["columns"].to_list() == [["text"], None]
     assert described["fingerprint"].to_list() == [lf_link.fingerprint, lf_short.fingerprint]
-    assert described.row(0)[3:6] == ("ann", "rules of 2026", date(2026, 1, 1))
+    assert described.row(0)[3:7] == (True, "ann", "rules of 2026", date(2026, 1, 1))
     assert LFSet([]).describe().schema == described.schema
     comment = LFS.comments()["lf_link"]
     assert comment.startswith("row LF; reads text; owner ann; source rules of 2026; valid from 2026-01-01; finger")

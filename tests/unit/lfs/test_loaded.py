@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import cloudpickle
 import polars as pl
 import pytest
 
@@ -54,6 +53,7 @@ def test_it_is_loaded_once_for_all(words):
         got = lfs.apply(ITEMS, classes=CLASSES).drop("item_id").to_dict(as_series=False)
         assert got == {name: [1, 0] for name in lfs.names}
     assert n_loads(words) == 1
+    cloudpickle = pytest.importorskip("pyspark.cloudpickle")
     travelled = cloudpickle.loads(cloudpickle.dumps(lfs))
     assert travelled.apply(ITEMS, classes=CLASSES)["lf_a"].to_list() == [1, 0]
     assert n_loads(words) == 1

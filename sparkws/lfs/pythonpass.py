@@ -1,0 +1,130 @@
+"""What is written in Python, over a batch: preprocessors of batches, functions of single items, functions of batches.
+
+A function that raises leaves NULL in its own column.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from sparkws.lfs.ahead import Ahead, Given
+from sparkws.lfs.faults import FaultLog
+from sparkws.lfs.function import LabelingFunction
+from sparkws.lfs.limits import call_within
+from sparkws.lfs.loaded import Loaded
+from sparkws.lfs.options import record_batch
+from sparkws.lfs.preprocess import Preprocessor
+from sparkws.lfs.returns import votes_of_array, votes_of_values
+from sparkws.lfs.rowloop import run_rows
+from sparkws.lfs.rowplan import RowPlan, plan_rows
+from sparkws.trail import Trail
+
+
+@dataclass(frozen=True, eq=False)
+class PythonPass:
+    """Functions written in Python, bound to the columns of a source.
+
+    Attributes
+    ----------
+    lfs : tuple of LabelingFunction
+    classes : tuple of str
+        The names of the k classes, in the order of their indices.
+    shown : tuple of str
+        What is shown to a function that may read everything.
+    source_schema : Schema
+        The columns of the source.
+    time_limit_s : float, optional
+        Seconds that each function and preprocessor has for a batch.
+
+    Raises
+    ------
+    MissingColumns
+        If a preprocessor reads a column that nobody has.
+    """
+
+    lfs: Sequence[LabelingFunction]
+    classes: tuple[str, ...]
+    shown: tuple[str, ...]
+    source_schema: pl.Schema
+    time_limit_s: float | None
+    ahead: Ahead = field(init=False, repr=False)
+    _plan: RowPlan = field(init=False, repr=False)
+    _row_columns: tuple[str, ...] = field(init=False, repr=False)
+    _loaded: tuple[Loaded, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        rows = [lf for lf in self.lfs if lf.vectorized is None]
+        needed = {name for lf in rows for name in (self.shown if lf.columns is None else lf.columns)}
+        bound = {
+            "ahead": Ahead.of((lf.chain for lf in self.lfs), self.shown),
+            "_plan": plan_rows(rows, self.source_schema),
+            "_row_columns": tuple(name for name in self.source_schema if name in needed),
+            "_loaded": tuple(dict.fromkeys(self._recipes())),
+        }
+        for attribute, value in bound.items():
+            object.__setattr__(self, attribute, value)
+
+    def run(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
+        """The votes of each function on the items of a batch.
+
+        Raises
+        ------
+        InvalidVote
+            If a function returns anything that is not a vote.
+        InvalidFunction
+            If a resource cannot be loaded, or a preprocessor of batches returns other columns than it promised.
+        """
+        for recipe in self._loaded:
+            if trail is not None:
+                trail.note([repr(recipe)], log.whole)
+            _ = recipe.value  # outside of time limits, and what cannot be loaded is no fault of an item
+        given = self.ahead.run(batch, log, self.time_limit_s, trail)
+        votes = self._rows(batch, given, log, trail)
+        for lf in self.lfs:
+            if lf.vectorized is not None:
+                votes[lf.name] = self._vectorized(lf, batch, given, log, trail)
+        return votes
+
+    def _rows(
+        self, batch: pl.DataFrame, given: Mapping[Preprocessor, Given], log: FaultLog, trail: Trail | None
+    ) -> dict[str, pl.Series]:
+        if not self._plan.groups:
+            return {}
+        frame = batch.select(self._row_columns)
+        returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given)
+        return {name: votes_of_values(name, values, self.classes, log.keys) for name, values in returned.items()}
+
+    def _vectorized(
+        self,
+        lf: LabelingFunction,
+        batch: pl.DataFrame,
+        given: Mapping[Preprocessor, Given],
+        log: FaultLog,
+        trail: Trail | None,
+    ) -> pl.Series:
+        columns, call = self.shown if lf.columns is None else lf.columns, lf.call
+        try:
+            frame = self.ahead.seen(batch, columns, lf.chain, given)
+            argument = frame if lf.vectorized == "polars" else record_batch(frame)
+            returned = call_within(call, argument, repr(lf.name), log.whole, self.time_limit_s, trail)
+        except log.lets_pass:
+            raise
+        except BaseException as error:
+            log.record_all(lf.name, error)
+            return nothing(lf.name, len(batch))
+        votes = votes_of_array(lf.name, returned, self.classes, log.keys)
+        failed = {row: reason for entry in lf.chain for row, reason in given[entry].failed.items()}
+        for row, reason in failed.items():
+            log.record(lf.name, row, reason)
+        return votes.scatter([*failed], None) if failed else votes
+
+    def _recipes(self) -> Iterator[Loaded]:
+        for lf in self.lfs:
+            for resources in (lf.resources, *(entry.resources for entry in lf.chain)):
+                yield from (value for value in resources.values() if isinstance(value, Loaded))
+
+
+def nothing(name: str, n: int) -> pl.Series:
+    """The votes of a function that failed on all n items."""
+    return pl.Series(name, [None], dtype=pl.Int8).new_from_index(0, n)
