@@ -30,7 +30,7 @@ _OF_THE_MOMENT: Final = frozenset(
 )
 _OF_THE_MOMENT_CALLED: Final = _OF_THE_MOMENT | {"curdate", "now", "user"}
 _NOT_NAMES: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.DOTALL)
-_NAME: Final = re.compile(r"[A-Za-z_]\w*(\s*\(\s*\)|\s*\()?")
+_NAME: Final = re.compile(r"([A-Za-z_]\w*)(\s*\(\s*\)|\s*\()?")
 
 # Why an expression is not of one row alone, by the beginnings of Spark's names for it.
 _OTHER_ROWS: Final = "looks at more than one item (an aggregate or a window); use only columns of the item"
@@ -79,11 +79,13 @@ def check_expressions(spark: SparkSession, source: Source, expressions: Mapping[
 
 
 def columns_read(spark: SparkSession, source: Source, sql: str) -> tuple[str, ...]:
-    """The columns of a source without which Spark does not understand an expression that it understands with them."""
+    """The columns of a source that an expression reads: those without which Spark does not understand it."""
     rows = read(spark, source)
     text = sql.lower()
     named = [name for name in rows.columns if name.lower().replace("`", "``") in text]
-    return tuple(name for name in named if not _understood(rows, name, sql))
+    # Where there is no column of such a name, Spark takes it for a function: then naming it is reading it.
+    functions = {name for name, _ in _names(sql)} & _OF_THE_MOMENT_CALLED
+    return tuple(name for name in named if name.lower() in functions or not _understood(rows, name, sql))
 
 
 @contextmanager
@@ -143,13 +145,17 @@ def _understood(rows: DataFrame, without: str, sql: str) -> bool:
 def _of_the_moment(sql: str, columns: Sequence[str]) -> str:
     """What an expression asks of the moment or the user; empty when nothing."""
     own = {name.lower() for name in columns}
-    for found in _NAME.finditer(_NOT_NAMES.sub(" ' ", sql)):
-        name = re.split(r"[\s(]", found[0], maxsplit=1)[0].lower()
-        is_call = found[1] is not None
-        is_now = name == "unix_timestamp" and is_call and found[1].rstrip().endswith(")")
-        if is_now or (is_call and name in _OF_THE_MOMENT_CALLED) or (name in _OF_THE_MOMENT and name not in own):
+    for name, call in _names(sql):
+        is_now = name == "unix_timestamp" and call == "()"
+        if is_now or (call and name in _OF_THE_MOMENT_CALLED) or (name in _OF_THE_MOMENT and name not in own):
             return name
     return ""
+
+
+def _names(sql: str) -> Iterator[tuple[str, str]]:
+    """The names in an expression that are not quoted, in lower case, and how each is called: "()", "(" or ""."""
+    for found in _NAME.finditer(_NOT_NAMES.sub(" ' ", sql)):
+        yield found[1].lower(), "".join((found[2] or "").split())
 
 
 def _fragment(error: PySparkException) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from sparkws.checks import check_columns
 from sparkws.config import LookupConfig, VotesConfig
@@ -16,6 +17,7 @@ from sparkws.engine.relational import distinct_values, pivot_votes, with_columns
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, open_table
 from sparkws.engine.writes import write_rows
+from sparkws.errors import TableNotFound
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.faults import Faults
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
@@ -44,7 +46,7 @@ def make_votes(
     must_check_keys: bool,
     direct: bool,
     tables: Mapping[str, Source] | None = None,
-) -> tuple[Written[Faults], int, dict[str, dict[str, int]]]:
+) -> tuple[Written[Faults], int, dict[str, dict[str, Any]]]:
     """Run every function on every item and commit the votes.
 
     It gives what was written, the faults' version, and what each lookup in a table counted.
@@ -92,11 +94,13 @@ class Answered:
     looked_up: Sequence[str] = ()
     matches: Matches | None = None
 
-    def counts(self, n_items: int) -> dict[str, dict[str, int]]:
-        """What each lookup counted when `n_items` items had been read."""
+    def counts(self, n_items: int) -> dict[str, dict[str, Any]]:
+        """Of each lookup its table, and what was counted when `n_items` items had been read."""
         if self.matches is None:
             return {}
-        return dict(zip(self.looked_up, self.matches.counts(n_items), strict=True))
+        tables = [str(lookup.table) for lookup in self.matches.lookups]
+        counted = zip(self.looked_up, tables, self.matches.counts(n_items), strict=True)
+        return {name: {"table": table, **counts} for name, table, counts in counted}
 
 
 def open_tables(spark: SparkSession, lfset: LFSet, base_dir: str) -> dict[str, Source]:
@@ -114,7 +118,10 @@ def open_tables(spark: SparkSession, lfset: LFSet, base_dir: str) -> dict[str, S
         if config is not None and config.table is not None:
             at = parse_ref(config.table, base_dir), config.version
             if at not in opened:
-                opened[at] = open_table(spark, *at)
+                try:
+                    opened[at] = open_table(spark, *at)
+                except TableNotFound as error:
+                    raise TableNotFound(f"{rule.name!r} looks values up in a table: {error}") from None
             tables[rule.name] = opened[at]
     return tables
 

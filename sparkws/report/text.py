@@ -49,7 +49,9 @@ def task_report(task: str, result: RunResult) -> str:
     """The report of one task: a table of its functions, then a paragraph for the model and one for the labels."""
     model = result.step(f"{task}.label_model").details["result"]
     labels = result.step(f"{task}.labels").details["result"]
-    parts = [f"task {task}", _functions(model), _model(model), *_warnings(model), _labels(labels)]
+    lookups = result.step(f"{task}.votes").details["result"].get("lookups", {})
+    functions = [_functions(model), *[_lookup(name, found) for name, found in lookups.items()]]
+    parts = [f"task {task}", *functions, _model(model), *_warnings(model), _labels(labels)]
     return "\n".join(parts)
 
 
@@ -61,6 +63,15 @@ def _functions(model: Mapping[str, Any]) -> str:
     faults = table["Faults"].to_numpy().astype(np.int64)
     shown = faults if faults.any() else None
     return render(table.drop("Faults"), faults=shown, takes_no_part=model["left_out"])
+
+
+def _lookup(name: str, found: Mapping[str, Any]) -> str:
+    said = f"{name} matched {found['n_matched']:,} items with {found['n_keys']:,} keys of {found['table']}"
+    if found["n_ambiguous"]:
+        said += f", of which {found['n_ambiguous']:,} are ambiguous"
+    return said + (
+        f"; {found['n_undecided']:,} of the items matched a key without one class" if found["n_undecided"] else ""
+    )
 
 
 def _model(model: Mapping[str, Any]) -> str:

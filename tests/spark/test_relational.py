@@ -12,6 +12,8 @@ from sparkws.engine.relational import (
     move_from_unknown,
     pivot_votes,
     sum_rows,
+    with_columns,
+    with_joined,
     with_key,
 )
 from sparkws.engine.tables import Query
@@ -75,6 +77,36 @@ def test_a_key_expression_that_spark_refuses(spark: SparkSession, expression: st
     assert str(caught.value).startswith(f"Spark refuses the key expression {expression!r} over 'trips': ")
     assert what in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_more_columns(spark: SparkSession) -> None:
+    source = Query("trips", spark.sql("SELECT 7 AS day, 'u' AS `the user`"), {"trips": 4})
+    made = with_columns(spark, source, {"a.b `c": "day + 1", "day too": "day"})
+    assert made.frame.columns == ["day", "the user", "a.b `c", "day too"]
+    assert made.frame.collect() == [(7, "u", 8, 7)]
+    assert (str(made), made.inputs) == ("trips", {"trips": 4})
+    with pytest.raises(ConfigError, match=r"'trips' already has columns called \['DAY'\]; name the new ones otherwise"):
+        with_columns(spark, source, {"DAY": "1"})
+    with pytest.raises(ConfigError, match=r"Spark refuses \['nosuch'\] over 'trips': .*`nosuch` cannot be resolved"):
+        with_columns(spark, source, {"new": "nosuch"})
+
+
+def test_columns_of_another_table(spark: SparkSession) -> None:
+    """Whatever they are called; NULL matches nothing, and every row stays once."""
+    source = Query(
+        "trips", spark.sql("SELECT * FROM VALUES (1, 'x'), (2, NULL), (3, 'X') AS (id, `the user`)"), {"a": 1}
+    )
+    users = Query("users", spark.sql("SELECT * FROM VALUES ('x', 30), (NULL, 40) AS (id, `the user`)"), {"b": 2})
+    for hint in ("", "broadcast", "merge"):
+        joined = with_joined(
+            spark, source, users, on=[("upper(`the user`)", "upper(id)")], columns={"age": "`the user`"}, hint=hint
+        )
+        same(joined.frame, rows(spark, "(1, 'x', 30), (2, NULL, NULL), (3, 'X', 30) AS (id, `the user`, age)"))
+    assert joined.inputs == {"a": 1, "b": 2}
+    with pytest.raises(ConfigError, match=r"'trips' already has columns called \['the user'\]"):
+        with_joined(spark, source, users, on=[("id", "id")], columns={"the user": "id"})
+    with pytest.raises(ConfigError, match=r"Spark refuses to join 'users' to 'trips': .*`nosuch` cannot be resolved"):
+        with_joined(spark, source, users, on=[("id", "nosuch")], columns={"age": "id"})
 
 
 def test_gold_of_other_keys_is_refused(spark: SparkSession) -> None:

@@ -45,11 +45,12 @@ def step(name, status="done", **result):
     return StepResult(step=name, status=status, reason="", outputs={}, seconds=1, n_rows=1, details={"result": result})
 
 
-def run(status="done", tasks=("spam",), labels=LABELS, **model):
+def run(status="done", tasks=("spam",), labels=LABELS, votes=None, **model):
     steps = [
         found
         for task in tasks
         for found in (
+            step(f"{task}.votes", status, **(votes or {})),
             step(f"{task}.label_model", status, **{**MODEL, **model}),
             step(f"{task}.labels", status, **labels),
         )
@@ -70,6 +71,19 @@ def test_a_report_in_full():
         "dawid_skene from 4,321 patterns of 1,234,567 items: converged after 17 iterations; "
         "class balance ham 0.750, spam 0.250 (votes)",
         "labels: 1,000,000 labeled, 234,567 abstain; predicted ham 750,000, spam 250,000",
+    ]
+
+
+def test_lookups_tell_what_matched():
+    found = {"table": "main.kb.authors", "n_rows": 21000, "n_keys": 20000, "n_matched": 1234}
+    lookups = {
+        "lf_known": {**found, "n_ambiguous": 0, "n_undecided": 0},
+        "lf_kind": {**found, "n_ambiguous": 1500, "n_undecided": 1001},
+    }
+    assert lines(votes={"lookups": lookups})[4:6] == [
+        "lf_known matched 1,234 items with 20,000 keys of main.kb.authors",
+        "lf_kind matched 1,234 items with 20,000 keys of main.kb.authors, of which 1,500 are ambiguous; "
+        "1,001 of the items matched a key without one class",
     ]
 
 
@@ -172,7 +186,7 @@ def test_of_very_many_classes_the_greatest_are_told():
     shares = {f"c{i}": i / 1000 for i in range(45)}
     model = {**MODEL, "class_balance": shares}
     labels = {**LABELS, "preds": {name: i for i, name in enumerate(shares)}}
-    steps = (step("spam.label_model", **model), step("spam.labels", **labels))
+    steps = (step("spam.votes"), step("spam.label_model", **model), step("spam.labels", **labels))
     text = task_report("spam", RunResult(project="p", workspace="w", tasks=("spam",), steps=steps))
     assert "class balance c44 0.044, c43 0.043, " in text
     assert "c25 0.025 and 25 more classes (votes)" in text
