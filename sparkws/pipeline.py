@@ -209,9 +209,9 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
     key, lfs = config.source.key, task.lfs
     step = f"{name}.votes"
     tables = lf_steps.open_tables(spark, lfset, config.base_dir)
-    hidden = gold_columns(task.gold, source.schema.names()) if lfset.columns is None else ()
+    hidden = gold_columns(task.gold, source.schema.names()) if lfset.given is None else ()
     if hidden:
-        unknown = [lf.name for lf in lfset if lf.columns is None]
+        unknown = [lf.name for lf in lfset if lf.given is None]
         logger.info("no %s for %s, which do not say what they read", first_few(hidden), first_few(unknown))
 
     def act(transition: Transition) -> Done:

@@ -1,4 +1,4 @@
-"""Spark SQL expressions over single rows: what they may be, which columns they read, what stops them."""
+"""Spark SQL expressions over single rows: what they may be, and what is told when one stops a query."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,16 +78,6 @@ def check_expressions(spark: SparkSession, source: Source, expressions: Mapping[
         raise
 
 
-def columns_read(spark: SparkSession, source: Source, sql: str) -> tuple[str, ...]:
-    """The columns of a source that an expression reads: those without which Spark does not understand it."""
-    rows = read(spark, source)
-    text = sql.lower()
-    named = [name for name in rows.columns if name.lower().replace("`", "``") in text]
-    # Where there is no column of such a name, Spark takes it for a function: then naming it is reading it.
-    functions = {name for name, _ in _names(sql)} & _OF_THE_MOMENT_CALLED
-    return tuple(name for name in named if name.lower() in functions or not _understood(rows, name, sql))
-
-
 @contextmanager
 def expression_faults(expressions: Mapping[str, str]) -> Iterator[None]:
     """Turn what stops a query into a sentence that names the expressions which may have.
@@ -132,14 +122,6 @@ def _analyze(rows: DataFrame, one: DataFrame, sqls: Sequence[str]) -> None:
     _ = rows.join(one, F.array(*[value.isNull() for value in made])[0]).columns
     # Within a function of elements there is no other table.
     _ = rows.select(F.transform(F.array(F.lit(0)), lambda _: F.array(*[value.isNull() for value in made]))).columns
-
-
-def _understood(rows: DataFrame, without: str, sql: str) -> bool:
-    try:
-        _ = rows.drop(without).select(F.expr(sql)).columns
-    except PySparkException:
-        return False
-    return True
 
 
 def _of_the_moment(sql: str, columns: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
-"""Spark SQL over single rows: what is refused before it runs, and what it reads."""
+"""Spark SQL over single rows: what is refused before it runs."""
 
 import re
 
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkws.engine.expressions import check_expressions, columns_read
+from sparkws.engine.expressions import check_expressions
 from sparkws.engine.tables import Query
 from sparkws.errors import InvalidFunction
 
@@ -17,21 +17,19 @@ def source(spark: SparkSession) -> Query:
 
 
 @pytest.mark.parametrize(
-    ("sql", "reads"),
+    "sql",
     [
-        ("n + 1", ["n"]),
-        ("N = 1 AND `C` = 'n'", ["n", "c"]),
-        ("transform(xs, n -> n + s.b)", ["xs", "s"]),
-        ("concat_ws('/', xs, 'user')", ["xs"]),
-        ("user = 'now()' -- current_date", ["user"]),
-        ("`a.b ``c` > n", ["n", "a.b `c"]),
-        ("date'2026-01-01' < to_date(c)", ["c"]),
-        ("1", []),
+        "N = 1 AND `C` = 'n'",
+        "transform(xs, n -> n + s.b)",
+        "user = 'now()' -- current_date",
+        "`a.b ``c` > n /* now() */",
+        "date'2026-01-01' < to_date(c)",
+        "unix_timestamp(c) > n",
+        "1",
     ],
 )
-def test_an_expression_of_a_row(spark: SparkSession, source: Query, sql: str, reads: list[str]) -> None:
+def test_an_expression_of_a_row(spark: SparkSession, source: Query, sql: str) -> None:
     check_expressions(spark, source, {"lf_a": "n > 0", "lf_b": sql})
-    assert columns_read(spark, source, sql) == tuple(reads)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +71,6 @@ def test_an_expression_that_is_refused(spark: SparkSession, source: Query, sql: 
     assert "Traceback" not in str(caught.value)
 
 
-def test_a_moment_that_is_given(spark: SparkSession, source: Query) -> None:
-    check_expressions(spark, source, {"lf_a": "unix_timestamp(c) > n"})
+def test_a_column_that_is_called_like_a_moment(spark: SparkSession, source: Query) -> None:
     own = Query("items", source.frame.withColumnRenamed("n", "current_date"))
     check_expressions(spark, own, {"lf_a": "current_date > 1"})
