@@ -8,6 +8,7 @@ from sparkws.lfs.kernel import VotesKernel
 from sparkws.lfs.lfset import LFSet, declarative_lfs, label_matrix, lfset_of
 from sparkws.lfs.loaded import Loaded
 from sparkws.lfs.modules import load_modules
+from sparkws.lfs.nlp import nlp_labeling_function, spacy_preprocessor
 from sparkws.lfs.preprocess import Preprocessor, preprocessor
 
 __all__ = [
@@ -27,5 +28,7 @@ __all__ = [
     "lf_column_names",
     "lfset_of",
     "load_modules",
+    "nlp_labeling_function",
     "preprocessor",
+    "spacy_preprocessor",
 ]

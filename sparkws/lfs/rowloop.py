@@ -80,7 +80,8 @@ def run_rows(
 def _loop(steps: list[_Step], groups: list[_Planned], rows: Iterable[dict[str, Any]], log: FaultLog) -> None:
     make, share, lets_pass = Row.__new__, object.__setattr__, log.lets_pass
     for position, values in enumerate(rows):
-        made: Made = [values]
+        if steps:
+            made: Made = [values]
         for _number, at, step in steps:  # whoever interrupts asks for the number
             if type(made[at]) is not dict:
                 made.append(made[at])
@@ -92,12 +93,14 @@ def _loop(steps: list[_Step], groups: list[_Planned], rows: Iterable[dict[str, A
             except BaseException as error:
                 made.append(error)
         for at, guarded, members in groups:
-            shared = made[at]
-            if at and type(shared) is not dict:
-                for name, _, append in members:
-                    append(FAILED)
-                    log.record(name, position, shared)
-                continue
+            shared = values
+            if at:
+                shared = made[at]
+                if type(shared) is not dict:
+                    for name, _, append in members:
+                        append(FAILED)
+                        log.record(name, position, shared)
+                    continue
             row = make(Row)
             for name, call, append in members:
                 # The one before may have set something, which gave the row a dict of its own.
