@@ -49,6 +49,37 @@ def test_a_program_with_named_tables_and_a_view(
     assert_same_tables(connect_server.warehouse / "by_name.db", local_tables, task="spam")
 
 
+def test_lookups_and_spark_sql(connect_server: ConnectServer, project: Project) -> None:
+    """What Spark answers, and what it counts meanwhile."""
+    known = pl.DataFrame({"phrase": ["LOVELY  song", "hm", "hm", None], "kind": ["ham", "ham", "spam", "spam"]})
+    write_deltalake(str(project.folder / "known"), known.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    normalize = ["lower", "strip_punctuation", "collapse_whitespace"]
+    lookup = {"column": "text", "table": "./known", "key": "phrase", "label_column": "kind", "normalize": normalize}
+    functions = [
+        {"name": "lf_known", "lookup": lookup},
+        {"name": "lf_amount", "expression": {"sql": "amount > 60", "dialect": "spark", "label": "spam"}},
+    ]
+    lfs = {"modules": ["functions.py"], "declarative": [*DECLARATIVE, *functions]}
+    config = project.config("connect_known", tasks={"spam": {"classes": ["ham", "spam"], "lfs": lfs}})
+    ended = finished(connect_server.client(SPARKWS, "run", "--config", str(config), "--remote", connect_server.url))
+    result = json.loads(ended.stdout)["tasks"]["spam"]["votes"]
+    frames = [
+        pl.DataFrame(pl.from_arrow(DeltaTable(str(project.folder / name)).to_pyarrow_table())).sort(key)
+        for name, key in (("items", "id"), ("connect_known/spam_votes", "item_id"))
+    ]
+    texts, amounts = frames[0]["text"].to_list(), frames[0]["amount"].to_list()
+    assert frames[1]["lf_known"].to_list() == [0 if text == "lovely song" else -1 for text in texts]
+    assert frames[1]["lf_amount"].to_list() == [1 if (amount or 0) > 60 else -1 for amount in amounts]
+    assert result["lookups"]["lf_known"] == {
+        "table": str(project.folder / "known"),
+        "n_rows": 4,
+        "n_keys": 2,
+        "n_ambiguous": 1,
+        "n_matched": sum(text in ("lovely song", "hm") for text in texts),
+        "n_undecided": texts.count("hm"),
+    }
+
+
 def test_the_notebook(connect_server: ConnectServer, tmp_path: Path) -> None:
     ended = finished(connect_server.client(sys.executable, CLIENT, "notebook", connect_server.url, str(tmp_path)))
     labels = pl.from_arrow(DeltaTable(str(tmp_path / "notebook" / "spam_labels")).to_pyarrow_table())
@@ -62,6 +93,11 @@ def test_what_is_wrong_is_one_sentence(connect_server: ConnectServer, project: P
     write_deltalake(str(project.folder / "twice"), twice.to_arrow(compat_level=pl.CompatLevel.oldest()))
     lfs: dict[str, Any] = {"modules": ["functions.py"], "declarative": DECLARATIVE}
     fail = {"spam": {"classes": ["ham", "spam"], "lfs": {**lfs, "on_fault": "fail"}}}
+
+    def asking(sql: str) -> dict[str, Any]:
+        function = {"name": "lf_sql", "expression": {"sql": sql, "dialect": "spark", "label": "spam"}}
+        return {"spam": {"classes": ["ham", "spam"], "lfs": {"declarative": [function]}}}
+
     query = {"query": "SELECT * FROM {items} WHERE author = 'bo'", "tables": {"items": "./items"}, "key": "id"}
     cases = (
         ("twice", {"source": {"table": "./twice", "key": "id"}}, 3, "['a (2 times)'] occur more than once"),
@@ -70,6 +106,13 @@ def test_what_is_wrong_is_one_sentence(connect_server: ConnectServer, project: P
         ("failing", {"tasks": fail}, 3, "'lf_money' raised on"),
         ("failing_rows", {"tasks": fail, "engine": {"lane": "rows"}}, 3, "'lf_money' raised on"),
         ("query", {"source": query}, 2, "Spark refuses the query"),
+        (
+            "rows",
+            {"tasks": asking("max(amount) > 1")},
+            2,
+            "'lf_sql' has the expression 'max(amount) > 1', which looks at",
+        ),
+        ("sums", {"tasks": asking("1 / (amount - 7) > 0")}, 3, "'lf_sql' stopped the query at '1 / (amount - 7)': Div"),
     )
     tasks = {"tasks": {"spam": {"classes": ["ham", "spam"], "lfs": lfs}}}
     configs = [str(project.config(f"bad_{name}", **{**tasks, **sections})) for name, sections, _, _ in cases]
