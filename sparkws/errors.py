@@ -16,6 +16,7 @@ SparkwsError
 │   ├── IncompatibleStatistics statistics of different functions, classes or items
 │   └── NothingToFit           statistics that do not determine the model
 ├── EngineError                the work could not be carried (exit code 1)
+│   ├── CompiledVotesDiffer    a labeling function votes otherwise compiled than interpreted
 │   ├── FolderNotShared        a worker does not see a folder as this process does
 │   ├── LaneUnavailable        a lane was forced that cannot carry the work
 │   ├── TableChanged           somebody else wrote to a table that sparkws owns
@@ -90,6 +91,18 @@ class NothingToFit(DataError):
 
 class EngineError(SparkwsError):
     """The work could not be carried."""
+
+
+class CompiledVotesDiffer(EngineError):
+    """A labeling function votes otherwise compiled than interpreted; nothing that it voted is committed.
+
+    Attributes
+    ----------
+    lf : str
+        The function.
+    """
+
+    lf: str = ""
 
 
 class FolderNotShared(EngineError):

@@ -123,7 +123,7 @@ def forget_archives() -> None:
 
 def encode_error(error: SparkwsError) -> str:
     """An error as text to read, and once more so that it survives stack traces: letters and digits between marks."""
-    content = json.dumps([type(error).__name__, str(error)])
+    content = json.dumps([type(error).__name__, str(error), vars(error)], default=str)
     readable = str(error).encode("utf-8", "backslashreplace").decode()
     return f"{type(error).__name__}: {readable}\n{_OPEN}{base64.b64encode(content.encode()).decode()}{_CLOSE}"
 
@@ -135,4 +135,6 @@ def decode_error(text: str) -> SparkwsError | None:
         return explain_death(text) if _DIED in text else None
     content: list[Any] = json.loads(base64.b64decode(text[start + len(_OPEN) : end]))
     kind: type[SparkwsError] = getattr(errors, content[0], SparkwsError)
-    return kind(content[1])
+    error = kind(content[1])
+    vars(error).update(content[2])
+    return error

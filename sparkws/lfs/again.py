@@ -47,7 +47,7 @@ def refuse_changed(
         changed = votes[lf.name].ne_missing(again[lf.name]).arg_true()
         if len(changed):
             row = changed[0]
-            before, after = (_told(series[lf.name][row], classes) for series in (votes, again))
+            before, after = (told(series[lf.name][row], classes) for series in (votes, again))
             several = "" if lf.vectorized is None else f" on {len(keys):,} of the batch's items alone"
             raise VotesNotRepeatable(
                 f"{lf.name!r} {before} on item_id {keys[row]!r}, and {after} when it is run again{several}; a vote "
@@ -56,7 +56,8 @@ def refuse_changed(
             )
 
 
-def _told(vote: int | None, classes: tuple[str, ...]) -> str:
+def told(vote: int | None, classes: tuple[str, ...]) -> str:
+    """What a function did, as the end of a sentence."""
     if vote is None:
         return "fails"
     return "abstains" if vote == ABSTAIN else f"votes {classes[vote]!r}"

@@ -132,6 +132,11 @@ class FaultLog:
         return self._counts
 
     @property
+    def n_items(self) -> int:
+        """How many items the batch has."""
+        return len(self.keys)
+
+    @property
     def whole(self) -> str:
         """The batch, as the end of a sentence."""
         return f"on a batch of {len(self.keys):,} items" + (
@@ -193,6 +198,32 @@ class FaultLog:
                 f"{lf!r} raised on {n_failed:,} of {len(self.keys):,} items of a batch; first on item_id "
                 f"{self.keys[row]!r}: {_shown(error)}. Mend it, or set on_fault: quarantine."
             ) from error
+
+
+class PartOfLog(FaultLog):
+    """A log of some rows of a batch, which notes everything in the log of the batch.
+
+    Parameters
+    ----------
+    log : FaultLog
+        Of the batch.
+    rows : (r,) array of int64
+        The rows that are numbered 0 to r - 1 here.
+    """
+
+    def __init__(self, log: FaultLog, rows: NDArray[np.int64]) -> None:
+        keys = log.keys.gather(rows)
+        super().__init__(keys, log.fingerprints, may_fail=log.may_fail, lets_pass=log.lets_pass)
+        self._log, self._rows = log, rows
+
+    @property
+    def n_items(self) -> int:
+        """How many items the whole batch has."""
+        return self._log.n_items
+
+    def record(self, lf: str, row: int, error: BaseException) -> None:
+        """Note that `lf` raised on an item of these rows."""
+        self._log.record(lf, int(self._rows[row]), error)
 
 
 def texts_of(keys: pl.Series) -> pl.Series:

@@ -4,6 +4,7 @@ Declarative functions are evaluated together by polars, vectorized ones get the 
 of single items share one pass over the rows. A function that raises leaves NULL in its own column.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from sparkws.errors import ConfigError, InvalidFunction, InvalidKeys, MissingCol
 from sparkws.lfs import faults
 from sparkws.lfs.again import refuse_changed
 from sparkws.lfs.ahead import OBJECT_ROWS
+from sparkws.lfs.compile import ASK
+from sparkws.lfs.compiled import Compiled
 from sparkws.lfs.declarative import Rule, only_spark
 from sparkws.lfs.faults import FaultLog, Faults
 from sparkws.lfs.native import Native, evaluate
@@ -29,6 +32,8 @@ from sparkws.vocab import ITEM_ID
 
 if TYPE_CHECKING:
     from sparkws.lfs.lfset import LFSet
+
+logger = logging.getLogger(__name__)
 
 ON_FAULT: Final = ("quarantine", "fail")
 
@@ -53,6 +58,8 @@ class VotesKernel:
         them up fails on the rest of the batch.
     hidden : tuple of str
         Columns that no function gets that does not say what it reads.
+    interpreted : set of str
+        Functions of single items that are not to be compiled.
     columns : tuple of str
         What is read: the key, and what the functions need.
     schema : Schema
@@ -74,10 +81,12 @@ class VotesKernel:
     on_fault: str = "quarantine"
     time_limit_s: float | None = None
     hidden: tuple[str, ...] = ()
+    interpreted: frozenset[str] = frozenset()
     columns: tuple[str, ...] = field(init=False)
     schema: pl.Schema = field(init=False)
     fingerprints: dict[str, str] = field(init=False, repr=False)
     _natives: dict[str, Native] = field(init=False, repr=False)
+    _compiled: Compiled = field(init=False, repr=False)
     _sieves: tuple[Sieve, ...] = field(init=False, repr=False)
     _python: PythonPass = field(init=False, repr=False)
     _steady: PythonPass = field(init=False, repr=False)
@@ -90,7 +99,9 @@ class VotesKernel:
         named = {name for lf in self.lfset for name in lf.given or ()}
         needed = {self.key, *named, *(name for name in opened if name not in self.hidden)}
         rules = {lf.name: lf.f for lf in self.lfset if isinstance(lf.f, Rule)}
+        compiled = self._compile()
         natives = {name: rule.native(self.classes, self.source_schema) for name, rule in rules.items()}
+        natives.update(compiled.natives)
         columns = (self.key, *(name for name in self.source_schema if name in needed - {self.key}))
         answers = {rule.answer for rule in rules.values()}
         # What is shown to a function that may read everything: the item, not the answers for others.
@@ -103,6 +114,7 @@ class VotesKernel:
             "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(self.lfset.names, pl.Int8())}),
             "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
             "_natives": natives,
+            "_compiled": compiled,
             "_sieves": sieves_of(test for native in natives.values() for test in native.tests),
             "_python": PythonPass(lfs, *bound_to),
             "_steady": PythonPass([lf for lf in lfs if lf.deterministic], *bound_to),
@@ -125,6 +137,8 @@ class VotesKernel:
             If a function raises and `on_fault` is "fail".
         VotesNotRepeatable
             If a function that is not declared so votes otherwise when it is run again.
+        CompiledVotesDiffer
+            If a compiled function votes otherwise than the function itself on an item of a sample.
         """
         if self._python.ahead.makes_objects and len(batch) > OBJECT_ROWS:
             parts = [self.run(part) for part in batch.iter_slices(OBJECT_ROWS)]
@@ -140,7 +154,9 @@ class VotesKernel:
         passes: tuple[type[BaseException], ...] = (KeyboardInterrupt,) if trail is None else ()
         log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail", lets_pass=passes)
         try:
-            votes = {**self._native(batch, log, trail), **self._python.run(batch, log, trail)}
+            votes = self._native(batch, log, trail)
+            votes.update(self._compiled.decided(batch, votes, log, trail))
+            votes.update(self._python.run(batch, log, trail))
             if self.on_fault == "fail":
                 log.fail()
             self._check_again(batch, votes, log, trail)
@@ -148,6 +164,13 @@ class VotesKernel:
             if trail is not None:
                 trail.clear()
         return pl.DataFrame([keys, *(votes[name] for name in self.lfset.names)]), log.faults()
+
+    def log_compiled(self) -> None:
+        """Log how many of the functions of single items are compiled, if there are any."""
+        n_all, n_compiled = sum(lf.kind == "row" for lf in self.lfset), len(self._compiled.natives)
+        if n_all:
+            why = "" if n_compiled == n_all else "; sparkws lfs --explain tells why not the others"
+            logger.info("%d of %d Python functions compiled%s", n_compiled, n_all, why)
 
     def zero(self) -> Faults:
         """The faults of no items."""
@@ -164,6 +187,10 @@ class VotesKernel:
     def load(self, rows: pl.DataFrame) -> Faults:
         """The faults that `dump` wrote."""
         return faults.load(rows)
+
+    def _compile(self) -> Compiled:
+        rows = [lf for lf in self.lfset if lf.kind == "row" and lf.deterministic]
+        return Compiled(rows, tuple(self.classes), self.source_schema, self.time_limit_s, self.interpreted)
 
     def _check_columns(self) -> None:
         has = list(self.source_schema)
@@ -191,6 +218,9 @@ class VotesKernel:
             except log.lets_pass:
                 raise
             except BaseException as error:
+                if name in self._compiled.natives:
+                    votes[name] = pl.Series(name, [ASK], pl.Int8).new_from_index(0, len(batch))
+                    continue
                 log.record_all(name, error)
                 votes[name] = nothing(name, len(batch))
                 continue

@@ -139,12 +139,12 @@ class LFSet:
             Seconds that each Python function has for the table; in the main thread on Linux only.
         """
         # Kernels know sets; only this convenience goes the other way.
-        from sparkws.lfs.kernel import VotesKernel
+        from sparkws.lfs.voter import Voter
 
         frame = as_frame(data)
         if key is None:
             frame, key = frame.with_row_index(_ROW), _ROW
-        return VotesKernel(self, tuple(classes), key, frame.schema, on_fault, time_limit_s).run(frame)[0]
+        return Voter(self, tuple(classes), on_fault, time_limit_s)(frame, key)
 
     def as_udf(
         self,
@@ -175,8 +175,12 @@ class LFSet:
                 raise InvalidFunction(only_spark(lf.f))
             _ = lf.fingerprint  # computed here and carried along: workers lack the sources
 
+        from sparkws.lfs.voter import Voter
+
+        voter = Voter(self, tuple(classes), on_fault, time_limit_s)
+
         def vote(rows: pl.DataFrame) -> pl.DataFrame:
-            return self.apply(rows, classes=classes, on_fault=on_fault, time_limit_s=time_limit_s).drop(ITEM_ID)
+            return voter(rows.with_row_index(_ROW), _ROW).drop(ITEM_ID)
 
         return struct_udf(vote, pl.Schema(dict.fromkeys(self.names, pl.Int8())))
 

@@ -93,7 +93,8 @@ class PythonPass:
             return {}
         frame = batch.select(self._row_columns)
         returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given)
-        return {name: votes_of_values(name, values, self.classes, log.keys) for name, values in returned.items()}
+        bound_to = (self.classes, log.keys, log.n_items)
+        return {name: votes_of_values(name, values, *bound_to) for name, values in returned.items()}
 
     def _vectorized(
         self,

@@ -34,7 +34,9 @@ def vote_codes(classes: Sequence[str]) -> dict[object, int | None]:
     return {**codes, FAILED: None}
 
 
-def votes_of_values(name: str, returned: Sequence[object], classes: Sequence[str], keys: pl.Series) -> pl.Series:
+def votes_of_values(
+    name: str, returned: Sequence[object], classes: Sequence[str], keys: pl.Series, n_items: int | None = None
+) -> pl.Series:
     """The votes that a labeling function returned item by item.
 
     Parameters
@@ -43,6 +45,8 @@ def votes_of_values(name: str, returned: Sequence[object], classes: Sequence[str
         Class indices (of any integer type but bool), class names, `ABSTAIN` or `FAILED`.
     keys : (n,) Series
         The items' ids, for messages.
+    n_items : int, optional
+        How many items the batch has, if it was not called on all of them; for messages.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def votes_of_values(name: str, returned: Sequence[object], classes: Sequence[str
     votes = pl.Series(name, [codes.get(value, INVALID) for value in returned], dtype=pl.Int8)
     bad = (votes == INVALID).arg_true()
     if len(bad):
-        _refuse(name, [_unwrap(returned[row]) for row in bad], bad, classes, keys)
+        _refuse(name, [_unwrap(returned[row]) for row in bad], bad, classes, keys, n_items)
     return votes
 
 
@@ -162,13 +166,21 @@ def _unwrap(value: object) -> object:
     return value.value if isinstance(value, _Odd) else value
 
 
-def _refuse(name: str, values: Sequence[object], rows: pl.Series, classes: Sequence[str], keys: pl.Series) -> None:
+def _refuse(
+    name: str,
+    values: Sequence[object],
+    rows: pl.Series,
+    classes: Sequence[str],
+    keys: pl.Series,
+    n_items: int | None = None,
+) -> None:
     """Raise for the first invalid value and all that look like it."""
     first = _SHORT.repr(values[0])
     alike = [row for row, value in zip(rows.to_list(), values, strict=True) if _SHORT.repr(value) == first]
     ids = keys.gather(alike[:3]).to_list()
     more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
+    n = n_items or len(keys)
     raise InvalidVote(
-        f"{name!r} returned {first} for {len(alike):,} of {len(keys):,} items of a batch, on item_id {ids}{more}; "
+        f"{name!r} returned {first} for {len(alike):,} of {n:,} items of a batch, on item_id {ids}{more}; "
         f"{explain_invalid(values[0], classes)}"
     )

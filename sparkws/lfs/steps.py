@@ -25,6 +25,7 @@ from sparkws.lfs.kernel import VotesKernel, check_reads
 from sparkws.lfs.lfset import LFSet
 from sparkws.lfs.lookup import check_comparable
 from sparkws.lfs.normalize import normalized_sql
+from sparkws.lfs.voter import until_equal
 
 _MOST_SOURCES = 10_000  # columns of a votes table made from a long one
 
@@ -66,13 +67,18 @@ def make_votes(
         If a function ended its process, or had to be ended with it. Nothing is committed then.
     """
     answered = answer_by_spark(spark, lfset, source, tables or {})
-    kernel = VotesKernel(lfset, classes, key, answered.source.schema, on_fault, time_limit_s, hidden)
+    bound_to = (lfset, classes, key, answered.source.schema, on_fault, time_limit_s, hidden)
+    kernel = VotesKernel(*bound_to)
     if must_check_keys:
         check_keys(spark, source, key)
+
+    def write(interpreted: frozenset[str]) -> Written[Faults]:
+        used = VotesKernel(*bound_to, interpreted) if interpreted else kernel
+        return write_batches(spark, used, answered.source, votes_target, transition, options, comments=lfset.comments())
+
+    kernel.log_compiled()
     with expression_faults(answered.expressions):
-        written = write_batches(
-            spark, kernel, answered.source, votes_target, transition, options, comments=lfset.comments()
-        )
+        written = until_equal(write)
     faults_version = write_rows(spark, faults_target, written.statistic.sample, direct=direct, transition=transition)
     return written, faults_version, answered.counts(written.n_rows)
 

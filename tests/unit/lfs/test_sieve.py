@@ -1,5 +1,6 @@
 """A sieve changes no answer, whatever stands in the texts."""
 
+import re
 import sys
 
 import polars as pl
@@ -60,10 +61,11 @@ def test_answers_are_those_of_each_test_by_itself(keywords, others, rows, n_plai
     assert got.select(frame.columns).equals(frame)
 
 
-def test_two_characters_outside_ascii_are_equal_to_letters_inside():
+def test_four_characters_outside_ascii_are_equal_to_letters_inside():
     everything = pl.Series([chr(code) for code in range(128, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF])
     folds = everything.filter(everything.str.contains(r"(?i)[\x00-\x7f]"))
-    assert tuple(folds) == FOLDED_TO_ASCII
+    folds_in_python = re.findall(r"[\x00-\x7f]", "".join(everything), re.IGNORECASE)
+    assert {*folds, *folds_in_python} == {*FOLDED_TO_ASCII}
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["a kiss", "A SKS", "none"]), pl.Null])
