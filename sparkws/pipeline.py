@@ -24,15 +24,16 @@ from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
 from sparkws.hashing import check_key_type
 from sparkws.labelmodels import steps as labelmodel_steps
-from sparkws.lfs import LabelingFunction, LFSet, lfset_of
+from sparkws.lfs import LabelingFunction, LFSet, lfset_of, materialize
 from sparkws.lfs import steps as lf_steps
 from sparkws.lfs.examples import refuse_missed
 from sparkws.lfs.leaks import gold_columns, refuse_leaks
+from sparkws.lfs.preprocess import Preprocessor
 from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
 from sparkws.runner import Done, Job, output_of, read_ledger, run_step
 from sparkws.stats import steps as stats_steps
-from sparkws.vocab import ITEM_ID, TASK_TABLES
+from sparkws.vocab import ITEM_ID, PREP_PREFIX, TASK_TABLES
 
 logger = logging.getLogger(__name__)
 
@@ -159,16 +160,18 @@ def _run_task(
 ) -> list[StepResult]:
     if task.gold is not None:  # what is wrong with it is better told before the votes are made
         stats_steps.choose_gold(spark, task.gold, *_gold_source(spark, job, task.gold, source))
+    prepared: dict[Preprocessor, StepResult] = {}
     if lfset is not None:
         assert source is not None
-        votes = _votes_step(spark, job, name, task, source, lfset)
+        prepared = {entry: _prep_step(spark, job, task, source, entry) for entry in lfset.materialized}
+        votes = _votes_step(spark, job, name, task, source, lfset, prepared)
     else:
         votes = _import_step(spark, job, name, task)
     gold = None if task.gold is None else _gold_step(spark, job, name, task, task.gold, source)
     stats = _stats_step(spark, job, name, task, votes, gold)
     model = _model_step(spark, job, name, task, votes, stats)
     labels = _labels_step(spark, job, name, task, votes, gold, model)
-    return [step for step in (votes, gold, stats, model, labels) if step is not None]
+    return [step for step in (*prepared.values(), votes, gold, stats, model, labels) if step is not None]
 
 
 def _gold_source(spark: SparkSession, job: Job, gold: GoldConfig, source: Source | None) -> tuple[Source, str]:
@@ -202,13 +205,46 @@ def _gold_step(
     return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act, [f"{name}_gold"])
 
 
-def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source, lfset: LFSet) -> StepResult:
+def _prep_step(
+    spark: SparkSession, job: Job, task: TaskConfig, source: Source, preprocessor: Preprocessor
+) -> StepResult:
+    """Make what a preprocessor makes; all tasks share the table."""
+    assert task.lfs is not None
+    table, limit = f"{PREP_PREFIX}{preprocessor.name}", task.lfs.time_limit_s
+
+    def act(transition: Transition) -> Done:
+        version, counts = materialize.store_results(
+            spark,
+            preprocessor,
+            source,
+            job.workspace.table(table),
+            transition,
+            job.options,
+            time_limit_s=limit,
+            shares_folder=job.direct,
+        )
+        return Done(outputs={table: version}, n_rows=counts["new"], details={"result": counts})
+
+    made_of = {"source": _text_of(job), "code": preprocessor.fingerprint}
+    return run_step(spark, job, f"prep.{preprocessor.name}", source.inputs, made_of, act, [table])
+
+
+def _votes_step(
+    spark: SparkSession,
+    job: Job,
+    name: str,
+    task: TaskConfig,
+    source: Source,
+    lfset: LFSet,
+    prepared: Mapping[Preprocessor, StepResult],
+) -> StepResult:
     config = job.config
     assert task.lfs is not None
     assert config.source is not None
     key, lfs = config.source.key, task.lfs
     step = f"{name}.votes"
     tables = lf_steps.open_tables(spark, lfset, config.base_dir)
+    stored = {entry: output_of(spark, job, made, f"{PREP_PREFIX}{entry.name}") for entry, made in prepared.items()}
     hidden = gold_columns(task.gold, source.schema.names()) if lfset.given is None else ()
     if hidden:
         unknown = [lf.name for lf in lfset if lf.given is None]
@@ -231,6 +267,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
             must_check_keys=_must_check_keys(spark, job, step, source, key),
             direct=job.direct,
             tables=tables,
+            stored=stored,
         )
         faults = written.statistic.counts_by_lf()
         details = {
@@ -257,7 +294,7 @@ def _votes_step(spark: SparkSession, job: Job, name: str, task: TaskConfig, sour
         "limits": [lfs.time_limit_s, config.engine.worker_memory_mib],
         **({"hidden": list(hidden)} if hidden else {}),
     }
-    inputs = lf_steps.inputs_of(source, tables)
+    inputs = lf_steps.inputs_of(source, {**tables, **{entry.name: table for entry, table in stored.items()}})
     return run_step(spark, job, step, inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
 
 

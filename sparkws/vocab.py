@@ -24,6 +24,8 @@ GOLD: Final = "gold"
 # The ledger's table, and what stands behind "<task>_" in the names of the others that a project publishes.
 RUNS: Final = "runs"
 TASK_TABLES: Final = ("votes", "faults", "gold", "patterns", "stats", "label_model", "labels")
+# In front of the name of a preprocessor: the table of its results, which all tasks share.
+PREP_PREFIX: Final = "prep_"
 
 # Columns that stand beside those of labeling functions.
 RESERVED: Final = frozenset({ITEM_ID, GOLD})

@@ -9,11 +9,12 @@ import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import MissingColumns
+from sparkws.lfs.chains import chain_of
 from sparkws.lfs.faults import FaultLog
 from sparkws.lfs.limits import call_within
 from sparkws.lfs.made import made_columns
 from sparkws.lfs.options import record_batch
-from sparkws.lfs.preprocess import Preprocessor, chain_of
+from sparkws.lfs.preprocess import Preprocessor
 from sparkws.trail import Trail
 
 OBJECT_ROWS: Final = 2_000  # that are objects of Python at a time: they take many times what their text does
@@ -54,6 +55,13 @@ class Given:
 class Ahead:
     """The preprocessors of batches that some functions need, in the order in which they run.
 
+    Attributes
+    ----------
+    source : tuple of str
+        The columns that they may read.
+    stored : frozenset of Preprocessor
+        Those whose results come with the batch, because a table holds them.
+
     Raises
     ------
     MissingColumns
@@ -62,9 +70,12 @@ class Ahead:
 
     preprocessors: tuple[Preprocessor, ...]
     source: tuple[str, ...]
+    stored: frozenset[Preprocessor] = frozenset()
 
     def __post_init__(self) -> None:
         for preprocessor in self.preprocessors:
+            if preprocessor in self.stored:
+                continue
             before = [name for earlier in chain_of(preprocessor.pre) for name in earlier.made]
             has = [*self.source, *before]
             missing = [name for name in preprocessor.columns or () if name not in has]
@@ -75,10 +86,21 @@ class Ahead:
                 )
 
     @classmethod
-    def of(cls, chains: Iterable[Sequence[Preprocessor]], source: Iterable[str]) -> "Ahead":
-        """Those of some chains, each once."""
-        ordered = dict.fromkeys(entry for chain in chains for entry in chain if entry.vectorized is not None)
-        return cls(tuple(ordered), tuple(source))
+    def of(cls, chains: Iterable[Sequence[Preprocessor]], source: Iterable[str], schema: Iterable[str] = ()) -> "Ahead":
+        """Those of some chains, each once.
+
+        Parameters
+        ----------
+        source : iterable of str
+            The columns that they may read.
+        schema : iterable of str
+            All columns, among them the stored results of those that need not run.
+        """
+        has = set(schema)
+        entries = dict.fromkeys(entry for chain in chains for entry in chain)
+        stored = frozenset(entry for entry in entries if entry.materialize and has.issuperset(entry.stored.values()))
+        ordered = tuple(entry for entry in entries if entry.vectorized is not None or entry in stored)
+        return cls(ordered, tuple(source), stored)
 
     @property
     def makes_objects(self) -> bool:
@@ -128,6 +150,8 @@ class Ahead:
         trail: Trail | None,
     ) -> Given:
         makes = preprocessor.made
+        if preprocessor in self.stored:
+            return _read(preprocessor, batch)
         if batch.is_empty():  # few models take no rows
             return Given(pl.DataFrame({name: [] for name in makes}))
         call = preprocessor.call
@@ -152,3 +176,16 @@ class Ahead:
         for entry in chain_of(preprocessor.pre):
             failed.update(given[entry].failed)
         return Given(made, None, failed)
+
+
+def _read(preprocessor: Preprocessor, batch: pl.DataFrame) -> Given:
+    """The results that come with a batch."""
+    columns = preprocessor.stored
+    frame = batch.select(pl.col(columns[name]).alias(name) for name in preprocessor.made)
+    reasons = batch[columns[""]]
+    failed = {row: StoredFailure(reasons[row]) for row in reasons.is_not_null().arg_true().to_list()}
+    return Given(frame, None, failed)
+
+
+class StoredFailure(Exception):
+    """A preprocessor failed on an input when it was made for the table."""

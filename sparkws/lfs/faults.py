@@ -196,7 +196,7 @@ class FaultLog:
             n_failed = sum(count for (name, _), count in self._counts.items() if name == lf)
             raise FunctionFailed(
                 f"{lf!r} raised on {n_failed:,} of {len(self.keys):,} items of a batch; first on item_id "
-                f"{self.keys[row]!r}: {_shown(error)}. Mend it, or set on_fault: quarantine."
+                f"{self.keys[row]!r}: {shown(error)}. Mend it, or set on_fault: quarantine."
             ) from error
 
 
@@ -246,7 +246,8 @@ def _message(error: BaseException) -> str:
         return ""
 
 
-def _shown(error: BaseException) -> str:
+def shown(error: BaseException) -> str:
+    """An exception as a line of text."""
     name, message = type(error).__name__, _message(error)
     return f"{name}({message if isinstance(error, KeyError) else repr(message)})"
 

@@ -13,12 +13,13 @@ import polars as pl
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import IDENTIFIER
 from sparkws.errors import InvalidFunction
+from sparkws.lfs.chains import chain_of, made_by, source_columns
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.fingerprint import fingerprint_of
 from sparkws.lfs.libraries import runtime_of
 from sparkws.lfs.loaded import load_all
 from sparkws.lfs.options import Vectorized, check_call, check_columns, record_batch
-from sparkws.lfs.preprocess import Preprocessor, chain_of, check_pre, check_vectorized, made_by, source_columns
+from sparkws.lfs.preprocess import Preprocessor, check_pre, check_vectorized
 from sparkws.lfs.reads import find_reads
 from sparkws.lfs.rows import Row
 from sparkws.vocab import RESERVED

@@ -105,7 +105,11 @@ class VotesKernel:
         columns = (self.key, *(name for name in self.source_schema if name in needed - {self.key}))
         answers = {rule.answer for rule in rules.values()}
         # What is shown to a function that may read everything: the item, not the answers for others.
-        shown = tuple(name for name in columns if name not in {*answers, *self.hidden})
+        stored = {
+            name for lf in self.lfset for entry in lf.chain if entry.materialize for name in entry.stored.values()
+        }
+        columns = (*columns, *(name for name in self.source_schema if name in stored - set(columns)))
+        shown = tuple(name for name in columns if name not in {*answers, *self.hidden, *stored})
         lfs = [lf for lf in self.lfset if lf.name not in natives]
         bound_to = (tuple(self.classes), shown, self.source_schema, self.time_limit_s)
         bound = {

@@ -17,6 +17,7 @@ from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.lfs.declarative import Rule, make_rule, only_spark
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.modules import load_modules
+from sparkws.lfs.preprocess import Preprocessor
 from sparkws.vocab import ABSTAIN, ITEM_ID
 
 
@@ -74,6 +75,24 @@ class LFSet:
     def given(self) -> tuple[str, ...] | None:
         """What they are given of a batch: what they read, and the answers of Spark; None for everything."""
         return _together(lf.given for lf in self.lfs)
+
+    @property
+    def materialized(self) -> tuple[Preprocessor, ...]:
+        """The preprocessors whose results are kept in tables.
+
+        Raises
+        ------
+        ConfigError
+            If two of them have the same name, and so the same table.
+        """
+        entries = dict.fromkeys(entry for lf in self.lfs for entry in lf.chain if entry.materialize)
+        names = [entry.name.lower() for entry in entries]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(
+                f"names of materialized preprocessors must differ by more than case, got {first_few(twice)}."
+            )
+        return tuple(entries)
 
     def __len__(self) -> int:
         return len(self.lfs)

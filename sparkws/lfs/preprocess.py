@@ -1,14 +1,16 @@
 """Preprocessors: what several labeling functions want to know of an item, computed once for all of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, overload
 
 import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import InvalidFunction
+from sparkws.lfs.chains import chain_of, check_materialized, check_options
+from sparkws.lfs.fingerprint import fingerprint_of
 from sparkws.lfs.loaded import load_all
 from sparkws.lfs.made import check_makes, made_columns
 from sparkws.lfs.memo import DEFAULT_ENTRIES
@@ -43,6 +45,10 @@ class Preprocessor:
         fault of that item alone.
     memoize : bool or int
         Whether results are kept for items with the same values, and how many of them; for functions of items.
+    materialize : bool
+        Whether a run keeps the results in the table `prep_<name>` of the workspace and makes each of them once,
+        for every different input and state of the code; for functions that read columns of the source and make
+        columns of named types.
     reads : Reads or None
         The columns that it reads and sets; None where neither it nor its source tells.
 
@@ -61,6 +67,7 @@ class Preprocessor:
     makes: Mapping[str, Any] | Sequence[str] | None = None
     vectorized: Vectorized | None = None
     memoize: bool | int = False
+    materialize: bool = False
     reads: Reads | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,8 +81,10 @@ class Preprocessor:
             object.__setattr__(self, "columns", check_columns(str(self), self.columns))
         check_vectorized(str(self), self.vectorized, self.pre)
         check_call(str(self), self.f, self.resources)
-        _check_options(self)
+        check_options(self)
         object.__setattr__(self, "reads", _reads_of(self))
+        if self.materialize:
+            check_materialized(self)
 
     def __str__(self) -> str:
         return f"preprocessor {self.name!r}"
@@ -89,6 +98,21 @@ class Preprocessor:
     def made(self) -> dict[str, Any]:
         """The columns that it is said to set, and their types."""
         return {} if self.makes is None else check_makes(str(self), self.makes)
+
+    @property
+    def runs_first(self) -> bool:
+        """Whether its results are there before any item is looked at: it takes batches, or a table holds them."""
+        return self.vectorized is not None or self.materialize
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """Columns of a source that hold its results: for each column that it makes, and of "" why it failed."""
+        return {name: f"__sparkws_{self.name}_{name}" for name in (*self.made, "")}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with its code, resources and options."""
+        return fingerprint_of(self)
 
     @property
     def entries(self) -> int:
@@ -122,34 +146,6 @@ class Preprocessor:
         return {**told, **{name: value for name, value in options.items() if value}}
 
 
-def chain_of(pre: Iterable[Preprocessor]) -> tuple[Preprocessor, ...]:
-    """The preprocessors in the order in which they run, each once, after those that they ask for."""
-    ordered: dict[Preprocessor, None] = {}
-    for preprocessor in pre:
-        ordered.update(dict.fromkeys(chain_of(preprocessor.pre)))
-        ordered[preprocessor] = None
-    return tuple(ordered)
-
-
-def source_columns(chain: Iterable[Preprocessor]) -> frozenset[str] | None:
-    """What the preprocessors read of the source, in the order in which they run; None where that is not known."""
-    columns: set[str] = set()
-    made: set[str] = set()
-    for preprocessor in chain:
-        if preprocessor.reads is None:
-            return None
-        # A function of batches sees what its own `pre` make, and of the others nothing.
-        before = made if preprocessor.vectorized is None else made_by(chain_of(preprocessor.pre))
-        columns |= preprocessor.reads.columns - before
-        made |= preprocessor.reads.sets
-    return frozenset(columns)
-
-
-def made_by(chain: Iterable[Preprocessor]) -> frozenset[str]:
-    """What the preprocessors set, as far as it is known."""
-    return frozenset(name for preprocessor in chain if preprocessor.reads for name in preprocessor.reads.sets)
-
-
 def check_pre(owner: str, pre: Sequence[object] | None) -> tuple[Preprocessor, ...]:
     """`pre` as a tuple of preprocessors.
 
@@ -167,12 +163,13 @@ def check_pre(owner: str, pre: Sequence[object] | None) -> tuple[Preprocessor, .
         checked.append(entry)
     of_items: str | None = None
     for preprocessor in chain_of(checked):
-        if preprocessor.vectorized is None:
+        if not preprocessor.runs_first:
             of_items = preprocessor.name
         elif of_items is not None:
             raise InvalidFunction(
-                f"'pre' of {owner} has {preprocessor.name!r}, which runs on whole batches, behind {of_items!r}, which "
-                "runs on single items after them; put it first, and do not let it need what the other sets."
+                f"'pre' of {owner} has {preprocessor.name!r}, which runs before any item is looked at, "
+                f"behind {of_items!r}, which "
+                "runs on single items; put it first, and do not let it need what the other sets."
             )
     return tuple(checked)
 
@@ -195,23 +192,6 @@ def check_vectorized(owner: str, vectorized: object, pre: Sequence[Preprocessor]
             f"{owner} is vectorized, so it gets many items at once and cannot have the preprocessors "
             f"{first_few(of_items)} of single items; do their work inside it, or make them vectorized."
         )
-
-
-def _check_options(preprocessor: Preprocessor) -> None:
-    memoize = preprocessor.memoize
-    if not isinstance(memoize, int) or memoize < 0:
-        raise InvalidFunction(
-            f"'memoize' of {preprocessor} must be True, False or the most results to keep, got {memoize!r}."
-        )
-    if preprocessor.vectorized is None:
-        return
-    if preprocessor.makes is None:
-        raise InvalidFunction(
-            f"{preprocessor} is vectorized, so 'makes' has to name the columns that it returns, such as "
-            "makes={'score': pl.Float64}."
-        )
-    if memoize:
-        raise InvalidFunction(f"{preprocessor} is vectorized; 'memoize' is for functions of single items.")
 
 
 def _reads_of(preprocessor: Preprocessor) -> Reads | None:
@@ -249,6 +229,7 @@ def preprocessor(
     makes: Mapping[str, Any] | Sequence[str] | None = None,
     vectorized: Vectorized | None = None,
     memoize: bool | int = False,
+    materialize: bool = False,
 ) -> Callable[[Callable[..., Any]], Preprocessor]: ...
 
 
@@ -295,7 +276,7 @@ def preprocessor(
     return lambda f: Preprocessor(str(name or _name_of(f)), f, pre or (), **options)
 
 
-_OPTIONS: Final = ("resources", "columns", "makes", "vectorized", "memoize")
+_OPTIONS: Final = ("resources", "columns", "makes", "vectorized", "memoize", "materialize")
 
 
 def _name_of(f: Any) -> str:

@@ -56,14 +56,15 @@ class PythonPass:
     def __post_init__(self) -> None:
         rows = [lf for lf in self.lfs if lf.vectorized is None]
         needed = {name for lf in rows for name in (self.shown if lf.columns is None else lf.columns)}
+        ahead = Ahead.of((lf.chain for lf in self.lfs), self.shown, self.source_schema)
         bound = {
-            "ahead": Ahead.of((lf.chain for lf in self.lfs), self.shown),
-            "_plan": plan_rows(rows, self.source_schema),
+            "ahead": ahead,
+            "_plan": plan_rows(rows, self.source_schema, ahead.preprocessors),
             "_row_columns": tuple(name for name in self.source_schema if name in needed),
-            "_loaded": tuple(dict.fromkeys(self._recipes())),
         }
         for attribute, value in bound.items():
             object.__setattr__(self, attribute, value)
+        object.__setattr__(self, "_loaded", tuple(dict.fromkeys(self._recipes())))
 
     def run(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
         """The votes of each function on the items of a batch.
@@ -122,7 +123,8 @@ class PythonPass:
 
     def _recipes(self) -> Iterator[Loaded]:
         for lf in self.lfs:
-            for resources in (lf.resources, *(entry.resources for entry in lf.chain)):
+            run = [entry for entry in lf.chain if entry not in self.ahead.stored]
+            for resources in (lf.resources, *(entry.resources for entry in run)):
                 yield from (value for value in resources.values() if isinstance(value, Loaded))
 
 

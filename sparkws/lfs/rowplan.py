@@ -6,7 +6,7 @@ values do not depend on each other, and what they set is joined for the function
 them. A preprocessor that may read or set anything goes on from everything that ran before it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,20 +63,24 @@ class RowPlan:
     groups: tuple[tuple[int, tuple[LabelingFunction, ...]], ...]
 
 
-def plan_rows(lfs: Iterable[LabelingFunction], schema: pl.Schema | None = None) -> RowPlan:
+def plan_rows(
+    lfs: Iterable[LabelingFunction], schema: pl.Schema | None = None, ahead: Collection[Preprocessor] = ()
+) -> RowPlan:
     """The plan of some functions of single items.
 
     Parameters
     ----------
     schema : Schema, optional
         The columns of the source. What is not known to be plain could be changed in place.
+    ahead : collection of Preprocessor
+        Those that have run on the batch.
     """
     lfs = tuple(lfs)
     plain = {name for name, dtype in (schema or {}).items() if not dtype.is_nested()}
     for lf in lfs:
         for preprocessor in lf.chain:
             plain -= preprocessor.reads.sets if preprocessor.reads else set()
-    planner = _Planner(frozenset(plain))
+    planner = _Planner(frozenset(plain), ahead)
     groups: dict[int, list[LabelingFunction]] = {}
     for lf in lfs:
         groups.setdefault(planner.result_of(lf.chain), []).append(lf)
@@ -86,6 +90,7 @@ def plan_rows(lfs: Iterable[LabelingFunction], schema: pl.Schema | None = None) 
 @dataclass
 class _Planner:
     plain: frozenset[str]
+    ahead: Collection[Preprocessor]
     steps: list[Step] = field(default_factory=list)
     results: dict[Chain, int] = field(default_factory=lambda: {(): 0})
     runs: dict[tuple[Preprocessor, Chain], int] = field(default_factory=dict)
@@ -108,7 +113,8 @@ class _Planner:
             at = self.result_of(needed)
             reads = preprocessor.reads
             columns = None if reads is None else tuple(sorted(reads.columns))
-            memo = Memo(preprocessor.entries, columns) if preprocessor.memoize else None
+            keeps = preprocessor.memoize and preprocessor not in self.ahead
+            memo = Memo(preprocessor.entries, columns) if keeps else None
             self.steps.append(Step(preprocessor, at, memo=memo))
             self.runs[preprocessor, needed] = len(self.steps)
         return self.runs[preprocessor, needed]
@@ -131,7 +137,7 @@ class _Planner:
     def _touched(self, preprocessor: Preprocessor) -> frozenset[str]:
         assert preprocessor.reads is not None
         reads = preprocessor.reads
-        return reads.sets if preprocessor.vectorized else reads.columns | reads.sets
+        return reads.sets if preprocessor in self.ahead else reads.columns | reads.sets
 
     def _changed(self, preprocessor: Preprocessor) -> frozenset[str]:
         """What it sets, and what it reads that could be changed in place."""
@@ -143,7 +149,7 @@ def bind(step: Step, given: Mapping[Preprocessor, Given]) -> Callable[[Made, int
     preprocessor, at, memo = step.preprocessor, step.at, step.memo
     if step.other:
         return lambda made, row: _joined(made[at], made[step.other], step.names)
-    if preprocessor.vectorized is not None:
+    if preprocessor in given:
         made_before = given[preprocessor]
         return lambda made, row: {**made[at], **made_before.of(row)}
     name, f = preprocessor.name, preprocessor.call

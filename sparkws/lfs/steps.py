@@ -24,7 +24,9 @@ from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
 from sparkws.lfs.kernel import VotesKernel, check_reads
 from sparkws.lfs.lfset import LFSet
 from sparkws.lfs.lookup import check_comparable
+from sparkws.lfs.materialize import with_stored
 from sparkws.lfs.normalize import normalized_sql
+from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.voter import until_equal
 
 _MOST_SOURCES = 10_000  # columns of a votes table made from a long one
@@ -47,6 +49,7 @@ def make_votes(
     must_check_keys: bool,
     direct: bool,
     tables: Mapping[str, Source] | None = None,
+    stored: Mapping[Preprocessor, Source] | None = None,
 ) -> tuple[Written[Faults], int, dict[str, dict[str, Any]]]:
     """Run every function on every item and commit the votes.
 
@@ -56,6 +59,8 @@ def make_votes(
     ----------
     tables : mapping of str to Source
         The table of each lookup in one, as `open_tables` found it.
+    stored : mapping of Preprocessor to Source
+        The table of each preprocessor that is materialized.
 
     Raises
     ------
@@ -66,7 +71,7 @@ def make_votes(
     WorkerDied
         If a function ended its process, or had to be ended with it. Nothing is committed then.
     """
-    answered = answer_by_spark(spark, lfset, source, tables or {})
+    answered = answer_by_spark(spark, lfset, with_stored(spark, source, stored or {}), tables or {})
     bound_to = (lfset, classes, key, answered.source.schema, on_fault, time_limit_s, hidden)
     kernel = VotesKernel(*bound_to)
     if must_check_keys:

@@ -241,7 +241,7 @@ def test_it_may_replace_a_column_for_those_who_asked():
 
 def test_order_and_columns_are_checked():
     by_item = preprocessor("by_item")(lambda x: x)
-    with pytest.raises(InvalidFunction, match=r"'lf_a' has 'counted', which runs on whole batches, behind 'by_item'"):
+    with pytest.raises(InvalidFunction, match="'lf_a' has 'counted', which runs before any item is looked at"):
         LabelingFunction("lf_a", lambda x: 1, pre=[by_item, counted])
     with pytest.raises(InvalidFunction, match=r"'lf_a' is vectorized, .* cannot have the preprocessors \['by_item'\]"):
         LabelingFunction("lf_a", lambda x: 1, pre=[by_item], vectorized="polars")
