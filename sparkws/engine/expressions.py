@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.checks import first_few
+from sparkws.engine.failures import is_sparks
 from sparkws.engine.tables import Source, first_line, read
 from sparkws.errors import FunctionFailed, InvalidFunction
 
@@ -45,7 +46,11 @@ _REASONS: Final = {
 }
 
 # What Spark says of a value that an expression cannot take: classes 22 (data) and P0001 (raised on purpose).
-_FAULT: Final = re.compile(r"\[([A-Z0-9_.]+)\]\s*(.*?)\s*SQLSTATE: (?:22\w{3}|P0001)", re.DOTALL)
+_FAULT: Final = re.compile(r"\[([A-Z0-9_.]+)\] *([^\n]*?) *SQLSTATE: (?:22\w{3}|P0001)")
+
+
+# How Spark points at it in an error that comes as text.
+_POINTED: Final = re.compile(r"== SQL \([^)]*\) ==\n(?P<sql>[^\n]*)\n(?P<before> *)(?P<carets>\^+)")
 
 
 def check_expressions(spark: SparkSession, source: Source, expressions: Mapping[str, str]) -> None:
@@ -89,8 +94,8 @@ def expression_faults(expressions: Mapping[str, str]) -> Iterator[None]:
     """
     try:
         yield
-    except PySparkException as error:
-        fault = _FAULT.search(str(error))
+    except Exception as error:
+        fault = _FAULT.search(str(error)) if is_sparks(error) else None
         at = _fragment(error)
         suspects = [name for name, sql in expressions.items() if at in sql]
         if fault is None or not suspects:
@@ -140,9 +145,13 @@ def _names(sql: str) -> Iterator[tuple[str, str]]:
         yield found[1].lower(), "".join((found[2] or "").split())
 
 
-def _fragment(error: PySparkException) -> str:
-    contexts = error.getQueryContext()
-    return str(contexts[0].fragment()) if contexts else ""
+def _fragment(error: Exception) -> str:
+    """The part of an expression that Spark points at; empty where it points at none."""
+    contexts = error.getQueryContext() if isinstance(error, PySparkException) else []
+    if contexts:
+        return str(contexts[0].fragment())
+    shown = _POINTED.search(str(error))
+    return "" if shown is None else shown["sql"][len(shown["before"]) :][: len(shown["carets"])]
 
 
 def _first_sentence(text: str) -> str:

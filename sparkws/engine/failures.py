@@ -15,9 +15,12 @@ def our_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # An exception of the JVM that Spark does not know comes as one of the channel to it.
-        is_sparks = isinstance(error, PySparkException) or type(error).__module__.startswith(("py4j", "grpc"))
-        ours = decode_error(str(error)) or told_missing_file(str(error)) if is_sparks else None
+        ours = decode_error(str(error)) or told_missing_file(str(error)) if is_sparks(error) else None
         if ours is None:
             raise
         raise ours from None
+
+
+def is_sparks(error: Exception) -> bool:
+    """Whether an error comes from Spark: one of the JVM that Spark does not know comes as one of the channel to it."""
+    return isinstance(error, PySparkException) or type(error).__module__.startswith(("py4j", "grpc"))

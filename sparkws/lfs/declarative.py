@@ -72,8 +72,9 @@ class Rule:
 
     @property
     def kind(self) -> str:
-        """`keyword`, `regex`, `lookup`, `threshold` or `expression`, and whether Spark answers it."""
-        return f"{self.config.kind} (Spark)" if self.answer is not None else self.config.kind
+        """`keyword`, `regex`, `lookup`, `threshold` or `expression`; and what it is where Spark answers it."""
+        how = "" if self.answer is None else " (table)" if self.config.lookup is not None else " (Spark SQL)"
+        return f"{self.config.kind}{how}"
 
     @property
     def described(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_the_functions_are_shown_without_spark(project: Project, run: Any) -> No
     assert code == 0
     kinds = {lf["name"]: lf["kind"] for lf in result["tasks"]["spam"]}
     assert (kinds["lf_known"], kinds["lf_amount"], kinds["lf_link"]) == (
-        "lookup (Spark)",
-        "expression (Spark)",
+        "lookup (table)",
+        "expression (Spark SQL)",
         "regex",
     )

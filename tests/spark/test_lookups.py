@@ -315,6 +315,14 @@ def test_a_value_that_cannot_be_computed(spark: SparkSession, votes: Pass, items
     assert not (votes.folder / "votes1" / "_delta_log").exists()
 
 
+def test_a_value_that_cannot_be_computed_where_spark_commits(spark: SparkSession, votes: Pass, items: Source) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS lookups")
+    lfset = lfs(lf_a={"expression": {"sql": "1 / (n - 5) > 0", "dialect": "spark", "label": 1}})
+    with pytest.raises(FunctionFailed, match=r"'lf_a' stopped the query.*: Division by zero"):
+        votes(lfset, items, target=TableRef(name=("lookups", "never")))
+    assert not spark.catalog.tableExists("lookups.never")
+
+
 def test_a_fault_of_the_query_is_not_laid_on_functions(spark: SparkSession, votes: Pass, items: Source) -> None:
     source = Query("the query", read(spark, items).withColumn("n", F.expr("1 / (n - 5)")))
     with pytest.raises(PySparkException, match="DIVIDE_BY_ZERO"):

@@ -28,10 +28,10 @@ def test_they_tell_their_kind_and_what_they_read():
     pair = lf("lf_pair", lookup={**LOOKUP, "column": ["a", "b"], "key": ["x", "y"]})
     lfset = LFSet([lf("lf_kb", lookup=LOOKUP), pair, lf("lf_sql", expression=SQL)])
     told = lfset.describe()
-    assert told["kind"].to_list() == ["lookup (Spark)", "lookup (Spark)", "expression (Spark)"]
+    assert told["kind"].to_list() == ["lookup (table)", "lookup (table)", "expression (Spark SQL)"]
     assert told["columns"].to_list() == [["company"], ["a", "b"], None]
-    assert lfset.comments()["lf_kb"].startswith("lookup (Spark) LF; reads company; fingerprint ")
-    assert lfset.comments()["lf_sql"].startswith("expression (Spark) LF; reads what its SQL names; fingerprint ")
+    assert lfset.comments()["lf_kb"].startswith("lookup (table) LF; reads company; fingerprint ")
+    assert lfset.comments()["lf_sql"].startswith("expression (Spark SQL) LF; reads what its SQL names; fingerprint ")
 
 
 def test_their_fingerprint_follows_what_decides_the_votes():
