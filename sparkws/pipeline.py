@@ -9,6 +9,7 @@ module is longer than 300 lines so that the whole order of a task is read in one
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from sparkws.checks import check_columns, check_tasks, did_you_mean, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
@@ -36,6 +37,8 @@ from sparkws.stats import steps as stats_steps
 from sparkws.vocab import ITEM_ID, PREP_PREFIX, TASK_TABLES
 
 logger = logging.getLogger(__name__)
+
+_SLOWEST = 10  # functions that are shown; the ledger has all
 
 
 def run(
@@ -269,16 +272,20 @@ def _votes_step(
             tables=tables,
             stored=stored,
         )
-        faults = written.statistic.counts_by_lf()
+        faults, costs = written.statistic.faults.counts_by_lf(), written.statistic.costs
+        by_function = costs.by_function()
         details = {
             "lf_names": list(lfset.names),
             "faults": faults,
+            "costs": by_function,
             "checked_key": None if config.engine.key_check == "trust" else key,
             "result": {
                 "lane": written.lane.name,
                 "lane_reason": written.lane.reason,
                 "faults": faults,
                 "lookups": lookups,
+                "rows_per_s_per_core": costs.rows_per_s,
+                "slowest": dict(islice(by_function.items(), _SLOWEST)),
             },
         }
         outputs = {f"{name}_votes": written.version, f"{name}_faults": faults_version}

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 _OUTER: Final = frozenset({"TimeLimitExceeded", "MemoryError"})
 
 
+def ended_early(log: FaultLog) -> set[str]:
+    """The functions that used up their time or the memory: they are not compared."""
+    return {lf for lf, error_class in log.counted if error_class in _OUTER}
+
+
 def refuse_changed(
     lfs: Collection["LabelingFunction"],
     votes: Mapping[str, pl.Series],
     again: Mapping[str, pl.Series],
-    logs: Collection[FaultLog],
     classes: tuple[str, ...],
     keys: pl.Series,
 ) -> None:
@@ -30,8 +34,6 @@ def refuse_changed(
     ----------
     votes, again : mapping of str to (n,) Series
         What each function voted on the same items at first, and then.
-    logs : collection of FaultLog
-        Of both runs: a function that used up its time or the memory in one of them is not compared.
     keys : (n,) Series
         The items' ids.
 
@@ -40,10 +42,7 @@ def refuse_changed(
     VotesNotRepeatable
         With the function, an item and both votes.
     """
-    ended = {lf for log in logs for lf, error_class in log.counted if error_class in _OUTER}
     for lf in lfs:
-        if lf.name in ended:
-            continue
         changed = votes[lf.name].ne_missing(again[lf.name]).arg_true()
         if len(changed):
             row = changed[0]

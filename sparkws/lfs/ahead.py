@@ -10,6 +10,7 @@ import polars as pl
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import MissingColumns
 from sparkws.lfs.chains import chain_of
+from sparkws.lfs.costs import Clock
 from sparkws.lfs.faults import FaultLog
 from sparkws.lfs.limits import call_within
 from sparkws.lfs.made import made_columns
@@ -108,7 +109,7 @@ class Ahead:
         return any(dtype is object for entry in self.preprocessors for dtype in entry.made.values())
 
     def run(
-        self, batch: pl.DataFrame, log: FaultLog, time_limit_s: float | None, trail: Trail | None
+        self, batch: pl.DataFrame, log: FaultLog, time_limit_s: float | None, trail: Trail | None, clock: Clock
     ) -> dict[Preprocessor, Given]:
         """What each of them makes of a batch, or why it failed.
 
@@ -119,7 +120,7 @@ class Ahead:
         """
         given: dict[Preprocessor, Given] = {}
         for preprocessor in self.preprocessors:
-            given[preprocessor] = self._given(preprocessor, batch, given, log, time_limit_s, trail)
+            given[preprocessor] = self._given(preprocessor, batch, given, log, time_limit_s, trail, clock)
         return given
 
     def seen(
@@ -148,13 +149,14 @@ class Ahead:
         log: FaultLog,
         time_limit_s: float | None,
         trail: Trail | None,
+        clock: Clock,
     ) -> Given:
         makes = preprocessor.made
         if preprocessor in self.stored:
             return _read(preprocessor, batch)
         if batch.is_empty():  # few models take no rows
             return Given(pl.DataFrame({name: [] for name in makes}))
-        call = preprocessor.call
+        call = clock.timed(str(preprocessor), preprocessor.call)
         try:
             frame = self.seen(batch, preprocessor.columns, chain_of(preprocessor.pre), given)
             if preprocessor.columns is not None:

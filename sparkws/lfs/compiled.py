@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sparkws.errors import CompiledVotesDiffer, InvalidVote
 from sparkws.lfs.again import told
 from sparkws.lfs.compile import ASK, StaysPython, compiled
+from sparkws.lfs.costs import Clock
 from sparkws.lfs.faults import FaultLog, PartOfLog
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.native import Native
@@ -63,9 +64,11 @@ class Compiled:
         object.__setattr__(self, "_python", python)
 
     def decided(
-        self, batch: pl.DataFrame, given: Mapping[str, pl.Series], log: FaultLog, trail: Trail | None
+        self, batch: pl.DataFrame, given: Mapping[str, pl.Series], log: FaultLog, trail: Trail | None, clock: Clock
     ) -> dict[str, pl.Series]:
         """The votes of the compiled functions; what they were given natively holds `ASK` where it is not decided.
+
+        The clock times the functions where they are asked.
 
         Raises
         ------
@@ -79,7 +82,7 @@ class Compiled:
             self._verify(name, native, batch, log, trail)
             rows = (native == ASK).arg_true().to_numpy()
             if len(rows):
-                asked = self._ask(name, batch, rows, PartOfLog(log, rows), trail)
+                asked = self._ask(name, batch, rows, PartOfLog(log, rows), trail, clock)
                 votes[name] = native.scatter(rows, asked)
         return votes
 
@@ -104,9 +107,15 @@ class Compiled:
             raise differs(name, f"compiled it {one} on item_id {keys[first]!r}, interpreted it {two}.")
 
     def _ask(
-        self, name: str, batch: pl.DataFrame, rows: NDArray[np.int64], log: FaultLog, trail: Trail | None
+        self,
+        name: str,
+        batch: pl.DataFrame,
+        rows: NDArray[np.int64],
+        log: FaultLog,
+        trail: Trail | None,
+        clock: Clock | None = None,
     ) -> pl.Series:
-        return self._python[name].run(batch[rows], log, trail)[name]
+        return self._python[name].run(batch[rows], log, trail, clock)[name]
 
 
 def differs(name: str, how: str) -> CompiledVotesDiffer:

@@ -13,6 +13,7 @@ from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.kernel import VotesKernel
 from sparkws.lfs.limits import TimeLimitExceeded, call_within
 from sparkws.lfs.returns import explain_invalid, vote_codes, votes_of_array, votes_of_values
+from sparkws.lfs.voter import until_equal
 from sparkws.vocab import ABSTAIN
 
 if TYPE_CHECKING:
@@ -154,8 +155,11 @@ def _in_table(lf: LabelingFunction, row: Any, classes: tuple[str, ...], time_lim
         return _NO_TABLE
     from sparkws.lfs.lfset import LFSet  # sets know examples
 
-    kernel = VotesKernel(LFSet([lf]), classes, _KEY, frame.schema, time_limit_s=time_limit_s)
-    return kernel.run(frame)[0][lf.name][0]
+    def vote(interpreted: frozenset[str]) -> object:
+        bound_to = (LFSet([lf]), classes, _KEY, frame.schema)
+        return VotesKernel(*bound_to, time_limit_s=time_limit_s, interpreted=interpreted).run(frame)[0][lf.name][0]
+
+    return until_equal(vote)
 
 
 def _frame(row: Any, columns: Sequence[str]) -> pl.DataFrame:

@@ -5,9 +5,10 @@ of single items share one pass over the rows. A function that raises leaves NULL
 """
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +16,16 @@ import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import ConfigError, InvalidFunction, InvalidKeys, MissingColumns
-from sparkws.lfs import faults
-from sparkws.lfs.again import refuse_changed
+from sparkws.hashing import hash_keys
+from sparkws.lfs import findings
+from sparkws.lfs.again import ended_early, refuse_changed
 from sparkws.lfs.ahead import OBJECT_ROWS
 from sparkws.lfs.compile import ASK
 from sparkws.lfs.compiled import Compiled
+from sparkws.lfs.costs import BUDGET, PYTHON, TOGETHER, WHOLE, Clock, Costs, time_alone
 from sparkws.lfs.declarative import Rule, only_spark
-from sparkws.lfs.faults import FaultLog, Faults
+from sparkws.lfs.faults import FaultLog, texts_of
+from sparkws.lfs.findings import Findings
 from sparkws.lfs.native import Native, evaluate
 from sparkws.lfs.pythonpass import PythonPass, nothing
 from sparkws.lfs.rehearsal import rehearsal_rows
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Timed = Mapping[tuple[str, str], tuple[int, int]]
 ON_FAULT: Final = ("quarantine", "fail")
 
 
@@ -126,8 +131,8 @@ class VotesKernel:
         for attribute, value in bound.items():
             object.__setattr__(self, attribute, value)
 
-    def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Faults]:
-        """The votes on the items of `batch`, in its order, and what failed.
+    def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Findings]:
+        """The votes on the items of `batch`, in its order, what failed and what it cost.
 
         Raises
         ------
@@ -158,16 +163,30 @@ class VotesKernel:
         passes: tuple[type[BaseException], ...] = (KeyboardInterrupt,) if trail is None else ()
         log = FaultLog(keys, self.fingerprints, may_fail=self.on_fault == "fail", lets_pass=passes)
         try:
+            began = time.perf_counter_ns()
             votes = self._native(batch, log, trail)
-            votes.update(self._compiled.decided(batch, votes, log, trail))
-            votes.update(self._python.run(batch, log, trail))
+            between = time.perf_counter_ns()
+            clock = Clock({*self._compiled.natives, *self._python.all} - self._steady.rows)
+            votes.update(self._compiled.decided(batch, votes, log, trail, clock))
+            votes.update(self._python.run(batch, log, trail, clock))
+            ended = time.perf_counter_ns()
             if self.on_fault == "fail":
                 log.fail()
-            self._check_again(batch, votes, log, trail)
+            costs = Costs()
+            if not batch.is_empty():
+                costs = Costs(
+                    {
+                        (WHOLE, ""): (len(batch), ended - began),
+                        (TOGETHER, ""): (len(batch), between - began),
+                        **clock.costs(len(batch)),
+                        **self._run_again(batch, votes, log, trail),
+                        **self._time_natives(batch, keys, (ended - began) // BUDGET),
+                    }
+                )
         finally:
             if trail is not None:
                 trail.clear()
-        return pl.DataFrame([keys, *(votes[name] for name in self.lfset.names)]), log.faults()
+        return pl.DataFrame([keys, *(votes[name] for name in self.lfset.names)]), Findings(log.faults(), costs)
 
     def log_compiled(self) -> None:
         """Log how many of the functions of single items are compiled, if there are any."""
@@ -176,21 +195,21 @@ class VotesKernel:
             why = "" if n_compiled == n_all else "; sparkws lfs --explain tells why not the others"
             logger.info("%d of %d Python functions compiled%s", n_compiled, n_all, why)
 
-    def zero(self) -> Faults:
-        """The faults of no items."""
-        return faults.zero()
+    def zero(self) -> Findings:
+        """What is found in no items."""
+        return Findings()
 
-    def merge(self, a: Faults, b: Faults) -> Faults:
-        """The faults of the items of both."""
-        return faults.merge(a, b)
+    def merge(self, a: Findings, b: Findings) -> Findings:
+        """What is found in the items of both."""
+        return findings.merge(a, b)
 
-    def dump(self, value: Faults) -> pl.DataFrame:
-        """Faults as rows of plain types."""
-        return faults.dump(value)
+    def dump(self, value: Findings) -> pl.DataFrame:
+        """Findings as rows of plain types."""
+        return findings.dump(value)
 
-    def load(self, rows: pl.DataFrame) -> Faults:
-        """The faults that `dump` wrote."""
-        return faults.load(rows)
+    def load(self, rows: pl.DataFrame) -> Findings:
+        """The findings that `dump` wrote."""
+        return findings.load(rows)
 
     def _compile(self) -> Compiled:
         rows = [lf for lf in self.lfset if lf.kind == "row" and lf.deterministic]
@@ -231,18 +250,36 @@ class VotesKernel:
             votes[name] = returned if native.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
         return votes
 
-    def _check_again(
+    def _run_again(
         self, batch: pl.DataFrame, votes: Mapping[str, pl.Series], log: FaultLog, trail: Trail | None
-    ) -> None:
-        """Run what is written in Python once more on a few items, in reverse: a state carried on shows too."""
-        if not self._steady.lfs or batch.is_empty():
-            return
+    ) -> Timed:
+        """Run what is written in Python once more on a few items, in reverse: a state carried on shows too.
+
+        What comes out is what the functions of single items took for them.
+        """
+        out_of_time = ended_early(log)
+        steady = self._steady
+        if out_of_time:
+            steady = replace(steady, lfs=[lf for lf in steady.lfs if lf.name not in out_of_time])
+        limit_ns = int(1e9 * (self.time_limit_s or 0))
+        at_least = {(PYTHON, name): (len(batch), limit_ns) for name in out_of_time if limit_ns}
+        if not steady.lfs:
+            return at_least
         rows = rehearsal_rows(len(batch))[::-1]
         keys = log.keys.gather(rows)
         second = FaultLog(keys, self.fingerprints, may_fail=False, lets_pass=log.lets_pass)
-        again = self._steady.run(batch[rows], second, trail)
-        first = {name: votes[name].gather(rows) for name in again}
-        refuse_changed(self._steady.lfs, first, again, (log, second), self.classes, keys)
+        clock = Clock(steady.rows)
+        again = steady.run(batch[rows], second, trail, clock)
+        out_of_time = ended_early(second)
+        compared = [lf for lf in steady.lfs if lf.name not in out_of_time]
+        refuse_changed(compared, {name: votes[name].gather(rows) for name in again}, again, self.classes, keys)
+        return {**clock.costs(len(rows)), **at_least}
+
+    def _time_natives(self, batch: pl.DataFrame, keys: pl.Series, budget_ns: int) -> Timed:
+        turn = int(hash_keys(texts_of(keys[:1]))[0])
+        with suppress(Exception, pl.exceptions.PanicException):  # one that fails has been told as a fault
+            return time_alone(batch, self._natives, turn, budget_ns)
+        return {}
 
 
 def check_reads(name: str, columns: Iterable[str], schema: pl.Schema) -> None:

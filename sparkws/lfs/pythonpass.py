@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from sparkws.lfs.ahead import Ahead, Given
+from sparkws.lfs.costs import Clock
 from sparkws.lfs.faults import FaultLog
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.limits import call_within
@@ -66,8 +67,24 @@ class PythonPass:
             object.__setattr__(self, attribute, value)
         object.__setattr__(self, "_loaded", tuple(dict.fromkeys(self._recipes())))
 
-    def run(self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> dict[str, pl.Series]:
-        """The votes of each function on the items of a batch.
+    @property
+    def rows(self) -> frozenset[str]:
+        """What runs on single items: functions and preprocessors, as they are told."""
+        names = [lf.name for _, members in self._plan.groups for lf in members]
+        steps = [step.preprocessor for step in self._plan.steps]
+        return frozenset([*names, *(str(preprocessor) for preprocessor in steps if preprocessor.vectorized is None)])
+
+    @property
+    def all(self) -> frozenset[str]:
+        """What runs, as it is told."""
+        return (
+            self.rows | {lf.name for lf in self.lfs} | {str(preprocessor) for preprocessor in self.ahead.preprocessors}
+        )
+
+    def run(
+        self, batch: pl.DataFrame, log: FaultLog, trail: Trail | None, clock: Clock | None = None
+    ) -> dict[str, pl.Series]:
+        """The votes of each function on the items of a batch; the clock times what it is asked to.
 
         Raises
         ------
@@ -76,24 +93,30 @@ class PythonPass:
         InvalidFunction
             If a resource cannot be loaded, or a preprocessor of batches returns other columns than it promised.
         """
+        clock = clock or Clock(())
         for recipe in self._loaded:
             if trail is not None:
                 trail.note([repr(recipe)], log.whole)
             _ = recipe.value  # outside of time limits, and what cannot be loaded is no fault of an item
-        given = self.ahead.run(batch, log, self.time_limit_s, trail)
-        votes = self._rows(batch, given, log, trail)
+        given = self.ahead.run(batch, log, self.time_limit_s, trail, clock)
+        votes = self._rows(batch, given, log, trail, clock)
         for lf in self.lfs:
             if lf.vectorized is not None:
-                votes[lf.name] = self._vectorized(lf, batch, given, log, trail)
+                votes[lf.name] = self._vectorized(lf, batch, given, log, trail, clock)
         return votes
 
     def _rows(
-        self, batch: pl.DataFrame, given: Mapping[Preprocessor, Given], log: FaultLog, trail: Trail | None
+        self,
+        batch: pl.DataFrame,
+        given: Mapping[Preprocessor, Given],
+        log: FaultLog,
+        trail: Trail | None,
+        clock: Clock,
     ) -> dict[str, pl.Series]:
         if not self._plan.groups:
             return {}
         frame = batch.select(self._row_columns)
-        returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given)
+        returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given, clock)
         bound_to = (self.classes, log.keys, log.n_items)
         return {name: votes_of_values(name, values, *bound_to) for name, values in returned.items()}
 
@@ -104,8 +127,9 @@ class PythonPass:
         given: Mapping[Preprocessor, Given],
         log: FaultLog,
         trail: Trail | None,
+        clock: Clock,
     ) -> pl.Series:
-        columns, call = self.shown if lf.columns is None else lf.columns, lf.call
+        columns, call = self.shown if lf.columns is None else lf.columns, clock.timed(lf.name, lf.call)
         try:
             frame = self.ahead.seen(batch, columns, lf.chain, given)
             argument = frame if lf.vectorized == "polars" else record_batch(frame)

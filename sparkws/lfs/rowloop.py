@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from sparkws.lfs.ahead import Given
+from sparkws.lfs.costs import Clock
 from sparkws.lfs.faults import FaultLog
 from sparkws.lfs.limits import Spot, TimeLimitExceeded, Watch, watched
 from sparkws.lfs.preprocess import Preprocessor
@@ -32,6 +33,7 @@ def run_rows(
     time_limit_s: float | None = None,
     trail: Trail | None = None,
     given: Mapping[Preprocessor, Given] | None = None,
+    clock: Clock | None = None,
 ) -> dict[str, list[object]]:
     """What every function returned for every item, `FAILED` where it raised.
 
@@ -48,14 +50,19 @@ def run_rows(
         Gets what the process is at.
     given : dict, optional
         What preprocessors of batches made of these items.
+    clock : Clock, optional
+        Times what it is asked to.
     """
+    timed = Clock(()).timed if clock is None else clock.timed
     returned: dict[str, list[object]] = {lf.name: [] for _, members in plan.groups for lf in members}
     # An item's lists and dicts, and what preprocessors made, could be changed in place by a function.
     nested = any(dtype.is_nested() or dtype == pl.Object for dtype in frame.dtypes)
-    steps: list[_Step] = [(number, step.at, bind(step, given or {})) for number, step in enumerate(plan.steps)]
-    labels = [f"preprocessor {step.preprocessor.name!r}" for step in plan.steps]
+    labels = [str(step.preprocessor) for step in plan.steps]
+    steps: list[_Step] = [
+        (number, step.at, timed(labels[number], bind(step, given or {}))) for number, step in enumerate(plan.steps)
+    ]
     groups: list[_Planned] = [
-        (at, nested or at > 0, [(lf.name, lf.call, returned[lf.name].append) for lf in members])
+        (at, nested or at > 0, [(lf.name, timed(lf.name, lf.call), returned[lf.name].append) for lf in members])
         for at, members in plan.groups
     ]
     rows = _rows(frame, n)

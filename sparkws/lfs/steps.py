@@ -19,7 +19,7 @@ from sparkws.engine.tables import Source, open_table
 from sparkws.engine.writes import write_rows
 from sparkws.errors import TableNotFound
 from sparkws.lfs.declarative import Rule
-from sparkws.lfs.faults import Faults
+from sparkws.lfs.findings import Findings
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
 from sparkws.lfs.kernel import VotesKernel, check_reads
 from sparkws.lfs.lfset import LFSet
@@ -50,7 +50,7 @@ def make_votes(
     direct: bool,
     tables: Mapping[str, Source] | None = None,
     stored: Mapping[Preprocessor, Source] | None = None,
-) -> tuple[Written[Faults], int, dict[str, dict[str, Any]]]:
+) -> tuple[Written[Findings], int, dict[str, dict[str, Any]]]:
     """Run every function on every item and commit the votes.
 
     It gives what was written, the faults' version, and what each lookup in a table counted.
@@ -77,14 +77,15 @@ def make_votes(
     if must_check_keys:
         check_keys(spark, source, key)
 
-    def write(interpreted: frozenset[str]) -> Written[Faults]:
+    def write(interpreted: frozenset[str]) -> Written[Findings]:
         used = VotesKernel(*bound_to, interpreted) if interpreted else kernel
         return write_batches(spark, used, answered.source, votes_target, transition, options, comments=lfset.comments())
 
     kernel.log_compiled()
     with expression_faults(answered.expressions):
         written = until_equal(write)
-    faults_version = write_rows(spark, faults_target, written.statistic.sample, direct=direct, transition=transition)
+    faults = written.statistic.faults.sample
+    faults_version = write_rows(spark, faults_target, faults, direct=direct, transition=transition)
     return written, faults_version, answered.counts(written.n_rows)
 
 

@@ -49,8 +49,9 @@ def task_report(task: str, result: RunResult) -> str:
     """The report of one task: a table of its functions, then a paragraph for the model and one for the labels."""
     model = result.step(f"{task}.label_model").details["result"]
     labels = result.step(f"{task}.labels").details["result"]
-    lookups = result.step(f"{task}.votes").details["result"].get("lookups", {})
-    functions = [_functions(model), *[_lookup(name, found) for name, found in lookups.items()]]
+    votes = result.step(f"{task}.votes").details["result"]
+    lookups = [_lookup(name, found) for name, found in votes.get("lookups", {}).items()]
+    functions = [_functions(model), *lookups, *_costs(votes)]
     parts = [f"task {task}", *functions, _model(model), *_warnings(model), _labels(labels)]
     return "\n".join(parts)
 
@@ -72,6 +73,19 @@ def _lookup(name: str, found: Mapping[str, Any]) -> str:
     return said + (
         f"; {found['n_undecided']:,} of the items matched a key without one class" if found["n_undecided"] else ""
     )
+
+
+def _costs(votes: Mapping[str, Any]) -> list[str]:
+    """The slowest functions; nothing where votes were made elsewhere."""
+    slowest = votes.get("slowest")
+    if not slowest:
+        return []
+    width = max(map(len, slowest))
+    lines = [
+        f"  {name:<{width}}  {cost['rows_per_s']:>12,.0f} rows/s  {cost['share']:>6.1%}"
+        for name, cost in slowest.items()
+    ]
+    return [f"all functions vote on {votes['rows_per_s_per_core']:,.0f} rows/s a core; the slowest of them:", *lines]
 
 
 def _model(model: Mapping[str, Any]) -> str:

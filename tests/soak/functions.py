@@ -190,6 +190,9 @@ def _row(rng: Random, name: str, classes: Sequence[str]) -> Function:
     def by_number(row: Row) -> Label:
         return label if int(row["author"]) > n else ABSTAIN  # NULL and names fault in two ways
 
+    def unknown(row: Row) -> int:
+        return sum(row[column] is None for column in ("text", "author", "late", "part"))
+
     def by_key(row: Row) -> Label:
         return label if len(str(row["id"])) % 3 == n % 3 else ABSTAIN
 
@@ -219,8 +222,11 @@ def _row(rng: Random, name: str, classes: Sequence[str]) -> Function:
             _coded(
                 name,
                 "",
-                f"return {said} if sum(value is None for value in dict(x).values()) > {n % 5} else ABSTAIN",
-                lambda row: label if sum(value is None for value in row.values()) > n % 5 else ABSTAIN,
+                # Columns of known classes are not shown to a function that may read anything.
+                "known = dict(x)\n"
+                "unknown = sum(known.get(column) is None for column in ('text', 'author', 'late', 'part'))\n"
+                f"return {said} if unknown > {n % 4} else ABSTAIN",
+                lambda row: label if unknown(row) > n % 4 else ABSTAIN,
             ),
             _coded(name, "", f"return {table!r}[x.author]", lambda row: table[row["author"]]),
             _coded(name, "", f"return {said} if int(x.author) > {n} else ABSTAIN", by_number),

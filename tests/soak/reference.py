@@ -179,7 +179,7 @@ def _gold_rows(project: Project, task: Task, gold: Gold) -> list[Row]:
     elif gold.way == "column":
         raw = [(row["id"], row[task.truth], row["split"]) for row in project.source_rows]
     else:
-        raw = [(row["id"], _by_count(row["count"]), row["split"]) for row in project.source_rows]
+        raw = [(row["id"], _by_place(row["pos"]), row["split"]) for row in project.source_rows]
     return [
         {"item_id": key, "class": resolve(label, task.classes), "split": split}
         for key, label, split in raw
@@ -187,8 +187,8 @@ def _gold_rows(project: Project, task: Task, gold: Gold) -> list[Row]:
     ]
 
 
-def _by_count(count: int | None) -> int | None:
-    return None if count is None else 1 if count >= 3 else 0 if count < 2 else None
+def _by_place(pos: int) -> int | None:
+    return 1 if pos % 4 == 3 else 0 if pos % 4 < 2 else None
 
 
 def _patterns(votes: Votes, gold: Mapping[Key, int], m: int, k: int) -> list[Row]:

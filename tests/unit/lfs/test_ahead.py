@@ -24,8 +24,8 @@ def batch(f, columns=("text",), makes=("n_words",), kind="polars", **options):
 
 
 def run(*lfs, items=ITEMS, limit=None, on_fault="quarantine"):
-    votes, faults = VotesKernel(LFSet(lfs), CLASSES, "id", SCHEMA, on_fault, limit).run(items)
-    return votes.drop("item_id").to_dict(as_series=False), faults
+    votes, found = VotesKernel(LFSet(lfs), CLASSES, "id", SCHEMA, on_fault, limit).run(items)
+    return votes.drop("item_id").to_dict(as_series=False), found.faults
 
 
 def count_words(frame):

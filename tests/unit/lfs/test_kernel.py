@@ -78,7 +78,8 @@ KERNEL = kernel()
 @QUICK
 @given(items)
 def test_a_batch_equals_row_by_row(items):
-    votes, faults = KERNEL.run(items)
+    votes, found = KERNEL.run(items)
+    faults = found.faults
     assert votes.schema == KERNEL.schema
     assert votes["item_id"].to_list() == items["id"].to_list()
     one_by_one = [KERNEL.run(items[row]) for row in range(len(items))]
@@ -86,7 +87,7 @@ def test_a_batch_equals_row_by_row(items):
     total = KERNEL.zero()
     for _, single in one_by_one:
         total = KERNEL.merge(single, total)
-    assert total == faults
+    assert total.faults == faults
     assert faults.counts_by_lf() == {name: count for name in LFS.names if (count := votes[name].null_count())}
 
 
@@ -95,10 +96,12 @@ def test_a_batch_equals_row_by_row(items):
 def test_any_split_gives_the_same_votes(items, cut, other):
     low, high = sorted((cut, other))
     parts = [KERNEL.run(part) for part in (items[:low], items[low:high], items[high:])]
-    votes, faults = KERNEL.run(items)
+    votes, found = KERNEL.run(items)
+    faults = found.faults
     assert pl.concat([part for part, _ in parts]).equals(votes)
     merged = KERNEL.merge(parts[2][1], KERNEL.merge(parts[0][1], parts[1][1]))
-    assert merged == faults == KERNEL.load(KERNEL.dump(faults))
+    assert merged.faults == faults == KERNEL.load(KERNEL.dump(found)).faults
+    assert KERNEL.load(KERNEL.dump(merged)) == merged
 
 
 @QUICK
@@ -144,9 +147,11 @@ FAULTY = [
 @pytest.mark.parametrize("faulty", FAULTY, ids=lambda lf: lf.kind)
 def test_a_faulting_function_changes_no_other_column(faulty):
     items = pl.DataFrame([(1, "a x", 1), (2, "b c", 0), (3, "", 3)], SCHEMA, orient="row")
-    votes, faults = KERNEL.run(items)
+    votes, found = KERNEL.run(items)
+    faults = found.faults
     for lfs in ([faulty, *LFS], [*LFS, faulty]):
-        with_faulty, more = kernel(lfs).run(items)
+        with_faulty, found = kernel(lfs).run(items)
+        more = found.faults
         assert with_faulty.select(votes.columns).equals(votes)
         assert with_faulty["lf_faulty"].to_list() == [None, None, None]
         assert {key: count for key, count in more.counts.items() if key[0] != "lf_faulty"} == faults.counts
@@ -157,7 +162,8 @@ def test_a_faulting_function_changes_no_other_column(faulty):
 
 def test_always_raising_is_not_abstaining():
     items = pl.DataFrame([(i, None, None) for i in range(30)], SCHEMA, orient="row")
-    votes, faults = kernel([lf_title, DECLARED[0]]).run(items)
+    votes, found = kernel([lf_title, DECLARED[0]]).run(items)
+    faults = found.faults
     assert votes["lf_title"].null_count() == 30
     assert set(votes["lf_keyword"]) == {ABSTAIN}
     assert faults.counts == {("lf_title", "AttributeError"): 30}
@@ -209,9 +215,9 @@ def test_functions_that_read_nothing_vote_on_every_item():
 @QUICK
 @given(st.integers(0, 3))
 def test_no_items_no_votes(n_lfs):
-    votes, faults = kernel(list(LFS)[:n_lfs]).run(pl.DataFrame(schema=SCHEMA))
+    votes, found = kernel(list(LFS)[:n_lfs]).run(pl.DataFrame(schema=SCHEMA))
     assert votes.shape == (0, n_lfs + 1)
-    assert faults == KERNEL.zero()
+    assert found == KERNEL.zero()
 
 
 def test_keys_must_be_there():

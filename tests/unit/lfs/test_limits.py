@@ -83,7 +83,8 @@ HANGS = [spins, sleeps, backtracks, swallows_exceptions, swallows_twice, waits_f
 @pytest.mark.parametrize("hang", HANGS, ids=lambda f: f.__name__)
 def test_a_hanging_function_fails_alone(hang):
     bad = row_lf("lf_bad", lambda x: hang(x) if x.n == 3 else 1)
-    votes, faults = kernel(PARITY, bad, LOW).run(items())
+    votes, found = kernel(PARITY, bad, LOW).run(items())
+    faults = found.faults
     assert votes["lf_parity"].to_list() == [0, 1, 0, 1, 0, 1, 0, 1]
     assert votes["lf_low"].to_list() == [0, 0, 0, -1, -1, -1, -1, -1]
     assert votes["lf_bad"].to_list() == [1, 1, 1, None, None, None, None, None]
@@ -95,7 +96,8 @@ def test_a_hanging_function_fails_alone(hang):
 
 def test_small_times_add_up():
     bad = row_lf("lf_bad", lambda x: time.sleep(0.02) or 1)
-    votes, faults = kernel(PARITY, bad).run(items(100))
+    votes, found = kernel(PARITY, bad).run(items(100))
+    faults = found.faults
     n_votes = 100 - votes["lf_bad"].null_count()
     assert n_votes < 99
     assert votes["lf_bad"].to_list() == [1] * n_votes + [None] * (100 - n_votes)
@@ -106,7 +108,8 @@ def test_small_times_add_up():
 @pytest.mark.parametrize(("hang", "vectorized"), [(spins, "polars"), (sleeps, "polars"), (swallows_twice, "arrow")])
 def test_a_hanging_function_of_batches_fails_alone(hang, vectorized):
     bad = LabelingFunction("lf_bad", hang, vectorized=vectorized, columns=["n"])
-    votes, faults = kernel(bad, PARITY).run(items())
+    votes, found = kernel(bad, PARITY).run(items())
+    faults = found.faults
     assert votes["lf_bad"].to_list() == [None] * 8
     assert votes["lf_parity"].to_list() == [0, 1] * 4
     assert faults.counts == {("lf_bad", "TimeLimitExceeded"): 8}
@@ -128,7 +131,8 @@ def test_a_hanging_preprocessor_fails_those_that_ask_for_it():
         return x
 
     a, b = (row_lf(name, lambda x: x.m % 2, pre=[hanging]) for name in ("lf_a", "lf_b"))
-    votes, faults = kernel(a, PARITY, row_lf("lf_first", lambda x: x.m % 2, pre=[first]), b).run(items(4))
+    votes, found = kernel(a, PARITY, row_lf("lf_first", lambda x: x.m % 2, pre=[first]), b).run(items(4))
+    faults = found.faults
     assert votes["lf_a"].to_list() == votes["lf_b"].to_list() == [0, 1, None, None]
     assert votes["lf_parity"].to_list() == votes["lf_first"].to_list() == [0, 1, 0, 1]
     assert faults.counts == {("lf_a", "TimeLimitExceeded"): 2, ("lf_b", "TimeLimitExceeded"): 2}
@@ -334,7 +338,8 @@ def test_many_real_ticks_shift_no_vote():
     """Ticks as fast as they come, limits so small that every function meets one sooner or later."""
     n = 50_000
     lfs = [row_lf(f"lf_{i}", lambda x, i=i: (x.n + i) % 2) for i in range(8)]
-    votes, faults = kernel(*lfs, limit=0.001).run(items(n))
+    votes, found = kernel(*lfs, limit=0.001).run(items(n))
+    faults = found.faults
     assert votes["item_id"].to_list() == items(n)["id"].to_list()
     for i in range(8):
         got = votes[f"lf_{i}"].to_list()
