@@ -18,8 +18,8 @@ from sparkws.lfs.native import Native, evaluate
 WHOLE, TOGETHER, NATIVE, PYTHON = "whole", "together", "native", "python"
 SCHEMA: Final = pl.Schema({"kind": pl.String, "lf": pl.String, "n_items": pl.Int64, "nanoseconds": pl.Int64})
 _FEWEST_ROWS: Final = 500
-_PART: Final = 50  # of a batch is what is evaluated alone
-BUDGET: Final = 64  # of the time of a batch is what timing single functions may take
+_PART: Final = 100  # of a batch is what is evaluated alone
+BUDGET: Final = 128  # of the time of a batch is what timing single functions may take
 
 
 @dataclass(frozen=True)

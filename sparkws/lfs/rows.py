@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-_CONTAINERS: Final = (list, dict, set)
+_CONTAINERS: Final = frozenset({list, dict, set})
 
 
 class Row:
@@ -64,10 +64,12 @@ def unshared(values: dict[str, Any]) -> dict[str, Any]:
 
 def _own(value: Any) -> Any:
     kind = type(value)
+    # Whether there are containers within is seen at the speed of C; most lists hold words or numbers.
     if kind is list:
-        return [_own(part) for part in value]
+        return value.copy() if _CONTAINERS.isdisjoint(map(type, value)) else [_own(part) for part in value]
     if kind is dict:
-        return {name: _own(part) for name, part in value.items()}
+        has_none = _CONTAINERS.isdisjoint(map(type, value.values()))
+        return value.copy() if has_none else {name: _own(part) for name, part in value.items()}
     return set(value) if kind is set else value
 
 

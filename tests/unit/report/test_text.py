@@ -87,6 +87,17 @@ def test_lookups_tell_what_matched():
     ]
 
 
+def test_the_slowest_functions_are_told_with_their_rates():
+    slowest = {"lf_slow": {"rows_per_s": 1234.0, "share": 0.75}, "lf_link": {"rows_per_s": 2.5e6, "share": 0.0004}}
+    told = lines(votes={"slowest": slowest, "rows_per_s_per_core": 925.6})
+    assert told[4:7] == [
+        "all functions vote on 926 rows/s a core; the slowest of them:",
+        "  lf_slow         1,234 rows/s   75.0%",
+        "  lf_link     2,500,000 rows/s    0.0%",
+    ]
+    assert lines(votes={"slowest": {}, "rows_per_s_per_core": None}) == lines()
+
+
 def test_functions_that_take_no_part_are_marked():
     rows = [{**row, "Faults": faults} for row, faults in zip(MODEL["lf_summary"], (0, 1200), strict=True)]
     text = lines(lf_summary=rows, left_out=["lf_never"])
