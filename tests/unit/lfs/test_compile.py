@@ -63,10 +63,10 @@ def votes_of(lf, items, *, interpreted):
     names = frozenset({"lf"}) if interpreted else frozenset()
     kernel = VotesKernel(LFSet([lf]), CLASSES, "id", SCHEMA, interpreted=names)
     try:
-        votes, faults = kernel.run(items)
+        votes, found = kernel.run(items)
     except Exception as error:
         return type(error).__name__, str(error)
-    return votes["lf"].to_list(), faults
+    return votes["lf"].to_list(), found.faults
 
 
 def check_equal(lf, items):
