@@ -109,15 +109,21 @@ class Ahead:
         return any(dtype is object for entry in self.preprocessors for dtype in entry.made.values())
 
     def run(
-        self, batch: pl.DataFrame, log: FaultLog, time_limit_s: float | None, trail: Trail | None, clock: Clock
+        self,
+        batch: pl.DataFrame,
+        log: FaultLog,
+        time_limit_s: float | None,
+        trail: Trail | None,
+        clock: Clock | None = None,
     ) -> dict[Preprocessor, Given]:
-        """What each of them makes of a batch, or why it failed.
+        """What each of them makes of a batch, or why it failed; the clock times what it is asked to.
 
         Raises
         ------
         InvalidFunction
             If one returns something else than the columns that it promised.
         """
+        clock = clock or Clock(())
         given: dict[Preprocessor, Given] = {}
         for preprocessor in self.preprocessors:
             given[preprocessor] = self._given(preprocessor, batch, given, log, time_limit_s, trail, clock)

@@ -57,7 +57,8 @@ def test_the_kernel_takes_what_is_stored_instead_of_making_it():
         LabelingFunction("lf_all", lambda x: seen.extend(dict(x)) or 1, pre=[entry]),
     ]
     kernel = VotesKernel(LFSet(lfs), ("ham", "spam"), "id", source.schema)
-    votes, faults = kernel.run(source.select(kernel.columns))
+    votes, found = kernel.run(source.select(kernel.columns))
+    faults = found.faults
     assert votes["lf_a"].to_list() == [0, None, 1]
     assert faults.counts[("lf_a", "StoredFailure")] == 1
     assert set(seen) == {"id", "text", "n", "n_words"}
