@@ -108,7 +108,7 @@ def test_a_key_of_any_type_is_the_same_in_both_lanes(spark: SparkSession, tmp_pa
         options, target = Options(lane=lane), parse_ref(str(tmp_path / lane))  # type: ignore[arg-type]
         written = write_batches(spark, kernel, source, target, Transition("sparkws/a", 1), options)
         patterns = reduce_batches(spark, PatternsKernel(kernel.lfset.names, 2), open_version(spark, target), options)
-        found.append((written.n_rows, written.statistic, patterns))
+        found.append((written.n_rows, written.statistic.faults, patterns))
         protocol = DeltaTable(str(tmp_path / lane)).protocol()
         assert protocol.min_reader_version == 1
     assert found[0] == found[1]
