@@ -71,7 +71,9 @@ def _lookup(name: str, found: Mapping[str, Any]) -> str:
     if found["n_ambiguous"]:
         said += f", of which {found['n_ambiguous']:,} are ambiguous"
     return said + (
-        f"; {found['n_undecided']:,} of the items matched a key without one class" if found["n_undecided"] else ""
+        f"; {found['n_undecided']:,} of the items matched a key of no class or of several"
+        if found["n_undecided"]
+        else ""
     )
 
 

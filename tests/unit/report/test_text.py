@@ -83,7 +83,7 @@ def test_lookups_tell_what_matched():
     assert lines(votes={"lookups": lookups})[4:6] == [
         "lf_known matched 1,234 items with 20,000 keys of main.kb.authors",
         "lf_kind matched 1,234 items with 20,000 keys of main.kb.authors, of which 1,500 are ambiguous; "
-        "1,001 of the items matched a key without one class",
+        "1,001 of the items matched a key of no class or of several",
     ]
 
 
