@@ -96,7 +96,8 @@ def run(
 def _check_tables(config: ProjectConfig, tables: Sequence[str]) -> None:
     known = [f"{task}_{table}" for task in config.tasks for table in TASK_TABLES]
     for table in tables:
-        if table not in known:
+        # Which preprocessors there are, only the functions know.
+        if table not in known and not table.startswith(PREP_PREFIX):
             hint = did_you_mean(table, known)
             raise ConfigError(f"{table!r} is no table of the project; it has {first_few(known, 12)}.{hint}")
 
@@ -214,6 +215,9 @@ def _prep_step(
     """Make what a preprocessor makes; all tasks share the table."""
     assert task.lfs is not None
     table, limit = f"{PREP_PREFIX}{preprocessor.name}", task.lfs.time_limit_s
+    taken = [f"{task_name}_{kind}" for task_name in job.config.tasks for kind in TASK_TABLES]
+    if table.lower() in map(str.lower, taken):
+        raise ConfigError(f"{preprocessor} would be kept in {table!r}, which is a table of a task; rename one of them.")
 
     def act(transition: Transition) -> Done:
         version, counts = materialize.store_results(
@@ -226,6 +230,10 @@ def _prep_step(
             time_limit_s=limit,
             shares_folder=job.direct,
         )
+        if counts["failed"]:
+            logger.warning(
+                "%s failed on %s of %s new inputs", preprocessor, f"{counts['failed']:,}", f"{counts['new']:,}"
+            )
         return Done(outputs={table: version}, n_rows=counts["new"], details={"result": counts})
 
     made_of = {"source": _text_of(job), "code": preprocessor.fingerprint}

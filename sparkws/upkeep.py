@@ -11,7 +11,7 @@ from sparkws.engine.refs import parse_workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import check_workspace
 from sparkws.errors import ConfigError
-from sparkws.vocab import RUNS, TASK_TABLES
+from sparkws.vocab import PREP_PREFIX, RUNS, TASK_TABLES
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ def clean(
     with hold(
         spark, workspace, f"cleaning {config.project!r}", shares_folder=is_shared, wait_s=config.engine.lock_wait_s
     ):
-        for name in _tables(config):
+        kept = [] if folder is None else sorted(path.name for path in folder.glob(f"{PREP_PREFIX}*") if path.is_dir())
+        for name in [*_tables(config), *kept]:
             removed += remove_orphans(
                 spark, workspace.table(name), older_than_h=older_than_h, dry_run=dry_run, is_shared=is_shared
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from sparkws.checks import check_columns
 from sparkws.engine.history import Transition
 from sparkws.engine.inputs import append_new, count_rows, hashed_inputs, input_hash, with_results
 from sparkws.engine.lanes import Options
@@ -36,6 +37,8 @@ def store_results(
     WorkerDied
         If it ended its process. Nothing is committed then.
     """
+    assert preprocessor.reads is not None
+    check_columns(f"source of {preprocessor}", sorted(preprocessor.reads.columns), source.schema.names())
     hashed = hashed_inputs(spark, source, INPUT, _hash_of(preprocessor, source))
     kernel = StoreKernel(preprocessor, hashed.schema, time_limit_s)
     known = find_table(spark, target, shares_folder=shares_folder)

@@ -5,7 +5,6 @@ from typing import Final
 
 import polars as pl
 
-from sparkws.errors import MissingColumns
 from sparkws.lfs.ahead import Ahead
 from sparkws.lfs.faults import FaultLog, shown
 from sparkws.lfs.function import LabelingFunction
@@ -36,11 +35,6 @@ class StoreKernel:
         What is read.
     schema : Schema
         The hash of the input, the fingerprint of the code, what it makes, and why it failed, NULL if it did not.
-
-    Raises
-    ------
-    MissingColumns
-        If it reads a column that the source lacks.
     """
 
     preprocessor: Preprocessor
@@ -53,10 +47,6 @@ class StoreKernel:
     def __post_init__(self) -> None:
         reads = self.preprocessor.reads
         assert reads is not None
-        missing = sorted(reads.columns - set(self.source_schema))
-        if missing:
-            has = [name for name in self.source_schema if name != INPUT]
-            raise MissingColumns(f"{self.preprocessor} reads {missing}, which the source lacks; it has {has}.")
         made = {name: dtype() if isinstance(dtype, type) else dtype for name, dtype in self.preprocessor.made.items()}
         columns = (INPUT, *(name for name in self.source_schema if name in reads.columns))
         object.__setattr__(self, "columns", columns)

@@ -202,6 +202,10 @@ def test_what_it_cannot_make_is_told(write, run):
     code, _, log = run(path)
     assert code == 2
     assert "/none.txt') failed: FileNotFoundError" in log
+    path = write(('columns=["text"], makes={"n_words"', 'columns=["txt", "text"], makes={"n_words"'))
+    code, _, log = run(path)
+    assert code == 3
+    assert "lacks ['txt']" in log or "which the source lacks" in log
 
 
 @pytest.mark.parametrize("lane", ["direct", "rows"])

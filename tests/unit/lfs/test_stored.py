@@ -5,7 +5,7 @@ import re
 import polars as pl
 import pytest
 
-from sparkws.errors import ConfigError, InvalidFunction, MissingColumns
+from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.lfs import LabelingFunction, LFSet, VotesKernel, preprocessor
 from sparkws.lfs.stored import StoreKernel
 
@@ -102,9 +102,7 @@ def test_refuses_what_cannot_be_kept(options, said):
         preprocessor("p", makes={"n": pl.Int64}, materialize=True)(lambda x: sorted(x))
 
 
-def test_names_and_columns_are_checked():
-    with pytest.raises(MissingColumns, match=r"preprocessor 'of_items' reads \['text'\], which the source lacks"):
-        StoreKernel(of_items, pl.Schema({"input_hash": pl.String, "txt": pl.String}))
+def test_two_of_one_name_would_have_one_table():
     again = preprocessor("OF_ITEMS", makes=SIZES, materialize=True)(of_items.f)
     lfs = [LabelingFunction(f"lf_{i}", lambda x: 1, pre=[entry]) for i, entry in enumerate((of_items, again))]
     with pytest.raises(ConfigError, match=r"materialized preprocessors .* got \['of_items'\]"):
