@@ -19,7 +19,7 @@ WHOLE, TOGETHER, NATIVE, PYTHON = "whole", "together", "native", "python"
 SCHEMA: Final = pl.Schema({"kind": pl.String, "lf": pl.String, "n_items": pl.Int64, "nanoseconds": pl.Int64})
 _FEWEST_ROWS: Final = 500
 _PART: Final = 100  # of a batch is what is evaluated alone
-BUDGET: Final = 128  # of the time of a batch is what timing single functions may take
+BUDGET: Final = 200  # of the time of a batch is what timing single functions may take
 
 
 @dataclass(frozen=True)
@@ -43,34 +43,29 @@ class Costs:
         return 1e9 * n_rows / nanoseconds if n_rows else None
 
     def by_function(self) -> dict[str, dict[str, float]]:
-        """Rows in a second of one core, and the share of the whole pass, for each function; the slowest first.
+        """Rows in a second of one core, and the share of the time of all functions, for each; the slowest first.
 
         What polars evaluates together takes less than the sum of its functions alone, because they share
-        searches: the shares of its functions are what they take alone, scaled to what they took together.
+        searches: of its functions counts what they take alone, scaled to what they took together.
         """
-        n_rows, whole = self.timed.get((WHOLE, ""), (0, 0))
+        n_rows, together = self.timed.get((TOGETHER, ""), (0, 0))
         if not n_rows:
             return {}
-        scale = self._scale()
-        untimed = {name for (kind, name), (rows, _) in self.timed.items() if kind == NATIVE and not rows}
+        alone = {name: timed for (kind, name), timed in self.timed.items() if kind == NATIVE}
+        known = [nanoseconds / rows for rows, nanoseconds in alone.values() if rows]
+        scale = together / n_rows / (sum(known) / len(known) * len(alone)) if known else 1.0
+        total = together / n_rows if alone else 0.0
         rates: defaultdict[str, float] = defaultdict(float)
         for (kind, name), (rows, nanoseconds) in self.timed.items():
-            if kind in (NATIVE, PYTHON) and rows and name not in untimed:
-                # A compiled function is both: where its expression cannot tell, it is asked itself.
+            if kind == PYTHON:
+                total += nanoseconds / rows
+            # A compiled function is both: where its expression cannot tell, it is asked itself.
+            if kind in (NATIVE, PYTHON) and alone.get(name) != (0, 0):
                 rates[name] += nanoseconds / rows * (scale if kind == NATIVE else 1)
         ordered = sorted(rates.items(), key=lambda rate: (-rate[1], rate[0]))
         return {
-            name: {"rows_per_s": float(f"{1e9 / rate:.3g}"), "share": round(min(1.0, rate * n_rows / whole), 4)}
-            for name, rate in ordered
+            name: {"rows_per_s": float(f"{1e9 / rate:.3g}"), "share": round(rate / total, 4)} for name, rate in ordered
         }
-
-    def _scale(self) -> float:
-        alone = [timed for (kind, _), timed in self.timed.items() if kind == NATIVE]
-        rates = [nanoseconds / rows for rows, nanoseconds in alone if rows]
-        n_rows, together = self.timed.get((TOGETHER, ""), (0, 0))
-        if not rates or not n_rows:
-            return 1.0
-        return together / n_rows / (sum(rates) / len(rates) * len(alone))
 
 
 def merge(a: Costs, b: Costs) -> Costs:

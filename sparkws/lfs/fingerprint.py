@@ -218,7 +218,8 @@ class _Walk:
             module = str(getattr(value, "__module__", None) or "builtins")
             is_own = self._is_own(module, sys.modules.get(module))
             return ["global", "" if is_own else library_of(module), reduced, wrapped]
-        return ["object", [self.told(list(part) if isinstance(part, Iterator) else part) for part in reduced], wrapped]
+        parts = [_without_addresses(list(part) if isinstance(part, Iterator) else part) for part in reduced]
+        return ["object", self._list(parts), wrapped]
 
     def _is_own(self, name: str, module: types.ModuleType | None) -> bool:
         if name.partition(".")[0] in sys.stdlib_module_names:
@@ -245,6 +246,14 @@ def _reduced(value: Any) -> str | tuple[Any, ...]:
     reducer = copyreg.dispatch_table.get(type(value))
     reduced: str | tuple[Any, ...] = value.__reduce_ex__(4) if reducer is None else reducer(value)
     return reduced
+
+
+def _without_addresses(state: Any) -> Any:
+    """The attributes of an object but those that remember where another one is, as scikit-learn's stop words."""
+    if type(state) is not dict:
+        return state
+    addresses = {id(value) for value in state.values()}
+    return {name: value for name, value in state.items() if not (type(value) is int and value in addresses)}
 
 
 def _file_of(module: types.ModuleType | None) -> str | None:

@@ -40,9 +40,9 @@ def test_rates_and_shares_by_hand():
     found = Costs(timed)
     assert found.rows_per_s == 100_000
     assert found.by_function() == {
-        "lf_slow": {"rows_per_s": 200_000, "share": 0.5},
-        "lf_b": {"rows_per_s": 1_120_000, "share": 0.0889},
-        "lf_a": {"rows_per_s": 2_250_000, "share": 0.0444},
+        "lf_slow": {"rows_per_s": 200_000, "share": 0.7143},
+        "lf_b": {"rows_per_s": 1_120_000, "share": 0.127},
+        "lf_a": {"rows_per_s": 2_250_000, "share": 0.0635},
     }
     assert (Costs().rows_per_s, Costs().by_function()) == (None, {})
 

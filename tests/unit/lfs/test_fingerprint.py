@@ -368,6 +368,26 @@ def test_data_and_objects_count_by_their_content(make):
     assert fingerprint_of(make(1)) != fingerprint_of(make(2))
 
 
+def test_a_model_counts_by_what_it_has_learned():
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    rows, classes = np.arange(40).reshape(20, 2), [0, 1] * 10
+
+    def fitted(seed):
+        model = ensemble.RandomForestClassifier(3, random_state=seed).fit(rows, classes)
+        return fingerprint_of(model, text.TfidfVectorizer().fit(["a few words", "more of them"]))
+
+    assert fitted(0) == fitted(0) != fitted(1)
+
+
+def test_an_address_is_no_content():
+    def holding(words):
+        return SimpleNamespace(words=words, _words_id=id(words), n=3)
+
+    one, same = "".join(["a", "b"] * 200), "".join(["a", "b"] * 200)
+    assert fingerprint_of(holding(one)) == fingerprint_of(holding(same)) != fingerprint_of(holding(one + "c"))
+
+
 def test_an_object_that_is_used_again_is_told_from_another():
     one, other = SimpleNamespace(word="a"), SimpleNamespace(word="b")
     assert fingerprint_of([one, other, one]) != fingerprint_of([one, other, other])
