@@ -27,9 +27,10 @@ _OF_THE_MOMENT: Final = frozenset(
         "current_user",
         "localtimestamp",
         "session_user",
+        "user",
     }
 )
-_OF_THE_MOMENT_CALLED: Final = _OF_THE_MOMENT | {"curdate", "now", "user"}
+_OF_THE_MOMENT_CALLED: Final = _OF_THE_MOMENT | {"curdate", "now"}
 _NOT_NAMES: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 _NAME: Final = re.compile(r"([A-Za-z_]\w*)(\s*\(\s*\)|\s*\()?")
 
@@ -47,7 +48,6 @@ _REASONS: Final = {
 
 # What Spark says of a value that an expression cannot take: classes 22 (data) and P0001 (raised on purpose).
 _FAULT: Final = re.compile(r"\[([A-Z0-9_.]+)\] *([^\n]*?) *SQLSTATE: (?:22\w{3}|P0001)")
-
 
 # How Spark points at it in an error that comes as text.
 _POINTED: Final = re.compile(r"== SQL \([^)]*\) ==\n(?P<sql>[^\n]*)\n(?P<before> *)(?P<carets>\^+)")
@@ -85,7 +85,7 @@ def check_expressions(spark: SparkSession, source: Source, expressions: Mapping[
 
 @contextmanager
 def expression_faults(expressions: Mapping[str, str]) -> Iterator[None]:
-    """Turn what stops a query into a sentence that names the expressions which may have.
+    """Turn what stops a query into a sentence that names the expression, or those of which one must have been it.
 
     Raises
     ------

@@ -74,3 +74,5 @@ def test_an_expression_that_is_refused(spark: SparkSession, source: Query, sql: 
 def test_a_column_that_is_called_like_a_moment(spark: SparkSession, source: Query) -> None:
     own = Query("items", source.frame.withColumnRenamed("n", "current_date"))
     check_expressions(spark, own, {"lf_a": "current_date > 1"})
+    with pytest.raises(InvalidFunction, match="asks for 'user'"):
+        check_expressions(spark, Query("items", source.frame.drop("user")), {"lf_a": "user = c"})
