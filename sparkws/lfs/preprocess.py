@@ -243,8 +243,8 @@ def preprocessor(
     The parameters are the attributes of `Preprocessor`; the name is the function's own if omitted. It runs
     once for an item, or for a batch, whatever the number of labeling functions that ask for it. With
     `memoize=True` the results of the last 100,000 different items are kept as well, in at most 64 MiB of
-    every worker that is at work on them, which helps where texts come again and the function is slow; one
-    of them is taken for the function's only if it is plain data.
+    every worker that is at work on them, which helps where texts come again and the function is slow. It
+    must then depend on nothing but what it reads; only plain data is kept (text, numbers, dates, lists of them).
 
     Examples
     --------
