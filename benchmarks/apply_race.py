@@ -25,7 +25,7 @@ from sparkws.engine.reach import probe
 from sparkws.engine.refs import parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession, open_session
 from sparkws.engine.tables import Source, open_table, read
-from sparkws.lfs import lfset_of
+from sparkws.lfs import LFSet, lfset_of
 from sparkws.lfs.steps import make_votes
 
 HERE: Final = Path(__file__).parent
@@ -55,15 +55,24 @@ class Race:
         self.source = open_table(self.spark, parse_ref(table))
         self.duckdb = duckdb.connect(config={"threads": CORES, "preserve_insertion_order": False})
 
-    def run_sparkws(self, lane: Literal["direct", "rows"] = "direct") -> None:
-        """Everything that a run of the step does but the key check: also the probe of the folders."""
+    def run_sparkws(
+        self,
+        lane: Literal["direct", "rows"] = "direct",
+        lfset: LFSet | None = None,
+        items: Path | None = None,
+        name: str = "workspace",
+    ) -> None:
+        """Everything that a run of the step does but the key check: also the probe of the folders.
+
+        With other functions than the declared ones, over other items, and into another folder, if they are given.
+        """
         task, key = self.config.tasks["spam"], self.config.source.key
-        workspace = parse_workspace(str(self._emptied("workspace")))
-        reach = probe(self.spark, read=[self.items], write=[workspace.root.folder])
+        workspace = parse_workspace(str(self._emptied(name)))
+        reach = probe(self.spark, read=[items or self.items], write=[workspace.root.folder])
         make_votes(
             self.spark,
-            lfset_of(task.lfs),
-            self.source,
+            lfset or lfset_of(task.lfs),
+            self.source if items is None else open_table(self.spark, parse_ref(str(items))),
             key=key,
             classes=task.classes,
             on_fault=task.lfs.on_fault,
@@ -100,6 +109,7 @@ class Race:
         """Refuse to go on unless all tables hold the same rows, and as many as there are items."""
         files = {
             "sparkws": f"{self.scratch}/workspace/spam_votes/*.parquet",
+            "compiled": f"{self.scratch}/compiled/spam_votes/*.parquet",
             "spark_sql": f"{self.scratch}/spark_sql/votes/*.parquet",
             "duckdb": f"{self.scratch}/duckdb/votes.parquet",
         }

@@ -4,9 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sparkws.errors import CompiledVotesDiffer, InvalidVote
 from sparkws.lfs.again import told
@@ -78,44 +76,35 @@ class Compiled:
             If a function that is asked returns anything that is not a vote.
         """
         votes = {name: given[name] for name in self.natives}
+        sampled = rehearsal_rows(len(batch))
+        sample, keys = batch[sampled], log.keys.gather(sampled)
         for name, native in votes.items():
-            self._verify(name, native, batch, log, trail)
+            self._verify(name, native.gather(sampled), sample, keys, log, trail)
             rows = (native == ASK).arg_true().to_numpy()
             if len(rows):
-                asked = self._ask(name, batch, rows, PartOfLog(log, rows), trail, clock)
+                asked = self._python[name].run(batch[rows], PartOfLog(log, rows), trail, clock)[name]
                 votes[name] = native.scatter(rows, asked)
         return votes
 
-    def _verify(self, name: str, native: pl.Series, batch: pl.DataFrame, log: FaultLog, trail: Trail | None) -> None:
-        rows = rehearsal_rows(len(batch))
-        rows = rows[native.gather(rows).to_numpy() != ASK]
-        if not len(rows):
+    def _verify(
+        self, name: str, votes: pl.Series, sample: pl.DataFrame, keys: pl.Series, log: FaultLog, trail: Trail | None
+    ) -> None:
+        is_native = votes != ASK
+        if not is_native.any():
             return
-        keys = log.keys.gather(rows)
+        votes, keys = votes.filter(is_native), keys.filter(is_native)
         second = FaultLog(keys, log.fingerprints, may_fail=False, lets_pass=log.lets_pass)
         try:
-            asked = self._ask(name, batch, rows, second, trail)
+            asked = self._python[name].run(sample.filter(is_native), second, trail)[name]
         except InvalidVote as error:
             raise differs(name, f"{error}") from None
         if any(error_class in ("TimeLimitExceeded", "MemoryError") for _, error_class in second.counted):
             return
-        votes = native.gather(rows)
         other = votes.ne_missing(asked).arg_true()
         if len(other):
             first = other[0]
             one, two = (told(series[first], self.classes) for series in (votes, asked))
             raise differs(name, f"compiled it {one} on item_id {keys[first]!r}, interpreted it {two}.")
-
-    def _ask(
-        self,
-        name: str,
-        batch: pl.DataFrame,
-        rows: NDArray[np.int64],
-        log: FaultLog,
-        trail: Trail | None,
-        clock: Clock | None = None,
-    ) -> pl.Series:
-        return self._python[name].run(batch[rows], log, trail, clock)[name]
 
 
 def differs(name: str, how: str) -> CompiledVotesDiffer:

@@ -286,8 +286,18 @@ class _Writer:
     used_engine_boundary = False
 
     def run(self, run: Run, before: Side, after: Side) -> str | None:
-        texts = [self._plain(plain, before, after) for plain in resolved(run, before, after)]
-        return _joined([text for text in texts if text is not None])
+        plains = resolved(run, before, after)
+        # What they have in common at their ends, a large class, is written once.
+        starts = len(plains) > 1 and all(plain[0] == At("apart") for plain in plains)
+        ends = len(plains) > 1 and all(len(plain) > 1 and plain[-1] == At("apart") for plain in plains)
+        inner = [plain[1 if starts else 0 : -1 if ends else None] for plain in plains]
+        sides: tuple[Side, Side] = ("other" if starts else before, "other" if ends else after)
+        texts = [self._plain(plain, *sides) for plain in inner]
+        joined = _joined([text for text in texts if text is not None])
+        if joined is None:
+            return None
+        first = self._at(At("apart"), None, is_first=True) if starts else ""
+        return first + joined + (self._at(At("apart"), None, is_first=False) if ends else "")
 
     def _plain(self, run: Run, before: Side, after: Side) -> str | None:
         written = ""
