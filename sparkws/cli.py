@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
 
     lfs = commands.add_parser("lfs", help="show the labeling functions of a project; needs no Spark")
     _add_project(lfs)
+    lfs.add_argument(
+        "--explain", action="store_true", help="tell which functions are compiled, and which stay Python at which line"
+    )
     lfs.set_defaults(command=_lfs)
 
     test = commands.add_parser("test", help="try the labeling functions of a project on their examples; needs no Spark")
@@ -147,8 +150,11 @@ def _clean(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
 
 
 def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
+    import polars as pl
+
     from sparkws import load_config
     from sparkws.lfs import lfset_of
+    from sparkws.lfs.explain import explained
     from sparkws.report.text import log_functions
 
     config = load_config(arguments.config, *arguments.overlay)
@@ -157,7 +163,10 @@ def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         if task.lfs is None:
             logger.info("task %s: its votes are made elsewhere, in %s", name, task.votes.table if task.votes else "")
             continue
-        described = lfset_of(task.lfs, config.base_dir).describe()
+        lfset = lfset_of(task.lfs, config.base_dir)
+        described = lfset.describe()
+        if arguments.explain:
+            described = pl.DataFrame([asdict(explained(lf, task.classes)) for lf in lfset])
         log_functions(name, described)
         shown[name] = json.loads(described.write_json())
     return {"project": config.project, "tasks": shown}

@@ -33,7 +33,7 @@ def log_report(result: RunResult) -> None:
 
 def log_functions(task: str, described: pl.DataFrame) -> None:
     """Log the table of a task's labeling functions."""
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, fmt_str_lengths=40, tbl_hide_dataframe_shape=True):
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, fmt_str_lengths=80, tbl_hide_dataframe_shape=True):
         logger.info("task %s\n%s", task, described)
 
 

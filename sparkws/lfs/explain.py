@@ -1,0 +1,110 @@
+"""Which labeling functions are compiled and which stay Python, and why; no table is needed to tell."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import FunctionType
+from typing import Final
+
+import polars as pl
+
+from sparkws.lfs.compile import ASK, StaysPython, compiled
+from sparkws.lfs.function import LabelingFunction
+from sparkws.lfs.native import evaluate
+
+# What a column may be where nobody says: a value of each type that a function is tried with.
+_TRIED: Final[Mapping[str, tuple[pl.DataType, object]]] = {
+    "text": (pl.String(), "a"),
+    "number": (pl.Int64(), 1),
+    "bool": (pl.Boolean(), True),
+}
+_MOST_COLUMNS: Final = 3  # whose types are tried out; more are taken for text
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How a labeling function runs.
+
+    Attributes
+    ----------
+    name : str
+    runs : {"compiled", "declarative", "vectorized", "Python"}
+    where : str
+        The file and the line that is why it stays Python, or where it stands.
+    why : str
+        Why it stays Python, or what was assumed of its columns.
+    """
+
+    name: str
+    runs: str
+    where: str
+    why: str
+
+
+def explained(lf: LabelingFunction, classes: Sequence[str], schema: pl.Schema | None = None) -> Explained:
+    """How a function runs over a source of `schema`; types that go with its source are assumed if it is omitted.
+
+    Examples
+    --------
+    >>> from sparkws.lfs import labeling_function
+    >>> @labeling_function
+    ... def lf_link(x):
+    ...     return "spam" if "http" in x.text and x.likes < 3 else -1
+    >>> explained(lf_link, ("ham", "spam")).why
+    'takes likes for a number, text for text'
+    """
+    file, line = "", None
+    if isinstance(lf.f, FunctionType):
+        file, line = lf.f.__code__.co_filename, lf.f.__code__.co_firstlineno
+    if lf.kind != "row":
+        runs = "vectorized" if lf.vectorized is not None else "declarative"
+        return Explained(lf.name, runs, _place(file, line), "")
+    if not lf.deterministic:
+        return Explained(lf.name, "Python", _place(file, line), "is not deterministic")
+    failed: StaysPython | None = None
+    always_asks: Explained | None = None
+    for assumed, types in _assumptions(lf, schema):
+        try:
+            native = compiled(lf, classes, types)
+        except StaysPython as error:
+            if failed is None or (error.line or 0) > (failed.line or 0):
+                failed = error
+            continue
+        found = Explained(lf.name, "compiled", _place(file, line), assumed)
+        if schema is not None:
+            return found
+        row = pl.DataFrame({name: [value] for name, value in _values(types).items()}, types) if types else _NO_COLUMNS
+        if evaluate(row, {"vote": native})["vote"][0] != ASK:
+            return found
+        always_asks = always_asks or found
+    if always_asks is not None:
+        return always_asks
+    assert failed is not None
+    return Explained(lf.name, "Python", _place(file, failed.line or line), failed.reason)
+
+
+_NO_COLUMNS: Final = pl.DataFrame({"": [None]})
+
+
+def _assumptions(lf: LabelingFunction, schema: pl.Schema | None) -> Iterator[tuple[str, pl.Schema]]:
+    """What is assumed of the columns, in words and as types."""
+    if schema is not None:
+        yield "", schema
+        return
+    names = sorted(lf.columns or ())
+    kinds = product(_TRIED, repeat=len(names)) if len(names) <= _MOST_COLUMNS else [("text",) * len(names)]
+    for chosen in kinds:
+        said = ", ".join(
+            f"{name} for {'a ' if kind != 'text' else ''}{kind}" for name, kind in zip(names, chosen, strict=True)
+        )
+        types = pl.Schema({name: _TRIED[kind][0] for name, kind in zip(names, chosen, strict=True)})
+        yield f"takes {said}" if said else "", types
+
+
+def _values(types: pl.Schema) -> dict[str, object]:
+    of_type = dict(_TRIED.values())
+    return {name: of_type[dtype] for name, dtype in types.items()}
+
+
+def _place(file: str, line: int | None) -> str:
+    return f"{file.rpartition('/')[2]}:{line}" if line is not None else ""
