@@ -8,16 +8,11 @@ from typing import Final
 
 import polars as pl
 
-from sparkws.lfs.compile import ASK, StaysPython, compiled
+from sparkws.lfs.compile import StaysPython, compiled
 from sparkws.lfs.function import LabelingFunction
-from sparkws.lfs.native import evaluate
 
-# What a column may be where nobody says: a value of each type that a function is tried with.
-_TRIED: Final[Mapping[str, tuple[pl.DataType, object]]] = {
-    "text": (pl.String(), "a"),
-    "number": (pl.Int64(), 1),
-    "bool": (pl.Boolean(), True),
-}
+# What a column may be where nobody says, in the order in which a function is tried with it.
+_TRIED: Final[Mapping[str, pl.DataType]] = {"text": pl.String(), "number": pl.Int64(), "bool": pl.Boolean()}
 _MOST_COLUMNS: Final = 3  # whose types are tried out; more are taken for text
 
 
@@ -62,28 +57,16 @@ def explained(lf: LabelingFunction, classes: Sequence[str], schema: pl.Schema | 
     if not lf.deterministic:
         return Explained(lf.name, "Python", _place(file, line), "is not deterministic")
     failed: StaysPython | None = None
-    always_asks: Explained | None = None
     for assumed, types in _assumptions(lf, schema):
         try:
-            native = compiled(lf, classes, types)
+            compiled(lf, classes, types)
         except StaysPython as error:
             if failed is None or (error.line or 0) > (failed.line or 0):
                 failed = error
             continue
-        found = Explained(lf.name, "compiled", _place(file, line), assumed)
-        if schema is not None:
-            return found
-        row = pl.DataFrame({name: [value] for name, value in _values(types).items()}, types) if types else _NO_COLUMNS
-        if evaluate(row, {"vote": native})["vote"][0] != ASK:
-            return found
-        always_asks = always_asks or found
-    if always_asks is not None:
-        return always_asks
+        return Explained(lf.name, "compiled", _place(file, line), assumed)
     assert failed is not None
     return Explained(lf.name, "Python", _place(file, failed.line or line), failed.reason)
-
-
-_NO_COLUMNS: Final = pl.DataFrame({"": [None]})
 
 
 def _assumptions(lf: LabelingFunction, schema: pl.Schema | None) -> Iterator[tuple[str, pl.Schema]]:
@@ -97,13 +80,8 @@ def _assumptions(lf: LabelingFunction, schema: pl.Schema | None) -> Iterator[tup
         said = ", ".join(
             f"{name} for {'a ' if kind != 'text' else ''}{kind}" for name, kind in zip(names, chosen, strict=True)
         )
-        types = pl.Schema({name: _TRIED[kind][0] for name, kind in zip(names, chosen, strict=True)})
+        types = pl.Schema({name: _TRIED[kind] for name, kind in zip(names, chosen, strict=True)})
         yield f"takes {said}" if said else "", types
-
-
-def _values(types: pl.Schema) -> dict[str, object]:
-    of_type = dict(_TRIED.values())
-    return {name: of_type[dtype] for name, dtype in types.items()}
 
 
 def _place(file: str, line: int | None) -> str:

@@ -140,7 +140,10 @@ class Expressions:
 
     def iterated(self, node: ast.expr, names: Names) -> list[Any]:
         """The values that a loop over an expression takes."""
-        value = self.constant(node, names)
+        term = self.term(node, names)
+        if not isinstance(term, Const):
+            raise NotTranslated("loops over something else than a constant list")
+        value = term.value
         if not isinstance(value, tuple | list | set | frozenset | dict | str | range):
             raise NotTranslated(f"loops over {type(value).__name__}, not over a constant list")
         return list(value)

@@ -167,6 +167,8 @@ def over(f: Callable[[Term], Term], term: Term) -> Term:
     if not isinstance(term, Column):
         return f(term)
     of_none, inner = f(Const(None)), over(f, term.inner)
+    if isinstance(inner, Fails):
+        raise NotTranslated(f"raises wherever {term.name!r} is not None", term.name)
     # Where the column is NULL, whatever is computed from it is NULL too, which says to ask.
     if isinstance(of_none, Fails) and isinstance(inner, Truth | Whole | Real | Text | Words | Found):
         return inner

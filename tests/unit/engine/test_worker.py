@@ -30,6 +30,12 @@ def test_an_error_survives_a_stack_trace(kind, message, before, after):
     assert str(found) == message
 
 
+def test_what_an_error_knows_survives_with_it():
+    error = errors.CompiledVotesDiffer("'lf_a' votes otherwise")
+    error.lf = "lf_a"
+    assert decode_error(encode_error(error)).lf == "lf_a"
+
+
 @given(st.text())
 def test_another_text_holds_no_error_of_ours(text):
     assert decode_error(text) is None

@@ -219,7 +219,7 @@ def test_a_translation_that_is_wrong_is_found_and_the_function_interpreted(monke
     ("source", "line", "why"),
     [
         ("def lf(x):\n    return helper(x.a)\n\ndef helper(a):\n    return 1\n", 2, "calls helper()"),
-        ("def lf(x):\n    for c in x.a:\n        return 1\n", 2, "needs a constant here"),
+        ("def lf(x):\n    for c in x.a:\n        return 1\n", 2, "loops over something else"),
         ("def lf(x):\n    t = x.a\n    return 1 if re.search(r'(a)\\1', t) else -1\n", 3, "a backreference"),
         ("def lf(x):\n    try:\n        return 1\n    finally:\n        pass\n", 2, "has a statement Try"),
         ("def lf(x):\n    return x.a > 'a'\n", 2, "returns True or False"),
