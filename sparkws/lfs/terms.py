@@ -160,14 +160,14 @@ Term: TypeAlias = Const | Fails | Truth | Found | Whole | Real | Text | Words | 
 NOTHING: Final = pl.lit(None, pl.Boolean)
 
 
-def over(f: Callable[[Term], Term], term: Term) -> Term:
-    """`f` of a term, case by case."""
+def over(f: Callable[[Term], Term], term: Term, *, may_fail: bool = False) -> Term:
+    """`f` of a term, case by case; unless it may fail, it must not do so for all values of a column."""
     if isinstance(term, Either):
-        return either(term.condition, over(f, term.then), over(f, term.otherwise))
+        return either(term.condition, over(f, term.then, may_fail=may_fail), over(f, term.otherwise, may_fail=may_fail))
     if not isinstance(term, Column):
         return f(term)
-    of_none, inner = f(Const(None)), over(f, term.inner)
-    if isinstance(inner, Fails):
+    of_none, inner = f(Const(None)), over(f, term.inner, may_fail=may_fail)
+    if isinstance(inner, Fails) and not may_fail:
         raise NotTranslated(f"raises wherever {term.name!r} is not None", term.name)
     # Where the column is NULL, whatever is computed from it is NULL too, which says to ask.
     if isinstance(of_none, Fails) and isinstance(inner, Truth | Whole | Real | Text | Words | Found):
@@ -177,7 +177,8 @@ def over(f: Callable[[Term], Term], term: Term) -> Term:
 
 def over_two(f: Callable[[Term, Term], Term], a: Term, b: Term) -> Term:
     """`f` of two terms, case by case."""
-    return over(lambda left: over(lambda right: f(left, right), b), a)
+    # Where one is None, the other may be whatever it is.
+    return over(lambda left: over(lambda right: f(left, right), b, may_fail=left == Const(None)), a)
 
 
 def either(condition: Truth | Const | Fails, then: Term, otherwise: Term) -> Term:

@@ -13,8 +13,7 @@ from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import TableRef, parse_ref
-from sparkws.engine.tables import open_table, open_version
-from sparkws.engine.writes import read_rows
+from sparkws.engine.tables import open_table, open_version, read_rows
 from sparkws.lfs import LFSet, labeling_function
 from sparkws.lfs.compile import compiled
 from sparkws.lfs.steps import make_votes
@@ -63,7 +62,7 @@ def test_votes_are_those_of_the_functions_themselves(
             votes_target=target,
             faults_target=TableRef(path=f"file:{tmp_path}/faults"),
             transition=Transition("test", 1),
-            options=Options(lane=lane, reach=probe(spark, read=[tmp_path], write=[tmp_path])),
+            options=Options(lane=lane, reach=probe(spark, read=[tmp_path / "items"], write=[tmp_path])),
             must_check_keys=True,
             direct=True,
         )
