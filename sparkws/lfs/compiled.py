@@ -8,13 +8,14 @@ import polars as pl
 
 from sparkws.errors import CompiledVotesDiffer, InvalidVote
 from sparkws.lfs.again import told
-from sparkws.lfs.compile import ASK, StaysPython, compiled
+from sparkws.lfs.compile import StaysPython, compiled
 from sparkws.lfs.costs import Clock
 from sparkws.lfs.faults import FaultLog, PartOfLog
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.native import Native
 from sparkws.lfs.pythonpass import PythonPass
 from sparkws.lfs.rehearsal import rehearsal_rows
+from sparkws.lfs.statements import ASK
 from sparkws.trail import Trail
 
 logger = logging.getLogger(__name__)

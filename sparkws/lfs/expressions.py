@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from sparkws.lfs.calls import FOLDED, SEARCHES, builtin_of, column_of, is_instance, method_of, regex_of
 from sparkws.lfs.operations import (
     ARITHMETIC,
     COMPARISONS,
@@ -25,49 +26,22 @@ from sparkws.lfs.operations import (
     looked_up,
 )
 from sparkws.lfs.terms import (
-    INT64,
-    Column,
     Const,
     Fails,
-    Found,
     NotTranslated,
-    Real,
     Term,
-    Text,
     Truth,
-    Whole,
-    Words,
     both,
     either,
     negated,
     one_of,
     over,
-    settled,
     truth_of,
 )
-from sparkws.lfs.texts import cased, count, finds, holds, length, replaced, stripped
 from sparkws.lfs.texttests import TextTest
 
 Names = dict[str, Term]
 _MOST_STEPS: Final = 20_000
-_BOUNDS: Final = {
-    pl.Int8: 2**7,
-    pl.Int16: 2**15,
-    pl.Int32: 2**31,
-    pl.Int64: 2**63,
-    pl.UInt8: 2**8,
-    pl.UInt16: 2**16,
-    pl.UInt32: 2**32,
-}
-_FOLDED: Final = (len, str, int, float, bool, set, frozenset, tuple, list, sorted, min, max, abs, range, re.escape)
-_SEARCHES: Final = {re.search: "search", re.match: "match", re.fullmatch: "fullmatch"}
-_PURE: Final[Mapping[type, frozenset[str]]] = {
-    str: frozenset(name for name in dir(str) if not name.startswith("_")),
-    dict: frozenset({"get", "keys", "values", "items"}),
-    tuple: frozenset({"count", "index"}),
-    set: frozenset({"union", "intersection", "difference"}),
-    frozenset: frozenset({"union", "intersection", "difference"}),
-}
 
 
 @dataclass
@@ -308,7 +282,7 @@ class Expressions:
                 if node.keywords:
                     raise NotTranslated(f"calls {called.attr}() with keywords")
                 arguments = [self.term(argument, names) for argument in node.args]
-                return over(lambda term: _method(term, called.attr, arguments), base)
+                return over(lambda term: method_of(term, called.attr, arguments), base)
         function = self.term(called, names)
         if not isinstance(function, Const):
             raise NotTranslated("calls what is not a constant")
@@ -321,21 +295,21 @@ class Expressions:
         if any(function is known for known in (any, all, sum)) and len(node.args) == 1 and not node.keywords:
             return self._of_all(function, node.args[0], names)
         arguments = [self.term(argument, names) for argument in node.args]
-        if _is_in(function, _SEARCHES) or function is re.compile:
+        if _is_in(function, SEARCHES) or function is re.compile:
             flags = [self.constant(word.value, names) for word in node.keywords if word.arg == "flags"]
             if len(flags) < len(node.keywords):
                 raise NotTranslated(f"calls {name} with keywords")
-            return _regex(function, [*arguments, *map(Const, flags)])
+            return regex_of(function, [*arguments, *map(Const, flags)])
         if node.keywords:
             raise NotTranslated(f"calls {name} with keywords, which is not translated")
         known = [argument for argument in arguments if isinstance(argument, Const)]
-        if len(known) == len(arguments) and any(function is one for one in _FOLDED):
+        if len(known) == len(arguments) and any(function is one for one in FOLDED):
             return folded(function, *known)
         if len(arguments) == 1 and function in (len, bool, str):
-            return over(lambda term: _builtin(function, term), arguments[0])
+            return over(lambda term: builtin_of(function, term), arguments[0])
         if function is isinstance and len(arguments) == 2 and isinstance(arguments[1], Const):
             kinds = arguments[1].value
-            return over(lambda term: _is_of(term, kinds), arguments[0])
+            return over(lambda term: is_instance(term, kinds), arguments[0])
         raise NotTranslated(f"calls {name}, which is not translated")
 
     def _of_all(self, function: Any, node: ast.expr, names: Names) -> Term:
@@ -361,21 +335,7 @@ class Expressions:
     def _column(self, name: object) -> Term:
         if not isinstance(name, str) or name not in self.schema:
             raise NotTranslated(f"reads {name!r}, which is no column")
-        dtype, value = self.schema[name], pl.col(name)
-        if dtype == pl.Null:
-            return Const(None)
-        if dtype in (pl.String, pl.Categorical, pl.Enum):
-            text = value if dtype == pl.String else value.cast(pl.String)
-            return Column(name, Text(name, text, asked=self.asked))
-        if dtype == pl.Boolean:
-            return Column(name, Truth(value))
-        for known, bound in _BOUNDS.items():
-            if dtype == known:
-                low = -bound if dtype.is_signed_integer() else 0
-                return Column(name, Whole(value.cast(pl.Int64), low, min(bound - 1, INT64[1])))
-        if dtype in (pl.Float32, pl.Float64):
-            return Column(name, Real(value.cast(pl.Float64)))
-        raise NotTranslated(f"reads column {name!r}, which is {dtype}", name)
+        return column_of(name, self.schema[name], self.asked)
 
 
 class _Conditional:
@@ -427,112 +387,3 @@ def _balanced(
         return truths[0]
     middle = len(truths) // 2
     return join(_balanced(join, truths[:middle]), _balanced(join, truths[middle:]))
-
-
-def _method(term: Term, name: str, arguments: Sequence[Term]) -> Term:
-    """What a method of a value gives."""
-    values: list[Any] = [argument.value for argument in arguments if isinstance(argument, Const)]
-    are_known = len(values) == len(arguments)
-    if isinstance(term, Fails):
-        return term
-    if isinstance(term, Const):
-        return _of_constant(term, name, arguments, are_known=are_known)
-    if not isinstance(term, Text):
-        raise NotTranslated(f"calls {name}() on what is no text")
-    if not are_known:
-        raise NotTranslated(f"calls {name}() with what is not constant")
-    if name in ("lower", "upper", "casefold") and not values:
-        return cased(term, name)  # type: ignore[arg-type]
-    if name in ("strip", "lstrip", "rstrip") and (not values or _are_texts(values, 1)):
-        return stripped(term, values[0] if values else None, name)  # type: ignore[arg-type]
-    if name in ("startswith", "endswith") and len(values) == 1:
-        words = values[0] if type(values[0]) is tuple else (values[0],)
-        if all(type(word) is str for word in words):
-            return holds(term, words, "start" if name == "startswith" else "end")
-    if name == "replace" and _are_texts(values, 2):
-        return replaced(term, *values)
-    if name == "count" and _are_texts(values, 1):
-        return count(term, *values)
-    if name == "split" and not values:
-        return Words(term)
-    raise NotTranslated(f"calls {name}(), which is not translated")
-
-
-def _are_texts(values: Sequence[Any], n: int) -> bool:
-    return len(values) == n and all(type(value) is str for value in values)
-
-
-def _of_constant(term: Const, name: str, arguments: Sequence[Term], *, are_known: bool) -> Term:
-    value: Any = term.value
-    if value is None:
-        return Fails()
-    if isinstance(value, re.Pattern) and name in ("search", "match", "fullmatch") and len(arguments) == 1:
-        return over(lambda text: _searched(value.pattern, value.flags, name, text), arguments[0])
-    if name in _PURE.get(type(value), ()):
-        if are_known:
-            found = folded(lambda one, *rest: getattr(one, name)(*rest), term, *arguments)  # type: ignore[arg-type]
-            is_view = isinstance(found, Const) and name in ("keys", "values", "items")
-            return Const(tuple(found.value)) if is_view else found  # type: ignore[union-attr, arg-type]
-        if name == "get" and len(arguments) <= 2:
-            default = arguments[1] if len(arguments) == 2 else Const(None)
-            return looked_up(value, arguments[0], default)
-    raise NotTranslated(f"calls {name}() of {type(value).__name__}, which is not translated")
-
-
-def _regex(function: Any, arguments: Sequence[Term]) -> Term:
-    known = [argument.value for argument in arguments if isinstance(argument, Const)]
-    if function is re.compile:
-        if len(known) == len(arguments) and isinstance(known[0], str):
-            try:
-                return Const(re.compile(*known))
-            except re.error:
-                return Fails()
-        raise NotTranslated("compiles a pattern that is not constant")
-    pattern, *rest = arguments
-    value = pattern.value if isinstance(pattern, Const) else None
-    flags = [flag.value for flag in rest[1:] if isinstance(flag, Const) and isinstance(flag.value, int)]
-    if not rest or len(flags) < len(rest[1:]) or len(flags) > 1 or (flags and isinstance(value, re.Pattern)):
-        raise NotTranslated("calls re with arguments that are not translated")
-    if isinstance(value, re.Pattern):
-        value, flags = value.pattern, [value.flags]
-    if not isinstance(value, str):
-        raise NotTranslated("looks for a pattern that is not constant")
-    flag = int(flags[0]) if flags else 0
-    return over(lambda text: _searched(str(value), flag, _SEARCHES[function], text), rest[0])
-
-
-def _searched(pattern: str, flags: int, method: Any, text: Term) -> Term:
-    if isinstance(text, Text):
-        return finds(text, pattern, flags, method)
-    if isinstance(text, Const) and type(text.value) is str:
-        return Found(Const(getattr(re.compile(pattern, flags), method)(text.value) is not None))
-    if isinstance(text, Words | Found):
-        raise NotTranslated("looks for a pattern in what is no text")
-    return Fails()
-
-
-def _builtin(function: Any, term: Term) -> Term:
-    if isinstance(term, Fails):
-        return term
-    if function is bool:
-        return truth_of(term)
-    if isinstance(term, Const):
-        return folded(function, term)
-    if function is str and isinstance(term, Text):
-        return term
-    if function is len and isinstance(term, Text | Words):
-        return length(term)
-    if function is len and isinstance(term, Whole | Real | Truth):
-        return Fails()
-    raise NotTranslated(f"calls {function.__name__}() of what is no text")
-
-
-def _is_of(term: Term, kinds: Any) -> Term:
-    of = {Text: str, Whole: int, Real: float, Truth: bool}.get(type(term))
-    if isinstance(term, Fails):
-        return term
-    if isinstance(term, Const) and is_plain(term.value):
-        return Const(isinstance(term.value, kinds))
-    if of is None:
-        raise NotTranslated("asks for the type of a match or a list of words")
-    return settled(issubclass(of, kinds), term)

@@ -20,7 +20,6 @@ from sparkws.hashing import hash_keys
 from sparkws.lfs import findings
 from sparkws.lfs.again import ended_early, refuse_changed
 from sparkws.lfs.ahead import OBJECT_ROWS
-from sparkws.lfs.compile import ASK
 from sparkws.lfs.compiled import Compiled
 from sparkws.lfs.costs import BUDGET, PYTHON, TOGETHER, WHOLE, Clock, Costs, time_alone
 from sparkws.lfs.declarative import Rule, only_spark
@@ -31,6 +30,7 @@ from sparkws.lfs.pythonpass import PythonPass, nothing
 from sparkws.lfs.rehearsal import rehearsal_rows
 from sparkws.lfs.returns import votes_of_array
 from sparkws.lfs.sieve import Sieve, sieves_of
+from sparkws.lfs.statements import ASK
 from sparkws.trail import Trail, current_trail
 from sparkws.vocab import ITEM_ID
 

@@ -20,17 +20,7 @@ _LONGEST_PATTERN: Final = 60_000
 
 
 class NotTranslated(Exception):
-    """A function stays Python; says why, as the end of a sentence.
-
-    Attributes
-    ----------
-    column : str or None
-        The column whose type is why, if it is.
-    """
-
-    def __init__(self, reason: str, column: str | None = None) -> None:
-        super().__init__(reason)
-        self.column = column
+    """A function stays Python; says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +158,7 @@ def over(f: Callable[[Term], Term], term: Term, *, may_fail: bool = False) -> Te
         return f(term)
     of_none, inner = f(Const(None)), over(f, term.inner, may_fail=may_fail)
     if isinstance(inner, Fails) and not may_fail:
-        raise NotTranslated(f"raises wherever {term.name!r} is not None", term.name)
+        raise NotTranslated(f"raises wherever {term.name!r} is not None")
     # Where the column is NULL, whatever is computed from it is NULL too, which says to ask.
     if isinstance(of_none, Fails) and isinstance(inner, Truth | Whole | Real | Text | Words | Found):
         return inner

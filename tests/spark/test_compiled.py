@@ -69,6 +69,6 @@ def test_votes_are_those_of_the_functions_themselves(
     votes = read_rows(spark, open_version(spark, target)).sort("item_id")
     assert votes["lf_win"].to_list() == [-1, 1, None, 1] * 50
     assert votes["lf_here"].to_list() == [0, 0, -1, 0] * 50
-    assert written.statistic.counts == {("lf_win", "AttributeError"): 50}
+    assert written.statistic.faults.counts == {("lf_win", "AttributeError"): 50}
     assert "2 of 2 Python functions compiled" in caplog.text
     assert ("'lf_win' does not vote as its translation: compiled it votes 'ham'" in caplog.text) == is_wrong

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from sparkws.errors import CompiledVotesDiffer
 from sparkws.lfs import LabelingFunction, LFSet, VotesKernel
-from sparkws.lfs.compile import ASK, StaysPython, compiled
+from sparkws.lfs.compile import StaysPython, compiled
 from sparkws.lfs.native import evaluate
+from sparkws.lfs.statements import ASK
 
 CLASSES = ("ham", "spam", "rest")
 SCHEMA = pl.Schema(
