@@ -75,8 +75,9 @@ def compiled(lf: LabelingFunction, classes: Sequence[str], schema: Mapping[str, 
         vote = Statements(expressions, lf.name, classes).vote(body, names)
     except NotTranslated as error:
         raise StaysPython(str(error), expressions.line) from None
-    except RecursionError:
-        raise StaysPython("is nested too deeply", node.lineno) from None
+    except Exception as error:  # whatever it is, the function still runs as Python
+        reason = f"cannot be translated ({type(error).__name__}: {error})"
+        raise StaysPython(reason, expressions.line) from error
     tests = tuple(expressions.asked[name] for name in vote.meta.root_names() if name in expressions.asked)
     return Native(vote, tuple(dict.fromkeys(tests)))
 
