@@ -32,7 +32,11 @@ def log_report(result: RunResult) -> None:
 
 
 def log_functions(task: str, described: pl.DataFrame) -> None:
-    """Log the table of a task's labeling functions."""
+    """Log the table of a task's labeling functions, without what is said of none of them."""
+    is_usual = {column.name: column.is_null().all() for column in described}
+    if "deterministic" in described:
+        is_usual["deterministic"] = described["deterministic"].all()
+    described = described.select(name for name, usual in is_usual.items() if not usual)
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, fmt_str_lengths=80, tbl_hide_dataframe_shape=True):
         logger.info("task %s\n%s", task, described)
 

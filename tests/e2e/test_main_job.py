@@ -196,6 +196,24 @@ def test_a_missed_example_or_a_function_that_reads_the_gold_stops_before_any_wor
     assert set(table(path, "spam_votes")["lf_any"]) == {-1}
 
 
+def test_a_function_that_votes_by_chance_is_refused_unless_it_says_so(project: Project, run: Any) -> None:
+    path = project()
+    chance = "\nimport random\n\n\n@labeling_function{}\ndef lf_chance(x):\n    return random.randrange(2)\n"
+    (path.parent / "functions.py").write_text(MODULE + chance.format(""))
+    code, _, log = run(path)
+    assert code == 2
+    assert "'lf_chance' votes" in log
+    assert "when it is run again; a vote must follow from the item alone" in log
+    assert not list((path.parent / "tables").glob("spam_votes/_delta_log/*.json"))
+    (path.parent / "functions.py").write_text(MODULE + chance.format("(deterministic=False)"))
+    code, result, log = run(path)
+    assert code == 0
+    assert set(table(path, "spam_votes")["lf_chance"]) == {0, 1}
+    costs = result["tasks"]["spam"]["votes"]["slowest"]
+    assert {"lf_chance", "lf_money", "lf_praise"} <= set(costs)
+    assert "all functions vote on" in log
+
+
 def test_configuration_errors_end_with_two(project: Project, run: Any) -> None:
     path = project(label_model={"max_iters": 3})
     code, _, log = run(path)

@@ -188,6 +188,17 @@ def test_the_report_is_logged(caplog):
     assert all(f"│ lf_{i} " in caplog.text for i in range(30)), "every function is shown"
 
 
+def test_of_functions_only_what_tells_something_is_shown(caplog):
+    table = pl.DataFrame({"name": ["lf_a", "lf_b"], "owner": ["ann", None], "source": [None, None]})
+    with caplog.at_level(logging.INFO, logger="sparkws.report.text"):
+        log_functions("spam", table.with_columns(deterministic=pl.Series([True, True])))
+        assert "owner" in caplog.text
+        assert "source" not in caplog.text
+        assert "deterministic" not in caplog.text
+        log_functions("spam", table.with_columns(deterministic=pl.Series([True, False])))
+    assert "deterministic" in caplog.text
+
+
 def test_an_unknown_task_is_a_mistake_of_the_caller():
     with pytest.raises(KeyError, match="the run has no step"):
         task_report("toxic", run())
