@@ -89,9 +89,7 @@ class Rule:
         """What it asks of a text."""
         if self.pattern is None:
             return ()
-        words = self.config.keyword.any if self.config.keyword is not None else ()
-        needles = words if all(word.isascii() for word in words) else ()
-        return (TextTest(self.columns[0], self.pattern, needles=needles),)
+        return (TextTest(self.columns[0], self.pattern),)
 
     def native(self, classes: Sequence[str], schema: pl.Schema) -> Native:
         """The votes as an expression over a table of `schema`.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sparkws.lfs.boundaries import At, Char, Element, Group, Many, Run
-from sparkws.lfs.sieve import FOLDED_TO_ASCII
+from sparkws.lfs.patterns import FOLDED_TO_ASCII
 
 _Found = tuple[frozenset[str], str]  # the words, and characters that may stand for some of theirs
 

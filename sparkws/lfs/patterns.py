@@ -7,6 +7,8 @@ import polars as pl
 from sparkws.config import KeywordConfig, RegexConfig
 from sparkws.errors import InvalidFunction
 
+# Equal to letters of ASCII where case is ignored: the first two to s and k in the engine, all of them in Python.
+FOLDED_TO_ASCII: Final = ("\u017f", "\u212a", "\u0131", "\u0130")
 POLARS_ERRORS: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
@@ -25,7 +27,7 @@ def keyword_pattern(config: KeywordConfig) -> str:
     flag = "" if config.case_sensitive else "(?i)"
     if config.match == "substring":
         return flag + "|".join(pl.escape_regex(word) for word in words)
-    plain = [word for word in words if _is_word(word[0]) and _is_word(word[-1])]
+    plain = [word for word in words if is_word(word[0]) and is_word(word[-1])]
     # Boundaries are written once for all plain words, and as letters beside them: the engine's own \b knows
     # Unicode, and one letter outside ASCII in a text would send it the slow way, seven times slower.
     common = [rf"(?:^|\W)(?:{'|'.join(pl.escape_regex(word) for word in plain)})(?:$|\W)"] if plain else []
@@ -62,14 +64,14 @@ def reason(error: BaseException) -> str:
     return (why or lines or [type(error).__name__])[0].rstrip(".")
 
 
-def _bounded(word: str) -> str:
-    before = r"\b" if _is_word(word[0]) else ""
-    after = r"\b" if _is_word(word[-1]) else ""
-    return before + pl.escape_regex(word) + after
-
-
-def _is_word(character: str) -> bool:
-    """Whether the engine sees a word's character in it."""
+def is_word(character: str) -> bool:
+    """Whether the engine sees a character of a word in it."""
     if character.isascii():
         return character.isalnum() or character == "_"
     return bool(pl.Series([character]).str.contains(r"^\w$")[0])
+
+
+def _bounded(word: str) -> str:
+    before = r"\b" if is_word(word[0]) else ""
+    after = r"\b" if is_word(word[-1]) else ""
+    return before + pl.escape_regex(word) + after

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkws.config import KeywordConfig
-from sparkws.lfs.patterns import keyword_pattern
-from sparkws.lfs.sieve import FOLDED_TO_ASCII, answer, sieves_of
+from sparkws.lfs import sieve as sieve_module
+from sparkws.lfs.patterns import FOLDED_TO_ASCII, keyword_pattern
+from sparkws.lfs.sieve import answer, sieves_of
+from sparkws.lfs.sought import Sought, Word
 from sparkws.lfs.texttests import TextTest, with_answers
 
 WORDS = ("kiss", "ask me", "sks", ":)", "c++", "a.b", "k", "S_1")
@@ -31,14 +33,17 @@ keyword_tests = st.builds(
     case_sensitive=st.booleans(),
     column=st.sampled_from(["text", "text", "text", "title"]),
 )
-other_tests = st.builds(
-    TextTest, st.just("text"), st.sampled_from(["k", "S_1", "ß"]), st.sampled_from(["literal", "ascii_case"])
+PATTERNS = ("(?i)a.*k", r"\bk+i?s", r"(?i)(?:ask|sk)s?\b", "k{2,}", r"(?i)\bme\b|b$", "[kK]i", "ü", r"(?i)ü|s", ".")
+other_tests = st.one_of(
+    st.builds(
+        TextTest, st.just("text"), st.sampled_from(["k", "S_1", "ß"]), st.sampled_from(["literal", "ascii_case"])
+    ),
+    st.builds(TextTest, st.just("text"), st.sampled_from(PATTERNS)),
 )
 
 
 def keyword_test(config):
-    words = config.any if all(word.isascii() for word in config.any) else ()
-    return TextTest(config.column, keyword_pattern(config), needles=words)
+    return TextTest(config.column, keyword_pattern(config))
 
 
 @settings(deadline=None, max_examples=200)
@@ -46,15 +51,18 @@ def keyword_test(config):
     st.lists(keyword_tests, min_size=3, max_size=7),
     st.lists(other_tests, max_size=2),
     st.lists(st.tuples(texts, texts), max_size=12),
-    st.integers(0, 30),
+    st.sampled_from([0, 40]),
+    st.sampled_from([1, 7, 2_000_000]),
 )
-def test_answers_are_those_of_each_test_by_itself(keywords, others, rows, n_plain):
-    # Rows without any of the words among them, or the sieve would not be used.
+def test_answers_are_those_of_each_test_by_itself(keywords, others, rows, n_plain, places_at_once):
+    # Rows without any of the words among them, or some of the tests would be made by themselves.
     frame = pl.DataFrame(
         [*rows, *[("nothing", None)] * n_plain], schema={"text": pl.String, "title": pl.String}, orient="row"
     )
     tests = [*keywords, *others]
-    got = answer(frame, tests, sieves_of(tests))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sieve_module, "PLACES_AT_ONCE", places_at_once)
+        got = answer(frame, tests, sieves_of(tests))
     for test in tests:
         assert got[test.name].to_list() == frame.select(test.answer).to_series().to_list()
         assert got[test.name].dtype == pl.Boolean
@@ -79,27 +87,32 @@ def test_every_kind_of_text_passes(dtype):
         assert got[test.name].to_list() == expected
 
 
-def test_only_several_tests_with_ascii_needles_in_one_column_share_a_search():
-    def of(column, *needles):
-        return TextTest(column, "|".join(needles), needles=needles)
-
-    few = [of("text", "a"), of("text", "b", "c")]
-    other = [of("title", "d"), of("text", "e", "é"), TextTest("text", "g", needles=())]
+def test_only_several_tests_that_seek_something_in_one_column_share_a_search():
+    few = [TextTest("text", "aa"), TextTest("text", "bb", "literal")]
+    other = [TextTest("title", "dd"), TextTest("text", r"\d"), TextTest("text", "")]
     assert sieves_of([*few, *few, *other]) == ()
-    (sieve,) = sieves_of([*few, *other, of("text", "f")])
-    assert (sieve.column, sieve.tests) == ("text", (*few, of("text", "f")))
-    assert sieve.needles == ("a", "b", "c", "f", *FOLDED_TO_ASCII)
+    (sieve,) = sieves_of([*few, *other, TextTest("text", "cc", "ascii_case")])
+    assert (sieve.column, [*sieve.sought]) == ("text", [*few, TextTest("text", "cc", "ascii_case")])
 
 
-def test_the_tests_see_only_what_passes():
+def test_tests_see_only_what_the_search_finds():
     # Each says that it needs what it does not look for: what it finds tells where it looked.
-    tests = [TextTest("text", "^" * i, needles=(word,)) for i, word in enumerate(("one", "two", "three"))]
-    got = answer(pl.DataFrame({"text": ["none", "ONE", "no", None, "", "a three b", "x"]}), tests, sieves_of(tests))
-    for test in tests:
-        assert got[test.name].to_list() == [True, True, False, None, False, True, False]
-    got = answer(pl.DataFrame({"text": ["one", "two", "x"]}), tests, sieves_of(tests))
-    for test in tests:
-        assert got[test.name].to_list() == [True] * 3, "a search that most texts pass goes before nothing"
+    tests = [TextTest("text", "^" * i, needles=(word,)) for i, word in enumerate(("one", "two", "three"), 1)]
+    shown = ["none", "ONE", "no", None, "", "a three b", "x"]
+    got = answer(pl.DataFrame({"text": shown}), tests, sieves_of(tests))
+    expected = [("none", "ONE"), (), ("a three b",)]
+    for test, texts in zip(tests, expected, strict=True):
+        assert got[test.name].to_list() == [None if text is None else text in texts for text in shown]
+    often = pl.DataFrame({"text": ["one" * 50, "x"]})
+    assert answer(often, tests, sieves_of(tests))[tests[0].name].to_list() == [True] * 2, "what finds much is no search"
+
+
+def test_a_search_for_common_words_leaves_the_tests_to_themselves():
+    tests = [TextTest("text", word) for word in ("aa", "bb", "cc")]
+    (sieve,) = sieves_of(tests)
+    assert sieve.answers(pl.Series(["aabbcc" * 10] * 5)) == {}
+    assert set(sieve.answers(pl.Series(["aabbcc" * 10] + [" " * 60] * 99))) == set(tests)
+    assert sieve.sought[tests[0]] == Sought((Word("aa", ignores_case=False),), decides=True)
 
 
 def test_with_answers_is_an_answer_without_sieves():
