@@ -258,11 +258,13 @@ def fold_parts(statistic: Statistic[S], values: Iterable[S], is_full: Callable[[
     held: list[tuple[int, S]] = []
     for value in values:
         held.append((1, value))
-        while len(held) > 1 and held[-2][0] == held[-1][0]:
+        # None of the others is full, so the last one is looked at: before it is merged into something larger.
+        while not is_full(held[-1][1]):
+            if len(held) < 2 or held[-2][0] != held[-1][0]:
+                break
             (size, right), (_, left) = held.pop(), held.pop()
             held.append((2 * size, statistic.merge(left, right)))
-        # None that is held is full, so what was merged last is the only one that can have become so.
-        if is_full(held[-1][1]):
+        else:
             yield held.pop()[1]
     yield reduce(statistic.merge, (value for _, value in reversed(held)), statistic.zero())
 

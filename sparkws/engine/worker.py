@@ -7,6 +7,7 @@ modules are imported, and labeling functions from a project's own files travel w
 import base64
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -130,10 +131,10 @@ def encode_error(error: SparkwsError) -> str:
 
 def decode_error(text: str) -> SparkwsError | None:
     """The error in a stack trace, if there is one of ours, or a worker died."""
-    start, end = text.find(_OPEN), text.find(_CLOSE)
-    if start < 0 or end < 0:
+    found = re.search(f"{_OPEN}([A-Za-z0-9+/=]+){_CLOSE}", text)  # a message may hold one of the marks
+    if found is None:
         return explain_death(text) if _DIED in text else None
-    content: list[Any] = json.loads(base64.b64decode(text[start + len(_OPEN) : end]))
+    content: list[Any] = json.loads(base64.b64decode(found[1]))
     kind: type[SparkwsError] = getattr(errors, content[0], SparkwsError)
     error = kind(content[1])
     vars(error).update(content[2])

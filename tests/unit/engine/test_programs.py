@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sparkws.engine.direct import Scan, Unit
@@ -105,6 +105,7 @@ def test_a_fold_is_a_reduce(values):
 
 @settings(deadline=None, max_examples=50)
 @given(frames, st.integers(1, 20))
+@example([[], [], [], [], ["00"], ["", "4"], ["0", "1"], ["2", "3"], [""]], 3)
 def test_what_becomes_long_goes_on_in_parts(parts, most_rows):
     batches = [table([batch]) for batch in TabulateFrames(KERNEL, KERNEL.dump_schema, most_rows)(map(words, parts))]
     counted = Counter()

@@ -7,7 +7,7 @@ import sys
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sparkws import errors
@@ -20,6 +20,7 @@ around = st.text(st.characters(exclude_characters="<>"))
 
 
 @given(kinds, st.text(), around, around)
+@example(errors.ConfigError, "a file called sparkws-error< or >sparkws-error", "", "")
 def test_an_error_survives_a_stack_trace(kind, message, before, after):
     told = encode_error(kind(message))
     assert told.splitlines()[-1].isascii()
