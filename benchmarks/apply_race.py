@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -151,9 +151,9 @@ class Race:
 
 
 @contextmanager
-def open_race(size: str, app_name: str) -> Iterator[tuple[Race, int]]:
+def open_race(size: str, app_name: str, rows: Mapping[str, int] = ROWS) -> Iterator[tuple[Race, int]]:
     """A race over generated comments in a session of its own, and how many comments there are."""
-    n_rows = ROWS[size]
+    n_rows = rows[size]
     print(f"  {n_rows:,} comments in {CACHE}", flush=True)
     CACHE.mkdir(parents=True, exist_ok=True)
     items = comments_table(n_rows, CACHE)
