@@ -41,4 +41,6 @@ def evaluate(batch: pl.DataFrame, functions: Mapping[str, Native], sieves: Seque
     tests = dict.fromkeys(test for function in functions.values() for test in function.tests)
     # Beside the batch, not alone: an expression that reads no column has a value for every row.
     named = [function.expression.alias(name) for name, function in functions.items()]
-    return answer(batch, tests, sieves).with_columns(named).select(list(functions))
+    asked = answer(batch, tests, sieves).lazy()
+    # Lazily, because only the planner makes what several of them have in common, such as UPPER(text), once.
+    return asked.with_columns(named).select(list(functions)).collect()
