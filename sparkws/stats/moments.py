@@ -1,0 +1,274 @@
+"""Second moments of votes: how often each pair of votes occurs together.
+
+A label model that is fitted from moments costs the same at a thousand items and at a billion. Only votes
+that occur have a row: 1,200 functions that vote one of 56 classes each are 1,200 rows, not 67,200.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sparkws.checks import check_columns, first_few
+from sparkws.errors import IncompatibleStatistics
+from sparkws.stats.packing import blocks, check_votes, key_columns, unpack_keys
+from sparkws.stats.patterns import Patterns
+from sparkws.vocab import ABSTAIN, N_ITEMS
+
+_WORDS_PER_BLOCK: Final = 4096  # 32 KiB a row of bits: two rows and their conjunction stay in the L1 cache
+_PAIR_NS: Final = 8.0  # of a sparse product, for each pair of votes of an item
+_WORD_NS: Final = 0.5  # of a conjunction and a popcount, for each 64 items of a pair of cells
+_DUMP_SCHEMA: Final = pl.Schema({"a": pl.Int64, "b": pl.Int64, N_ITEMS: pl.Int64})
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Counts of single votes and of pairs of votes.
+
+    Attributes
+    ----------
+    lf_names : tuple of str
+        The m labeling functions.
+    cardinality : int
+        The number of classes k.
+    n_items : int
+        Items seen, with votes or without.
+    cells : (c,) int64 array
+        The votes that occur, ascending: the vote l of function j is the cell `j * k + l`.
+    gram : (c, c) int64 array
+        Items that got both votes; on the diagonal, that got the vote. Votes of one function exclude each other.
+    """
+
+    lf_names: tuple[str, ...]
+    cardinality: int
+    n_items: int
+    cells: NDArray[np.int64]
+    gram: NDArray[np.int64]
+
+    @property
+    def lf_of(self) -> NDArray[np.int64]:
+        """The function of each cell, `(c,)`."""
+        return self.cells // self.cardinality
+
+    @property
+    def label_of(self) -> NDArray[np.int64]:
+        """The class that each cell votes for, `(c,)`."""
+        return self.cells % self.cardinality
+
+    @cached_property
+    def votes(self) -> NDArray[np.int64]:
+        """Votes of each function for each class, `(m, k)`."""
+        counts = np.zeros(len(self.lf_names) * self.cardinality, np.int64)
+        counts[self.cells] = np.diagonal(self.gram)
+        return counts.reshape(len(self.lf_names), self.cardinality)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Moments):
+            return NotImplemented
+        same = (self.lf_names, self.cardinality, self.n_items) == (other.lf_names, other.cardinality, other.n_items)
+        return same and np.array_equal(self.cells, other.cells) and np.array_equal(self.gram, other.gram)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have no cheap hash
+
+
+@dataclass(frozen=True)
+class MomentsKernel:
+    """Votes -> their moments; a `ReduceKernel`."""
+
+    lf_names: tuple[str, ...]
+    cardinality: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the votes table that are read."""
+        return self.lf_names
+
+    @property
+    def dump_schema(self) -> pl.Schema:
+        """The columns of `dump`."""
+        return _DUMP_SCHEMA
+
+    def of_batch(self, batch: pl.DataFrame) -> Moments:
+        """The moments of one batch of votes; NULL counts as abstained.
+
+        Raises
+        ------
+        MissingColumns
+            If a function has no column.
+        InvalidLabelMatrix
+            If a column holds anything but -1..k-1 and NULL.
+        """
+        check_columns("votes", self.columns, batch.columns)
+        check_votes(batch, self.columns, self.cardinality)
+        votes = [batch[name].fill_null(ABSTAIN).cast(pl.Int8).to_numpy() for name in self.lf_names]
+        return _of_votes(votes, self.lf_names, self.cardinality)
+
+    def zero(self) -> Moments:
+        """The moments of no items."""
+        return Moments(self.lf_names, self.cardinality, 0, np.empty(0, np.int64), np.empty((0, 0), np.int64))
+
+    def merge(self, a: Moments, b: Moments) -> Moments:
+        """The moments of the items of both."""
+        return merge(a, b)
+
+    def dump(self, value: Moments) -> pl.DataFrame:
+        """A row for each pair of votes that occurs, and one without cells for the items."""
+        i, j = np.nonzero(np.triu(value.gram))
+        pairs = {"a": value.cells[i], "b": value.cells[j], N_ITEMS: value.gram[i, j]}
+        total = pl.DataFrame({"a": [None], "b": [None], N_ITEMS: [value.n_items]}, _DUMP_SCHEMA)
+        return pl.concat([total, pl.DataFrame(pairs, _DUMP_SCHEMA)])
+
+    def load(self, rows: pl.DataFrame) -> Moments:
+        """The moments that `dump` wrote; rows of several dumps add up.
+
+        Raises
+        ------
+        MissingColumns
+            If a column of the statistic is not there.
+        IncompatibleStatistics
+            If a cell is none of these functions and classes.
+        """
+        check_columns("moments", self.dump_schema.names(), rows.columns)
+        pairs = rows.filter(pl.col("a").is_not_null())
+        a, b, n = (pairs[name].to_numpy() for name in _DUMP_SCHEMA)
+        cells = np.unique(np.concatenate([a, b]))
+        size = len(self.lf_names) * self.cardinality
+        if len(cells) and not 0 <= cells[0] <= cells[-1] < size:
+            raise IncompatibleStatistics(
+                f"moments of {len(self.lf_names)} functions and {self.cardinality} classes have cells in "
+                f"0..{size - 1}, got {int(cells[-1] if cells[0] >= 0 else cells[0])}; count them again from the votes."
+            )
+        gram = np.zeros((len(cells), len(cells)), np.int64)
+        np.add.at(gram, (np.searchsorted(cells, a), np.searchsorted(cells, b)), n)
+        n_items = int(rows.filter(pl.col("a").is_null())[N_ITEMS].sum())
+        return Moments(self.lf_names, self.cardinality, n_items, *_dense(cells, gram + np.triu(gram, 1).T))
+
+
+def of_patterns(patterns: Patterns) -> Moments:
+    """The moments of items whose pattern counts are in memory: the same as those of their votes."""
+    kernel = MomentsKernel(patterns.lf_names, patterns.cardinality)
+    total = kernel.zero()
+    names = key_columns(patterns.lf_names, patterns.cardinality)
+    for block in blocks(patterns.rows, len(patterns.lf_names)):
+        L = unpack_keys(block.select(names), len(patterns.lf_names), patterns.cardinality)
+        total = merge(total, _sparse(list(L.T), block[N_ITEMS].to_numpy(), patterns.lf_names, patterns.cardinality))
+    return total
+
+
+def merge(a: Moments, b: Moments) -> Moments:
+    """The moments of the items of both.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If functions or classes differ.
+    """
+    return _combine(a, b, 1)
+
+
+def subtract(total: Moments, part: Moments) -> Moments:
+    """The moments of the items of `total` that are not in `part`.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If functions or classes differ, or `part` counts something that `total` never saw.
+    """
+    rest = _combine(total, part, -1)
+    if rest.n_items < 0 or (rest.gram < 0).any():
+        raise IncompatibleStatistics(
+            f"the part has {part.n_items:,} items that are not all among the {total.n_items:,} of the total; "
+            "were both counted on the same table? Count again from the votes."
+        )
+    return rest
+
+
+def select(moments: Moments, lf_names: Sequence[str]) -> Moments:
+    """The moments of the same items under these functions only, in this order.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If a function was not counted.
+    """
+    unknown = [name for name in lf_names if name not in moments.lf_names]
+    if unknown:
+        raise IncompatibleStatistics(
+            f"the moments do not count {first_few(unknown)}; they count {first_few(moments.lf_names, 12)}."
+        )
+    k = moments.cardinality
+    wanted = np.array([moments.lf_names.index(name) for name in lf_names], np.int64)
+    # (f, k) old cells of the new functions -> their places among the cells that occur
+    old = (wanted[:, None] * k + np.arange(k)).ravel()
+    places = np.searchsorted(moments.cells, old)
+    found = np.flatnonzero(np.isin(old, moments.cells))
+    gram = moments.gram[np.ix_(places[found], places[found])]
+    return Moments(tuple(lf_names), k, moments.n_items, found, gram)
+
+
+def _of_votes(votes: Sequence[NDArray[np.int8]], lf_names: tuple[str, ...], cardinality: int) -> Moments:
+    """The moments of n items, each function's votes an array `(n,)`; by bits, or sparsely where that is less work."""
+    n = len(votes[0])
+    counts = np.stack([np.bincount(column + 1, minlength=cardinality + 1)[1:] for column in votes])
+    n_cells = int((counts > 0).sum())
+    # The items have sum(votes)^2 pairs of votes at least, by Cauchy and Schwarz; few have many more.
+    if _PAIR_NS * counts.sum() ** 2 / max(n, 1) < _WORD_NS * n_cells**2 / 2 * n / 64:
+        return _sparse(votes, np.ones(n, np.int64), lf_names, cardinality)
+    cells = np.flatnonzero(counts)
+    words = np.zeros((len(cells), -(-n // 64)), np.uint64)
+    for row, cell in enumerate(cells):
+        j, label = divmod(int(cell), cardinality)
+        octets = np.packbits(votes[j] == label)
+        words[row].view(np.uint8)[: len(octets)] = octets
+    return Moments(lf_names, cardinality, n, cells, _conjunctions(words))
+
+
+def _conjunctions(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """How many bits each two rows `(c, w)` have in common, `(c, c)`: 64 items at once."""
+    gram = np.zeros((len(words), len(words)), np.int64)
+    for start in range(0, words.shape[1], _WORDS_PER_BLOCK):
+        block = words[:, start : start + _WORDS_PER_BLOCK]
+        for row in range(len(block)):
+            gram[row, row:] += np.bitwise_count(block[row] & block[row:]).sum(axis=1, dtype=np.int64)
+    return gram + np.triu(gram, 1).T
+
+
+def _sparse(
+    votes: Sequence[NDArray[np.int8]], items: NDArray[np.int64], lf_names: tuple[str, ...], cardinality: int
+) -> Moments:
+    """The moments of rows that `(n,)` items have each, as a product of sparse matrices of integers."""
+    voted = [np.flatnonzero(column != ABSTAIN) for column in votes]
+    cell = np.concatenate([j * cardinality + votes[j][rows].astype(np.int64) for j, rows in enumerate(voted)])
+    row = np.concatenate(voted)
+    cells, place = np.unique(cell, return_inverse=True)
+    shape = (len(items), len(cells))
+    ones = sparse.csr_array((np.ones(len(row), np.int64), (row, place)), shape=shape)
+    weighted = sparse.csr_array((items[row], (row, place)), shape=shape)
+    gram = np.asarray((ones.T @ weighted).toarray(), np.int64)
+    return Moments(lf_names, cardinality, int(items.sum()), *_dense(cells, gram))
+
+
+def _combine(a: Moments, b: Moments, sign: int) -> Moments:
+    if (a.lf_names, a.cardinality) != (b.lf_names, b.cardinality):
+        only_one = sorted(set(a.lf_names) ^ set(b.lf_names))
+        raise IncompatibleStatistics(
+            f"moments of different labeling functions or classes: {first_few(only_one)} in one of them only, "
+            f"{a.cardinality} and {b.cardinality} classes; count one of them again."
+        )
+    cells = np.union1d(a.cells, b.cells)
+    gram = np.zeros((len(cells), len(cells)), np.int64)
+    for part, factor in ((a, 1), (b, sign)):
+        at = np.searchsorted(cells, part.cells)
+        gram[np.ix_(at, at)] += factor * part.gram
+    return Moments(a.lf_names, a.cardinality, a.n_items + sign * b.n_items, *_dense(cells, gram))
+
+
+def _dense(cells: NDArray[np.int64], gram: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Without the cells that nothing is counted in, so that equal counts are equal values."""
+    occurs = np.flatnonzero(gram.any(axis=1))
+    return (cells, gram) if len(occurs) == len(cells) else (cells[occurs], gram[np.ix_(occurs, occurs)])
