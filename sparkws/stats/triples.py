@@ -1,0 +1,215 @@
+"""Third moments of votes: how often three functions vote together as they do, for some triples of functions.
+
+Pairs leave the class balance open; three votes that are independent given the class tell it. All triples
+of many functions would be too many, and some are enough, so they are chosen before the votes are read.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws.checks import check_columns, first_few
+from sparkws.errors import IncompatibleStatistics
+from sparkws.stats.packing import blocks, check_votes, key_columns, unpack_keys
+from sparkws.stats.patterns import Patterns
+from sparkws.vocab import ABSTAIN, N_ITEMS
+
+MOST_TRIPLES: Final = 100
+_MOST_CELLS: Final = 1 << 21  # of all triples together: 16 MiB
+_DUMP_SCHEMA: Final = pl.Schema({"triple": pl.Int32, "votes": pl.Int32, N_ITEMS: pl.Int64})
+
+Chosen = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Triples:
+    """Counts of the votes of three functions at a time, abstentions included.
+
+    Attributes
+    ----------
+    lf_names : tuple of str
+        The m labeling functions.
+    cardinality : int
+        The number of classes k.
+    chosen : tuple of (int, int, int)
+        The functions of each of the t triples, ascending.
+    n_items : int
+        Items seen, with votes or without.
+    counts : (t, k + 1, k + 1, k + 1) int64 array
+        `counts[s, a + 1, b + 1, c + 1]` items got the votes a, b, c from the functions of triple s,
+        abstentions first. Each triple adds up to `n_items`.
+    """
+
+    lf_names: tuple[str, ...]
+    cardinality: int
+    chosen: Chosen
+    n_items: int
+    counts: NDArray[np.int64]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Triples):
+            return NotImplemented
+        return _kind(self) == _kind(other) and np.array_equal(self.counts, other.counts)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have no cheap hash
+
+
+@dataclass(frozen=True)
+class TriplesKernel:
+    """Votes -> third moments of the chosen triples; a `ReduceKernel`."""
+
+    lf_names: tuple[str, ...]
+    cardinality: int
+    chosen: Chosen
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the votes table that are read."""
+        return tuple(self.lf_names[j] for j in sorted({j for triple in self.chosen for j in triple}))
+
+    @property
+    def dump_schema(self) -> pl.Schema:
+        """The columns of `dump`."""
+        return _DUMP_SCHEMA
+
+    def of_batch(self, batch: pl.DataFrame) -> Triples:
+        """The third moments of one batch of votes; NULL counts as abstained.
+
+        Raises
+        ------
+        MissingColumns
+            If a function has no column.
+        InvalidLabelMatrix
+            If a column holds anything but -1..k-1 and NULL.
+        """
+        check_columns("votes", self.columns, batch.columns)
+        check_votes(batch, self.columns, self.cardinality)
+        digits = {name: batch[name].fill_null(ABSTAIN).cast(pl.Int64).to_numpy() + 1 for name in self.columns}
+        votes = {self.lf_names.index(name): column for name, column in digits.items()}
+        return self._count(votes, None, batch.height)
+
+    def of_patterns(self, patterns: Patterns) -> Triples:
+        """The third moments of items whose pattern counts are in memory: the same as those of their votes.
+
+        Raises
+        ------
+        IncompatibleStatistics
+            If functions or classes differ.
+        """
+        if (patterns.lf_names, patterns.cardinality) != (self.lf_names, self.cardinality):
+            raise IncompatibleStatistics(
+                f"patterns of {first_few(patterns.lf_names)} and {patterns.cardinality} classes, expected "
+                f"{first_few(self.lf_names)} and {self.cardinality}; count the patterns of these functions."
+            )
+        total = self.zero()
+        names = key_columns(self.lf_names, self.cardinality)
+        for block in blocks(patterns.rows, len(self.lf_names)):
+            L = unpack_keys(block.select(names), len(self.lf_names), self.cardinality).astype(np.int64)
+            items = block[N_ITEMS].to_numpy()
+            total = merge(total, self._count(dict(enumerate(L.T + 1)), items, int(items.sum())))
+        return total
+
+    def zero(self) -> Triples:
+        """The third moments of no items."""
+        counts = np.zeros((len(self.chosen), *[self.cardinality + 1] * 3), np.int64)
+        return Triples(self.lf_names, self.cardinality, self.chosen, 0, counts)
+
+    def merge(self, a: Triples, b: Triples) -> Triples:
+        """The third moments of the items of both."""
+        return merge(a, b)
+
+    def dump(self, value: Triples) -> pl.DataFrame:
+        """A row for each triple and votes that occur, and one without a triple for the items."""
+        flat = value.counts.reshape(len(self.chosen), -1)
+        triple, votes = np.nonzero(flat)
+        total = pl.DataFrame({"triple": [None], "votes": [None], N_ITEMS: [value.n_items]}, _DUMP_SCHEMA)
+        return pl.concat(
+            [total, pl.DataFrame({"triple": triple, "votes": votes, N_ITEMS: flat[triple, votes]}, _DUMP_SCHEMA)]
+        )
+
+    def load(self, rows: pl.DataFrame) -> Triples:
+        """The third moments that `dump` wrote; rows of several dumps add up."""
+        check_columns("triples", self.dump_schema.names(), rows.columns)
+        counted = rows.filter(pl.col("triple").is_not_null())
+        value = self.zero()
+        flat = value.counts.reshape(len(self.chosen), -1)
+        np.add.at(flat, (counted["triple"].to_numpy(), counted["votes"].to_numpy()), counted[N_ITEMS].to_numpy())
+        n_items = int(rows.filter(pl.col("triple").is_null())[N_ITEMS].sum())
+        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, flat.reshape(value.counts.shape))
+
+    def _count(self, digits: dict[int, NDArray[np.int64]], items: NDArray[np.int64] | None, n_items: int) -> Triples:
+        """From `(n,)` digits (vote + 1) of each function, and how many items each row stands for, None for one."""
+        base = self.cardinality + 1
+        counts = np.zeros((len(self.chosen), base**3), np.int64)
+        for triple, (i, j, l) in zip(counts, self.chosen, strict=True):
+            cell = (digits[i] * base + digits[j]) * base + digits[l]
+            if items is None:
+                triple += np.bincount(cell, minlength=base**3)
+            else:
+                np.add.at(triple, cell, items)  # exactly, where weights of bincount would be floats
+        shape = (len(self.chosen), base, base, base)
+        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts.reshape(shape))
+
+
+def choose_triples(votes: NDArray[np.int64], rng: np.random.Generator, n_triples: int = MOST_TRIPLES) -> Chosen:
+    """Distinct triples of functions drawn at random, more often of those that vote often.
+
+    Parameters
+    ----------
+    votes : (m, k) int64 array
+        Votes of each function for each class.
+    rng : Generator
+    n_triples : int
+        At most so many; fewer where there are no more, or where classes are so many that their counts
+        would take more than 16 MiB.
+
+    Examples
+    --------
+    >>> choose_triples(np.array([[5, 5], [5, 5], [0, 0], [5, 5]]), np.random.default_rng(0))
+    ((0, 1, 3),)
+    """
+    k = votes.shape[1]
+    often = votes.sum(axis=1).astype(np.float64)
+    voting = np.flatnonzero(often)
+    f = len(voting)
+    most = min(n_triples, f * (f - 1) * (f - 2) // 6, max(1, _MOST_CELLS // (k + 1) ** 3))
+    if f < 3:
+        return ()
+    share = often[voting] / often.sum()
+    found: dict[tuple[int, int, int], None] = {}
+    # Triples that are left may all be rare: after so many draws the first that are missing are taken.
+    for _ in range(20 * most):
+        if len(found) == most:
+            break
+        i, j, l = sorted(rng.choice(voting, size=3, replace=False, p=share).tolist())
+        found[i, j, l] = None
+    if len(found) < most:
+        for i, j, l in combinations(voting.tolist(), 3):
+            if len(found) == most:
+                break
+            found[i, j, l] = None
+    return tuple(sorted(found))
+
+
+def merge(a: Triples, b: Triples) -> Triples:
+    """The third moments of the items of both.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If functions, classes or triples differ.
+    """
+    if _kind(a) != _kind(b):
+        raise IncompatibleStatistics(
+            f"third moments of different functions, classes or triples: {first_few(a.lf_names)} and "
+            f"{first_few(b.lf_names)}, {len(a.chosen)} and {len(b.chosen)} triples; count one of them again."
+        )
+    return Triples(a.lf_names, a.cardinality, a.chosen, a.n_items + b.n_items, a.counts + b.counts)
+
+
+def _kind(triples: Triples) -> tuple[object, ...]:
+    return triples.lf_names, triples.cardinality, triples.chosen
