@@ -21,9 +21,11 @@ from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
 
 _WORDS_PER_BLOCK: Final = 4096  # 32 KiB a row of bits: two rows and their conjunction stay in the L1 cache
-_PAIR_NS: Final = 8.0  # of a sparse product, for each pair of votes of an item
-_WORD_NS: Final = 0.5  # of a conjunction and a popcount, for each 64 items of a pair of cells
-_DUMP_SCHEMA: Final = pl.Schema({"a": pl.Int64, "b": pl.Int64, N_ITEMS: pl.Int64})
+# What a sparse product takes for each vote and each pair of votes of an item, and what a conjunction with its
+# popcount takes for each 64 items of a pair of cells.
+_VOTE_NS, _PAIR_NS, _WORD_NS = 100.0, 7.0, 1.0
+# Third moments are dumped in the same columns, so that both travel together.
+DUMP_SCHEMA: Final = pl.Schema({"a": pl.Int64, "b": pl.Int64, N_ITEMS: pl.Int64})
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ class MomentsKernel:
     @property
     def dump_schema(self) -> pl.Schema:
         """The columns of `dump`."""
-        return _DUMP_SCHEMA
+        return DUMP_SCHEMA
 
     def of_batch(self, batch: pl.DataFrame) -> Moments:
         """The moments of one batch of votes; NULL counts as abstained.
@@ -120,8 +122,8 @@ class MomentsKernel:
         """A row for each pair of votes that occurs, and one without cells for the items."""
         i, j = np.nonzero(np.triu(value.gram))
         pairs = {"a": value.cells[i], "b": value.cells[j], N_ITEMS: value.gram[i, j]}
-        total = pl.DataFrame({"a": [None], "b": [None], N_ITEMS: [value.n_items]}, _DUMP_SCHEMA)
-        return pl.concat([total, pl.DataFrame(pairs, _DUMP_SCHEMA)])
+        total = pl.DataFrame({"a": [None], "b": [None], N_ITEMS: [value.n_items]}, DUMP_SCHEMA)
+        return pl.concat([total, pl.DataFrame(pairs, DUMP_SCHEMA)])
 
     def load(self, rows: pl.DataFrame) -> Moments:
         """The moments that `dump` wrote; rows of several dumps add up.
@@ -135,7 +137,7 @@ class MomentsKernel:
         """
         check_columns("moments", self.dump_schema.names(), rows.columns)
         pairs = rows.filter(pl.col("a").is_not_null())
-        a, b, n = (pairs[name].to_numpy() for name in _DUMP_SCHEMA)
+        a, b, n = (pairs[name].to_numpy() for name in DUMP_SCHEMA)
         cells = np.unique(np.concatenate([a, b]))
         size = len(self.lf_names) * self.cardinality
         if len(cells) and not 0 <= cells[0] <= cells[-1] < size:
@@ -214,16 +216,17 @@ def select(moments: Moments, lf_names: Sequence[str]) -> Moments:
 def _of_votes(votes: Sequence[NDArray[np.int8]], lf_names: tuple[str, ...], cardinality: int) -> Moments:
     """The moments of n items, each function's votes an array `(n,)`; by bits, or sparsely where that is less work."""
     n = len(votes[0])
-    counts = np.stack([np.bincount(column + 1, minlength=cardinality + 1)[1:] for column in votes])
-    n_cells = int((counts > 0).sum())
-    # The items have sum(votes)^2 pairs of votes at least, by Cauchy and Schwarz; few have many more.
-    if _PAIR_NS * counts.sum() ** 2 / max(n, 1) < _WORD_NS * n_cells**2 / 2 * n / 64:
-        return _sparse(votes, np.ones(n, np.int64), lf_names, cardinality)
+    # Comparing with one class after another is several times faster than `bincount` for the few that there are.
+    counts = [np.count_nonzero(column == label) for column in votes for label in range(cardinality)]
     cells = np.flatnonzero(counts)
+    n_votes = sum(counts)
+    # Items that have equally many votes have the fewest pairs of them; few sets have many more.
+    sparsely = _VOTE_NS * n_votes + _PAIR_NS * n_votes**2 / max(n, 1)
+    if sparsely < _WORD_NS * len(cells) ** 2 / 2 * n / 64:
+        return _sparse(votes, np.ones(n, np.int64), lf_names, cardinality)
     words = np.zeros((len(cells), -(-n // 64)), np.uint64)
-    for row, cell in enumerate(cells):
-        j, label = divmod(int(cell), cardinality)
-        octets = np.packbits(votes[j] == label)
+    for row, cell in enumerate(cells.tolist()):
+        octets = np.packbits(votes[cell // cardinality] == cell % cardinality)
         words[row].view(np.uint8)[: len(octets)] = octets
     return Moments(lf_names, cardinality, n, cells, _conjunctions(words))
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.stats.moments import DUMP_SCHEMA
 from sparkws.stats.packing import blocks, check_votes, key_columns, unpack_keys
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
 
 MOST_TRIPLES: Final = 100
 _MOST_CELLS: Final = 1 << 21  # of all triples together: 16 MiB
-_DUMP_SCHEMA: Final = pl.Schema({"triple": pl.Int32, "votes": pl.Int32, N_ITEMS: pl.Int64})
 
 Chosen = tuple[tuple[int, int, int], ...]
 
@@ -74,7 +74,7 @@ class TriplesKernel:
     @property
     def dump_schema(self) -> pl.Schema:
         """The columns of `dump`."""
-        return _DUMP_SCHEMA
+        return DUMP_SCHEMA
 
     def of_batch(self, batch: pl.DataFrame) -> Triples:
         """The third moments of one batch of votes; NULL counts as abstained.
@@ -123,22 +123,20 @@ class TriplesKernel:
         return merge(a, b)
 
     def dump(self, value: Triples) -> pl.DataFrame:
-        """A row for each triple and votes that occur, and one without a triple for the items."""
-        flat = value.counts.reshape(len(self.chosen), -1)
+        """A row for each triple `a` and its votes `b` to base k + 1 that occur, and one without them for the items."""
+        flat = value.counts.reshape(len(self.chosen), (self.cardinality + 1) ** 3)
         triple, votes = np.nonzero(flat)
-        total = pl.DataFrame({"triple": [None], "votes": [None], N_ITEMS: [value.n_items]}, _DUMP_SCHEMA)
-        return pl.concat(
-            [total, pl.DataFrame({"triple": triple, "votes": votes, N_ITEMS: flat[triple, votes]}, _DUMP_SCHEMA)]
-        )
+        total = pl.DataFrame({"a": [None], "b": [None], N_ITEMS: [value.n_items]}, DUMP_SCHEMA)
+        return pl.concat([total, pl.DataFrame({"a": triple, "b": votes, N_ITEMS: flat[triple, votes]}, DUMP_SCHEMA)])
 
     def load(self, rows: pl.DataFrame) -> Triples:
         """The third moments that `dump` wrote; rows of several dumps add up."""
         check_columns("triples", self.dump_schema.names(), rows.columns)
-        counted = rows.filter(pl.col("triple").is_not_null())
+        counted = rows.filter(pl.col("a").is_not_null())
         value = self.zero()
-        flat = value.counts.reshape(len(self.chosen), -1)
-        np.add.at(flat, (counted["triple"].to_numpy(), counted["votes"].to_numpy()), counted[N_ITEMS].to_numpy())
-        n_items = int(rows.filter(pl.col("triple").is_null())[N_ITEMS].sum())
+        flat = value.counts.reshape(len(self.chosen), (self.cardinality + 1) ** 3)
+        np.add.at(flat, (counted["a"].to_numpy(), counted["b"].to_numpy()), counted[N_ITEMS].to_numpy())
+        n_items = int(rows.filter(pl.col("a").is_null())[N_ITEMS].sum())
         return Triples(self.lf_names, self.cardinality, self.chosen, n_items, flat.reshape(value.counts.shape))
 
     def _count(self, digits: dict[int, NDArray[np.int64]], items: NDArray[np.int64] | None, n_items: int) -> Triples:

@@ -1,0 +1,115 @@
+"""Second and third moments of votes in one pass over them."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from sparkws.checks import check_columns, first_few
+from sparkws.errors import IncompatibleStatistics
+from sparkws.stats import moments
+from sparkws.stats.moments import DUMP_SCHEMA, Moments, MomentsKernel
+from sparkws.stats.patterns import Patterns
+from sparkws.stats.triples import Chosen, Triples, TriplesKernel
+
+_PART: Final = "part"
+_DUMP_SCHEMA: Final = pl.Schema([(_PART, pl.String()), *DUMP_SCHEMA.items()])
+
+
+@dataclass(frozen=True)
+class BothMoments:
+    """What moment models are fitted from.
+
+    Attributes
+    ----------
+    pairs : Moments
+    triples : Triples
+        Of no triple where fewer than three functions vote.
+    """
+
+    pairs: Moments
+    triples: Triples
+
+
+@dataclass(frozen=True)
+class BothMomentsKernel:
+    """Votes -> their second moments, and the third ones of the chosen triples; a `ReduceKernel`."""
+
+    lf_names: tuple[str, ...]
+    cardinality: int
+    chosen: Chosen
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the votes table that are read."""
+        return self._pairs.columns
+
+    @property
+    def dump_schema(self) -> pl.Schema:
+        """The columns of `dump`."""
+        return _DUMP_SCHEMA
+
+    def of_batch(self, batch: pl.DataFrame) -> BothMoments:
+        """The moments of one batch of votes."""
+        triples = self._triples.of_batch(batch) if self.chosen else self._triples.zero()
+        return BothMoments(self._pairs.of_batch(batch), triples)
+
+    def zero(self) -> BothMoments:
+        """The moments of no items."""
+        return BothMoments(self._pairs.zero(), self._triples.zero())
+
+    def merge(self, a: BothMoments, b: BothMoments) -> BothMoments:
+        """The moments of the items of both."""
+        return BothMoments(self._pairs.merge(a.pairs, b.pairs), self._triples.merge(a.triples, b.triples))
+
+    def dump(self, value: BothMoments) -> pl.DataFrame:
+        """The rows of both, told apart by a column of their own."""
+        parts = {"pairs": self._pairs.dump(value.pairs), "triples": self._triples.dump(value.triples)}
+        return pl.concat([rows.select(pl.lit(name).alias(_PART), pl.all()) for name, rows in parts.items()])
+
+    def load(self, rows: pl.DataFrame) -> BothMoments:
+        """The moments that `dump` wrote; rows of several dumps add up."""
+        check_columns("moments", self.dump_schema.names(), rows.columns)
+        pairs, triples = (rows.filter(pl.col(_PART) == name).drop(_PART) for name in ("pairs", "triples"))
+        return BothMoments(self._pairs.load(pairs), self._triples.load(triples))
+
+    @property
+    def _pairs(self) -> MomentsKernel:
+        return MomentsKernel(self.lf_names, self.cardinality)
+
+    @property
+    def _triples(self) -> TriplesKernel:
+        return TriplesKernel(self.lf_names, self.cardinality, self.chosen)
+
+
+def of_patterns(patterns: Patterns, chosen: Chosen) -> BothMoments:
+    """The moments of items whose pattern counts are in memory: the same as those of their votes."""
+    kernel = TriplesKernel(patterns.lf_names, patterns.cardinality, chosen)
+    return BothMoments(moments.of_patterns(patterns), kernel.of_patterns(patterns))
+
+
+def to_json(value: BothMoments) -> str:
+    """The moments as JSON; `from_json` gives them back."""
+    pairs, triples = value.pairs, value.triples
+    kernel = BothMomentsKernel(pairs.lf_names, pairs.cardinality, triples.chosen)
+    told = {"lf_names": pairs.lf_names, "cardinality": pairs.cardinality, "chosen": triples.chosen}
+    return json.dumps({**told, **kernel.dump(value).to_dict(as_series=False)}, separators=(",", ":"))
+
+
+def from_json(text: str) -> BothMoments:
+    """The moments that `to_json` wrote.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If the text is not that of moments.
+    """
+    plain = json.loads(text)
+    names = {"lf_names", "cardinality", "chosen", *_DUMP_SCHEMA}
+    if not isinstance(plain, dict) or set(plain) != names:
+        has = first_few(sorted(plain), 12) if isinstance(plain, dict) else type(plain).__name__
+        raise IncompatibleStatistics(f"moments in JSON have {sorted(names)}, got {has}; count the votes again.")
+    chosen = tuple((int(i), int(j), int(l)) for i, j, l in plain["chosen"])
+    kernel = BothMomentsKernel(tuple(plain["lf_names"]), int(plain["cardinality"]), chosen)
+    return kernel.load(pl.DataFrame({name: plain[name] for name in _DUMP_SCHEMA}, _DUMP_SCHEMA))
