@@ -25,6 +25,7 @@ from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
 from sparkws.hashing import check_key_type
 from sparkws.labelmodels import steps as labelmodel_steps
+from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of, materialize
 from sparkws.lfs import steps as lf_steps
 from sparkws.lfs.examples import refuse_missed
@@ -354,6 +355,7 @@ def _stats_step(
             job.workspace.table(f"{name}_stats"),
             transition,
             job.options,
+            most_patterns=MAX_PATTERNS,
             direct=job.direct,
         )
         outputs = {f"{name}_patterns": counted.patterns_version, f"{name}_stats": counted.stats_version}

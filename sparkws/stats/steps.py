@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from sparkws.checks import check_columns
@@ -10,7 +11,7 @@ from sparkws.config import GoldConfig
 from sparkws.engine.failures import our_errors
 from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
-from sparkws.engine.lanes import Options, map_batches, tabulate_batches, write_batches
+from sparkws.engine.lanes import Options, map_batches, reduce_batches, tabulate_batches, write_batches
 from sparkws.engine.refs import TableRef, quote_column
 from sparkws.engine.relational import (
     choose_columns,
@@ -24,10 +25,13 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, count_by, open_version, read_rows
 from sparkws.engine.writes import write_frame, write_rows
 from sparkws.stats import counters as counting
+from sparkws.stats import joint
 from sparkws.stats.counters import Counters
 from sparkws.stats.gold import GoldKernel, check_splits
+from sparkws.stats.joint import BothMoments, BothMomentsKernel
 from sparkws.stats.patterns import PatternsKernel
 from sparkws.stats.table import PatternTableKernel
+from sparkws.stats.triples import choose_triples
 from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID, N_ITEMS, SPLIT
 
 _MOST_SPLITS = 1000
@@ -102,9 +106,13 @@ def count_votes(
     transition: Transition,
     options: Options,
     *,
+    most_patterns: int,
     direct: bool,
 ) -> Counted:
     """Count distinct vote vectors in one pass over the votes, and what follows from the counts.
+
+    Where there are more of them than a fit reads, second and third moments are counted in a pass of their own
+    and stored too; else they follow from the patterns.
 
     Items with gold are counted once more by themselves: what they add under their class they take from
     the count of unknown class. Counts are exact, so the pass over all votes needs no join.
@@ -122,11 +130,31 @@ def count_votes(
     table = PatternTableKernel(lf_names, cardinality)
     written = write_batches(spark, table, summed, patterns_target, transition, in_rows)
     counters = counting.with_faults(written.statistic, faults)
-    rows = pl.DataFrame([("counters", votes.version, counting.to_json(counters))], schema=STATS_SCHEMA, orient="row")
+    payloads = {"counters": counting.to_json(counters)}
+    if counters.n_rows > most_patterns:
+        payloads["moments"] = joint.to_json(_count_moments(spark, votes, counters, options))
+    rows = pl.DataFrame([(kind, votes.version, text) for kind, text in payloads.items()], STATS_SCHEMA, orient="row")
     stats_version = write_rows(spark, stats_target, rows, direct=direct, transition=transition)
     return Counted(written.version, stats_version, counters)
 
 
 def read_counters(spark: SparkSession, stats: TableVersion) -> Counters:
     """The counters that `count_votes` stored."""
-    return counting.from_json(read_rows(spark, stats)["payload"][0])
+    return counting.from_json(_payloads(spark, stats)["counters"])
+
+
+def read_moments(spark: SparkSession, stats: TableVersion) -> BothMoments | None:
+    """The moments that `count_votes` stored; None where they follow from the patterns."""
+    text = _payloads(spark, stats).get("moments")
+    return None if text is None else joint.from_json(text)
+
+
+def _count_moments(spark: SparkSession, votes: TableVersion, counters: Counters, options: Options) -> BothMoments:
+    # The same triples in every run: moments of two versions can be added and subtracted.
+    chosen = choose_triples(counters.votes, np.random.default_rng(0))
+    kernel = BothMomentsKernel(counters.lf_names, counters.cardinality, chosen)
+    return reduce_batches(spark, kernel, votes, options)
+
+
+def _payloads(spark: SparkSession, stats: TableVersion) -> dict[str, str]:
+    return dict(read_rows(spark, stats).select("kind", "payload").iter_rows())
