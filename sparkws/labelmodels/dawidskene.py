@@ -14,7 +14,6 @@ voted, the vote was certain, and what it is worth cannot be learned. Its votes t
 precision: P(y = l | vote l) = `SINGLE_CLASS_PRECISION`, and weigh more for a class that is voted rarely.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Self
 
@@ -23,30 +22,11 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix, first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels.balance import ClassBalance, choose_balance, single_class_share, volume
-from sparkws.labelmodels.em import (
-    Rows,
-    check_fittable,
-    clamp,
-    count_votes,
-    e_step,
-    expect,
-    log_prior,
-    m_step,
-    make_problem,
-    make_rows,
-)
-from sparkws.labelmodels.majority import MOST_AGAINST_ALL, contradictions
-from sparkws.labelmodels.posterior import posterior, predict, vote_shares
+from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
+from sparkws.labelmodels.em import Rows, check_fittable, clamp, e_step, make_problem, make_rows
+from sparkws.labelmodels.estimate import Abstain, Estimate, choose_abstain, climb, majority_shares
+from sparkws.labelmodels.posterior import posterior
 from sparkws.stats.patterns import Patterns, collapse, unpack
-
-Abstain = Literal["auto", "outcome", "missing"]
-
-_SOME_SINGLE_CLASS: Final = 0.1  # a crowd has a worker who happened to answer one class only
-# Where functions are independent, a right fit contradicts (almost) no unanimous votes, and 5 % of majority
-# votes at most: in simulations 0 % and 4.2 %. Where they are not, EM finds what they share instead of the
-# class: 0.6 % to 37 % of the unanimous votes and 5 % to 36 % of majority votes, on public sets and simulated.
-_MOST_AGAINST_MAJORITY: Final = 0.1
 
 
 class DawidSkene:
@@ -171,7 +151,7 @@ class DawidSkene:
         use_abstain: bool,
         max_iter: int,
         least_gain: float | None = None,
-    ) -> "Estimate":
+    ) -> Estimate:
         """One run of EM with the model's options; the model stays as it is.
 
         Parameters
@@ -199,15 +179,7 @@ class DawidSkene:
             q = clamp(majority_shares(seen.L, k), rows.gold)
         else:
             q, _ = e_step(rows, *start, use_abstain=use_abstain)
-        objective: list[float] = []
-        converged = False
-        while len(objective) < max_iter and not converged:
-            cpt, p = m_step(problem, expect(rows, q))
-            q, log_sum = e_step(rows, cpt, p, use_abstain=use_abstain)
-            log_likelihood = float(rows.counts @ log_sum)
-            objective.append(log_likelihood + log_prior(problem, cpt, p))
-            converged = has_converged(objective, enough)
-        return Estimate(cpt, p, source, use_abstain, log_likelihood, tuple(objective), converged)
+        return climb(rows, problem, q, source, max_iter=max_iter, least_gain=enough)
 
     def _choose(self, seen: "Seen", start: "DawidSkene | None") -> "Estimate":
         def run(*, use_abstain: bool) -> Estimate:
@@ -218,13 +190,13 @@ class DawidSkene:
             return run(use_abstain=self.abstain == "outcome")
         if start is not None and start.cpt_ is not None:
             return run(use_abstain=start.abstain_ == "outcome")
-        if single_class_share(count_votes(seen.L, seen.counts, self.cardinality)) >= _SOME_SINGLE_CLASS:
-            found = run(use_abstain=True)
-            preds = predict(posterior(seen.L, found.cpt, found.class_balance, use_abstain=True))
-            against_majority, against_all = contradictions(seen.L, seen.counts, preds, self.cardinality)
-            if against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL:
-                return found
-        return run(use_abstain=False)
+        return choose_abstain(
+            seen.L,
+            seen.counts,
+            self.cardinality,
+            lambda use_abstain: run(use_abstain=use_abstain),
+            lambda found: posterior(seen.L, found.cpt, found.class_balance, use_abstain=found.use_abstain),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,27 +230,3 @@ def see(patterns: Patterns, *, clamp_gold: bool) -> Seen:
     L = unpack(flat)
     rows = make_rows(L, flat.counts, flat.gold if clamp_gold else None, patterns.cardinality)
     return Seen(L, flat.counts, flat.gold, rows)
-
-
-@dataclass(frozen=True, eq=False)
-class Estimate:
-    """What one run of EM found."""
-
-    cpt: NDArray[np.float64]
-    class_balance: NDArray[np.float64]
-    balance_source: str
-    use_abstain: bool
-    log_likelihood: float
-    objective: tuple[float, ...]
-    converged: bool
-
-
-def has_converged(objective: Sequence[float], least_gain: float) -> bool:
-    """Whether the last iteration gained no more than `least_gain`."""
-    return len(objective) > 1 and objective[-1] - objective[-2] <= least_gain
-
-
-def majority_shares(L: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
-    """Majority vote's soft labels, `(n, k)`; uniform in the rows without a vote."""
-    shares = vote_shares(L, cardinality)
-    return np.where(np.isnan(shares), 1 / cardinality, shares)

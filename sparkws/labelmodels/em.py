@@ -2,6 +2,9 @@
 
 The E-step is a function of pattern rows, the M-step one of what their soft labels add up to. So the same
 code fits patterns in memory and, with sums made by workers, a table of them.
+
+A function votes one of k classes. A variable made of several functions has more outcomes than classes: its
+tables are `(m, s + 1, k)` with s of them, and everything else stays the same.
 """
 
 from dataclasses import dataclass
@@ -104,11 +107,11 @@ def e_step(
 
     A row depends on its own pattern only, bit for bit.
     """
-    m, _, k = cpt.shape
+    k = len(class_balance)
     factors = log_table(cpt, use_abstain=use_abstain)
     # Start every pattern from all functions abstaining, and exchange the factors of those that voted.
     none_voted = np.log(np.maximum(class_balance, FLOOR)) + factors[:, 0].sum(axis=0)
-    change = (factors[:, 1:] - factors[:, :1]).reshape(m * k, k)
+    change = (factors[:, 1:] - factors[:, :1]).reshape(-1, k)
     scores = none_voted + rows.votes @ change
     q, log_sum = normalize(scores)
     known = np.flatnonzero(rows.gold != ABSTAIN)
@@ -132,8 +135,8 @@ def add_up(rows: Rows, expected: NDArray[Any]) -> tuple[NDArray[Any], NDArray[An
 
 def m_step(problem: Problem, expected: Expected) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Tables `(m, k + 1, k)` and balance `(k,)` that fit the expectations best."""
-    m, _, k = problem.prior.shape
-    votes = expected.votes.reshape(m, k, k)  # m functions, k votes, k classes
+    m, outcomes, k = problem.prior.shape
+    votes = expected.votes.reshape(m, outcomes - 1, k)  # m functions, as many votes as they have, k classes
     if problem.use_abstain:
         # Rounding may leave a function that never abstains a little below none.
         abstained = np.maximum(expected.mass - votes.sum(axis=1, keepdims=True), 0.0)

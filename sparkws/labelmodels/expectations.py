@@ -14,8 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparkws.checks import check_columns
-from sparkws.labelmodels.dawidskene import majority_shares
 from sparkws.labelmodels.em import Expected, Rows, add_up, clamp, e_step, make_rows
+from sparkws.labelmodels.estimate import majority_shares
 from sparkws.labelmodels.posterior import FLOOR, log_table
 from sparkws.stats.packing import blocks, key_columns, unpack_keys
 from sparkws.vocab import GOLD, N_ITEMS

@@ -12,8 +12,9 @@ import numpy as np
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.balance import choose_balance
-from sparkws.labelmodels.dawidskene import DawidSkene, has_converged
+from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.em import log_prior, m_step, make_problem
+from sparkws.labelmodels.estimate import has_converged
 from sparkws.labelmodels.expectations import ExpectationsKernel, Sums
 from sparkws.stats.counters import Counters
 

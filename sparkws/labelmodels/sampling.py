@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import NothingToFit
-from sparkws.labelmodels.dawidskene import DawidSkene, Estimate, see
+from sparkws.labelmodels.dawidskene import DawidSkene, see
+from sparkws.labelmodels.estimate import Estimate
 from sparkws.stats.patterns import Patterns, at_level, collapse
 from sparkws.vocab import ABSTAIN, MAX_LEVEL
 
