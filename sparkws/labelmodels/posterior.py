@@ -20,6 +20,7 @@ TIE: Final = 1e-9
 
 # Below this an estimated probability says only that the event was not seen. It keeps logarithms finite.
 FLOOR: Final = 1e-10
+_TABLE_ROWS: Final = 1 << 10
 
 
 class LabelModel(Protocol):
@@ -80,11 +81,38 @@ def posterior(
     log_likelihood = log_table(cpt, use_abstain=use_abstain)
     # A sum of logarithms, because a product of 1,200 probabilities is zero in floating point.
     scores = np.tile(np.log(np.maximum(class_balance, FLOOR)), (len(L), 1))
-    for j in range(L.shape[1]):
-        scores += log_likelihood[j][L[:, j] + 1]
+    together = _lfs_together(len(class_balance))
+    for first in range(0, L.shape[1], together):
+        scores += _sums(log_likelihood[first : first + together]).take(
+            _codes(L[:, first : first + together], cpt.shape[1]), axis=0
+        )
     probs = normalize(scores)[0]
     probs[(L == ABSTAIN).all(axis=1)] = np.nan
     return probs
+
+
+def _lfs_together(cardinality: int) -> int:
+    """Of how many functions the votes are looked up at once: tables of all their votes stay small."""
+    return max(1, int(np.log(_TABLE_ROWS) / np.log(cardinality + 1)))
+
+
+def _sums(factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sum of the factors `(g, k + 1, k)` for each combination of votes, `((k + 1)^g, k)`, the last vote fastest."""
+    sums = np.zeros((1, factors.shape[2]))
+    for factor in factors:
+        # (c, 1, k) + (1, k + 1, k): every combination so far with every vote of the next function
+        sums = (sums[:, None] + factor[None]).reshape(-1, factors.shape[2])
+    return sums
+
+
+def _codes(L: NDArray[np.int8], base: int) -> NDArray[np.int32]:
+    """The row of `_sums` for each row of votes `(n, g)`."""
+    codes = np.zeros(len(L), np.int32)
+    for column in L.T:
+        codes *= base
+        codes += column
+        codes += 1
+    return codes
 
 
 def log_table(cpt: NDArray[np.float64], *, use_abstain: bool) -> NDArray[np.float64]:
@@ -149,8 +177,9 @@ def predict(
         return np.empty(0, np.int32)
     labeled = ~np.isnan(probs[:, 0])
     filled = np.where(labeled[:, None], probs, 0.0)
-    tied = filled >= filled.max(axis=1, keepdims=True) - TIE
-    n_tied = tied.sum(axis=1)
+    # Column by column, as in `normalize`.
+    tied = filled >= reduce(np.maximum, filled.T)[:, None] - TIE
+    n_tied = reduce(np.add, tied.T.astype(np.int64))
     preds = np.where(labeled, filled.argmax(axis=1), ABSTAIN).astype(np.int32)
     rows = np.flatnonzero(labeled & (n_tied > 1))
     if tie_break_policy == "abstain":

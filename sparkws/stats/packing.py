@@ -66,7 +66,7 @@ def unpack_keys(keys: pl.DataFrame, n_lfs: int, cardinality: int) -> NDArray[np.
             rest = keys.to_series(lf // per_key).to_numpy()
         rest, digit = np.divmod(rest, base)
         L[lf] = digit - 1
-    return np.ascontiguousarray(L.T)
+    return L.T  # function by function in memory, as it is read
 
 
 def blocks(patterns: pl.DataFrame, n_lfs: int) -> Iterator[pl.DataFrame]:
