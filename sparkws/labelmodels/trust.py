@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.posterior import LabelModel, predict
-from sparkws.stats.patterns import Patterns, collapse, select, unpack
-from sparkws.vocab import ABSTAIN, N_ITEMS
+from sparkws.stats.patterns import Patterns, collapse, select, unpack, with_counts
+from sparkws.vocab import ABSTAIN
 
 Fit = Callable[[Patterns], LabelModel]
 COVERED: Final = 0.9  # of an interval
@@ -100,7 +99,7 @@ def bootstrap(
     steady = np.zeros(len(L))
     for replicate in range(n_replicates):
         drawn = rng.multinomial(counts.sum(), counts / counts.sum())
-        again = fit(_counting(patterns, drawn))
+        again = fit(with_counts(patterns, drawn))
         probs = again.posterior(L)
         confidence[replicate] = _of_predicted(probs, preds)
         steady += predict(probs) == preds
@@ -152,8 +151,3 @@ def _interval(replicates: NDArray[np.floating]) -> NDArray[np.float64]:
     """The two ends of what the middle 90 % of the replicates `(b, ...)` lie between, `(..., 2)`."""
     tail = (1 - COVERED) / 2
     return np.stack(np.quantile(replicates, [tail, 1 - tail], axis=0), axis=-1).astype(np.float64)
-
-
-def _counting(patterns: Patterns, counts: NDArray[np.int64]) -> Patterns:
-    rows = patterns.rows.with_columns(pl.Series(N_ITEMS, counts)).filter(pl.col(N_ITEMS) > 0)
-    return Patterns(patterns.lf_names, patterns.cardinality, rows)

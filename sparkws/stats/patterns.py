@@ -219,6 +219,12 @@ def at_level(patterns: Patterns, level: int) -> Patterns:
     return Patterns(patterns.lf_names, patterns.cardinality, patterns.rows.filter(pl.col(LEVEL) >= level))
 
 
+def with_counts(patterns: Patterns, counts: NDArray[np.int64]) -> Patterns:
+    """The same rows with other counts `(u,)`, without those that count nothing."""
+    rows = patterns.rows.with_columns(pl.Series(N_ITEMS, counts, dtype=pl.Int64)).filter(pl.col(N_ITEMS) != 0)
+    return Patterns(patterns.lf_names, patterns.cardinality, rows)
+
+
 def collapse(patterns: Patterns, *, keep_gold: bool = True) -> Patterns:
     """The counts summed over levels, and over gold classes unless they are kept: fewer rows, all of level 0."""
     flat = patterns.rows.with_columns(pl.lit(0, pl.Int8).alias(LEVEL))

@@ -1,0 +1,120 @@
+"""How well a model foretells votes that it has not seen, against majority vote as a model of the votes.
+
+Majority vote is what a model says in which all functions are equally good: one accuracy for all of them,
+whatever they vote for, classes alike, abstaining that tells nothing. Any model that gives votes a
+probability, abstentions included, can be compared with it on items that neither was fitted on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws.labelmodels.em import count_votes, e_step, expect, make_rows
+from sparkws.labelmodels.posterior import FLOOR, LabelModel, vote_shares
+from sparkws.stats.patterns import Patterns, at_level, collapse, unpack, with_counts
+from sparkws.vocab import LEVEL
+
+Fit = Callable[[Patterns], LabelModel]
+_MOST_STEPS: Final = 200
+_LEAST_STEP: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a model gains over equally good functions on items that it has not seen.
+
+    Attributes
+    ----------
+    per_item : float
+        Difference of log-likelihoods, in nats an item.
+    error : float
+        Its standard error: what a bootstrap over the items converges to.
+    """
+
+    per_item: float
+    error: float
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is more than two errors above nothing."""
+        return self.per_item > 2 * self.error
+
+
+def halves(patterns: Patterns, rng: np.random.Generator) -> tuple[Patterns, Patterns]:
+    """The counts of two halves of the items: by the hash of their keys, or at random where nothing has a key.
+
+    Half of the items of a level or more are of a higher level, as the hash decides it for samples.
+    """
+    lowest = patterns.rows.select(pl.col(LEVEL).min()).item()
+    above = at_level(patterns, lowest + 1)
+    if above.rows.height:
+        same = patterns.rows.filter(pl.col(LEVEL) == lowest)
+        return Patterns(patterns.lf_names, patterns.cardinality, same), above
+    chosen = rng.binomial(patterns.counts, 0.5)
+    return with_counts(patterns, chosen), with_counts(patterns, patterns.counts - chosen)
+
+
+def heldout_gain(fit: Fit, patterns: Patterns, rng: np.random.Generator) -> Gain:
+    """What a model foretells of either half of the items when it is fitted on the other.
+
+    Parameters
+    ----------
+    fit : function of Patterns
+        Gives a fitted model with tables.
+    patterns : Patterns
+        Whole counts; with keys' levels, the halves are the same in every run.
+    rng : Generator
+        Draws the halves where there are no keys.
+    """
+    one, other = (collapse(half) for half in halves(patterns, rng))
+    gains, counts = [], []
+    for seen, unseen in ((one, other), (other, one)):
+        model, L = fit(seen), unpack(unseen)
+        assert model.cpt_ is not None
+        ours = _log_likelihood(L, model.cpt_, model.class_balance_)
+        gains.append(ours - _log_likelihood(L, *equal_tables(seen)))
+        counts.append(unseen.counts)
+    gain, weight = np.concatenate(gains), np.concatenate(counts)
+    n = int(weight.sum())
+    mean = float(weight @ gain) / n
+    return Gain(mean, float(np.sqrt(weight @ (gain - mean) ** 2)) / n)
+
+
+def equal_tables(patterns: Patterns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tables `(m, k + 1, k)` and balance `(k,)` of functions that all have the same accuracy, by EM.
+
+    Its posteriors order the classes as majority vote does.
+    """
+    L, k = unpack(patterns), patterns.cardinality
+    rows = make_rows(L, patterns.counts, None, k)
+    votes = count_votes(L, patterns.counts, k)
+    coverage = votes.sum(axis=1) / max(patterns.n_items, 1)
+    uniform = np.full(k, 1 / k)
+    shares = vote_shares(L, k)
+    q = np.where(np.isnan(shares), 1 / k, shares)
+    accuracy = 0.0
+    for _ in range(_MOST_STEPS):
+        # (m * k, k) expected votes -> those for the class itself, over all votes
+        right = np.trace(expect(rows, q).votes.reshape(-1, k, k), axis1=1, axis2=2).sum()
+        before, accuracy = accuracy, min(max(float(right) / max(votes.sum(), 1), 1 / k), 1 - FLOOR)
+        given_voted = np.full((k, k), (1 - accuracy) / (k - 1))
+        np.fill_diagonal(given_voted, accuracy)
+        cpt = np.concatenate(
+            [np.tile(1 - coverage[:, None, None], (1, 1, k)), coverage[:, None, None] * given_voted[None]], axis=1
+        )
+        if abs(accuracy - before) < _LEAST_STEP:
+            break
+        q, _ = e_step(rows, cpt, uniform, use_abstain=False)
+    return cpt, uniform
+
+
+def _log_likelihood(
+    L: NDArray[np.int8], cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """log P(votes, abstentions included) of each row, `(u,)`."""
+    rows = make_rows(L, np.ones(len(L), np.int64), None, len(class_balance))
+    return e_step(rows, cpt, class_balance, use_abstain=True)[1]
