@@ -14,18 +14,21 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from deltalake import WriterProperties, write_deltalake
+from deltalake import Schema
+from deltalake.transaction import AddAction, create_table_with_add_actions
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from benchmarks.harness import CACHE, Result, time_in_turns
 from sparkws import synthetic
 from sparkws.config import SparkConfig
+from sparkws.engine.files import write_parquet
 from sparkws.engine.lanes import Options, reduce_batches
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.session import open_session
 from sparkws.engine.tables import TableVersion, open_version, read
+from sparkws.engine.types import arrow_schema
 from sparkws.stats.moments import Moments, MomentsKernel
 
 ROWS: Final = {"small": 1_000_000, "default": 20_000_000, "full": 100_000_000}
@@ -93,17 +96,20 @@ class Table:
 
 def votes_table(n_rows: int) -> Path:
     """The folder of a votes table of so many items, the same in every run; made unless it is there."""
-    folder = CACHE / f"votes-{n_rows}-{hashlib.sha256(TRUTH.cpt.tobytes()).hexdigest()[:12]}"
+    folder = CACHE / f"votes-{n_rows}-{hashlib.sha256(TRUTH.cpt.tobytes() + b'as workers write').hexdigest()[:12]}"
     if folder.exists():
         return folder
     print(f"  making {n_rows:,} items with votes in {folder}", flush=True)
     making = folder.with_name(f"{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    adds = []
     for start in range(0, n_rows, FILE_ROWS):
         L, _ = synthetic.sample(TRUTH, min(FILE_ROWS, n_rows - start), np.random.default_rng([5, start]))
         rows = pl.DataFrame({"item_id": range(start, start + len(L)), **dict(zip(LFS, L.T, strict=True))})
-        arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-        write_deltalake(str(making), arrow, mode="append", writer_properties=WriterProperties(compression="ZSTD"))
+        add = write_parquet(rows, making / f"part-{start}.parquet")  # as workers write votes
+        adds.append(AddAction(add["path"], add["size"], {}, add["modified"], True, add["stats"]))
+    create_table_with_add_actions(str(making), Schema.from_arrow(arrow_schema(rows.schema)), adds, mode="error")
     making.rename(folder)
     return folder
 

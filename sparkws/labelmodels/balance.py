@@ -12,7 +12,7 @@ from sparkws.labelmodels.posterior import vote_shares
 from sparkws.vocab import ABSTAIN
 
 # From this share of the votes on, functions of a single class leave balance and precision undetermined.
-_MOSTLY_SINGLE_CLASS: Final = 0.5
+MOSTLY_SINGLE_CLASS: Final = 0.5
 
 ClassBalance = Sequence[float] | Literal["estimate", "uniform", "dev"]
 
@@ -85,7 +85,7 @@ def choose_balance(
     balance = known_balance(option, votes.shape[1], gold, counts)
     if balance is not None:
         return balance, option if isinstance(option, str) else "given"
-    if not use_abstain and single_class_share(votes) >= _MOSTLY_SINGLE_CLASS:
+    if not use_abstain and single_class_share(votes) >= MOSTLY_SINGLE_CLASS:
         return spoken, "volume"
     return None, "estimate"
 

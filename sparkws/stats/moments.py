@@ -16,7 +16,7 @@ from scipy import sparse
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
-from sparkws.stats.packing import blocks, check_votes, key_columns, unpack_keys
+from sparkws.stats.packing import blocks, key_columns, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
 
@@ -106,9 +106,7 @@ class MomentsKernel:
             If a column holds anything but -1..k-1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
-        check_votes(batch, self.columns, self.cardinality)
-        votes = [batch[name].fill_null(ABSTAIN).cast(pl.Int8).to_numpy() for name in self.lf_names]
-        return _of_votes(votes, self.lf_names, self.cardinality)
+        return _of_votes(votes_of(batch, self.lf_names, self.cardinality), self.lf_names, self.cardinality)
 
     def zero(self) -> Moments:
         """The moments of no items."""

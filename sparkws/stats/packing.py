@@ -74,6 +74,26 @@ def blocks(patterns: pl.DataFrame, n_lfs: int) -> Iterator[pl.DataFrame]:
     return patterns.iter_slices(max(1, _BLOCK_VOTES // n_lfs))
 
 
+def votes_of(batch: pl.DataFrame, names: Sequence[str], cardinality: int) -> list[NDArray[np.int8]]:
+    """The votes of each function, `(n,)` each; NULL counts as abstained.
+
+    Raises
+    ------
+    InvalidLabelMatrix
+        If a column holds anything but -1..k-1 and NULL.
+    """
+    columns = [batch[name] for name in names]
+    plain = all(column.dtype == pl.Int8 for column in columns)
+    if not plain:
+        check_votes(batch, names, cardinality)
+        columns = [column.cast(pl.Int8) for column in columns]
+    votes = [(column.fill_null(ABSTAIN) if column.null_count() else column).to_numpy() for column in columns]
+    # Without going through polars: most of the time of a pass that only counts would go into it.
+    if plain and any(len(vote) and (vote.min() < ABSTAIN or vote.max() >= cardinality) for vote in votes):
+        check_votes(batch, names, cardinality)
+    return votes
+
+
 def check_votes(batch: pl.DataFrame, names: Sequence[str], cardinality: int) -> None:
     """Refuse vote columns (or gold) that hold anything but -1..k-1 and NULL.
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
 from sparkws.stats.moments import DUMP_SCHEMA
-from sparkws.stats.packing import blocks, check_votes, key_columns, unpack_keys
+from sparkws.stats.packing import blocks, key_columns, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
-from sparkws.vocab import ABSTAIN, N_ITEMS
+from sparkws.vocab import N_ITEMS
 
 MOST_TRIPLES: Final = 100
 _MOST_CELLS: Final = 1 << 21  # of all triples together: 16 MiB
@@ -87,10 +87,11 @@ class TriplesKernel:
             If a column holds anything but -1..k-1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
-        check_votes(batch, self.columns, self.cardinality)
-        digits = {name: batch[name].fill_null(ABSTAIN).cast(pl.Int64).to_numpy() + 1 for name in self.columns}
-        votes = {self.lf_names.index(name): column for name, column in digits.items()}
-        return self._count(votes, None, batch.height)
+        votes = votes_of(batch, self.columns, self.cardinality)
+        digits = {
+            self.lf_names.index(name): vote.astype(np.int64) + 1 for name, vote in zip(self.columns, votes, strict=True)
+        }
+        return self._count(digits, None, batch.height)
 
     def of_patterns(self, patterns: Patterns) -> Triples:
         """The third moments of items whose pattern counts are in memory: the same as those of their votes.

@@ -1,0 +1,104 @@
+"""The model of `auto` in situations whose right answer is known."""
+
+import numpy as np
+import pytest
+
+from sparkws import synthetic
+from sparkws.labelmodels.choose import choose_model
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.stats.patterns import of_matrix
+
+LFS = synthetic.lf_names(6)
+CLASSES = ("no", "yes")
+
+
+def missing(patterns):
+    return DawidSkene(2, abstain="missing").fit(patterns)
+
+
+def outcome(patterns):
+    return DawidSkene(2, abstain="outcome").fit(patterns)
+
+
+def upside_down(patterns):
+    """A model that has found the opposite of the class."""
+    model = missing(patterns)
+    model.cpt_ = model.cpt_[:, :, ::-1]
+    return model
+
+
+def choose(L, candidates, gold=None, single=("precision", missing)):
+    counted = of_matrix(L, synthetic.lf_names(L.shape[1]), 2, gold)
+    return choose_model(single, candidates, counted, CLASSES, np.random.default_rng(0), with_gold=gold is not None)
+
+
+def sample(accuracies, n, seed=0):
+    truth = synthetic.Truth(
+        class_balance=np.array([0.5, 0.5]), cpt=np.stack([synthetic.table(a, 0.7, 2) for a in accuracies])
+    )
+    return synthetic.sample(truth, n, np.random.default_rng(seed))
+
+
+def test_a_model_that_knows_who_is_better_replaces_majority_vote():
+    L, _ = sample((0.95, 0.9, 0.55, 0.55, 0.6, 0.6), 4000)
+    chosen = choose(L, {"missing": missing})
+    assert chosen.name == "missing"
+    assert "not seen" in chosen.reason
+    assert chosen.trials[0].gain.is_certain
+
+
+def test_where_functions_are_equally_good_majority_vote_stays():
+    L, _ = sample((0.7,) * 6, 500)
+    chosen = choose(L, {"missing": missing})
+    assert chosen.name == "majority"
+    assert isinstance(chosen.model, MajorityVote)
+
+
+def test_a_model_with_findings_against_it_is_not_taken_however_well_it_foretells():
+    L, _ = sample((0.95, 0.9, 0.55, 0.55, 0.6, 0.6), 4000)
+    chosen = choose(L, {"upside_down": upside_down})
+    assert chosen.name == "majority"
+    assert "contradicts_votes" in chosen.trials[0].against
+    both = choose(L, {"upside_down": upside_down, "missing": missing})
+    assert both.name == "missing"
+
+
+def test_votes_of_a_single_class_each_get_the_model_for_them():
+    truth = synthetic.Truth(
+        class_balance=np.array([0.5, 0.5]),
+        cpt=np.stack([synthetic.single_class_table(j % 2, 0.2, 0.03, 2) for j in range(8)]),
+    )
+    L, _ = synthetic.sample(truth, 3000, np.random.default_rng(0))
+    chosen = choose(L, {"outcome": outcome})
+    assert chosen.name == "precision"
+    assert "100% of the votes" in chosen.reason
+    assert [trial.name for trial in chosen.trials] == ["precision"]
+
+
+def test_two_functions_do_not_tell_who_is_better():
+    L, _ = sample((0.9, 0.6), 1000)
+    chosen = choose(L, {"missing": missing})
+    assert chosen.name == "majority"
+    assert "fewer than 3 functions" in chosen.reason
+
+
+@pytest.mark.parametrize(("flip", "expected"), [(False, "missing"), (True, "majority")])
+def test_known_classes_decide_where_there_are_some(flip, expected):
+    L, _ = sample((0.95, 0.9, 0.55, 0.55, 0.55, 0.55), 3000)
+    gold = np.full(len(L), -1, np.int8)
+    model = missing(of_matrix(L, LFS, 2)).posterior(L).argmax(axis=1)
+    majority = MajorityVote(2).posterior(L)
+    apart = np.flatnonzero((majority.max(axis=1) > 0.5) & (majority.argmax(axis=1) != model))
+    # The known classes are all where the two differ: those of the model, or those of majority vote.
+    gold[apart] = majority.argmax(axis=1)[apart] if flip else model[apart]
+    assert len(apart) >= 50
+    chosen = choose(L, {"missing": missing}, gold)
+    assert chosen.name == expected
+    # Without leave to see them, nothing of this counts.
+    counted = of_matrix(L, LFS, 2, gold)
+    blind = choose_model(
+        ("precision", missing), {"missing": missing}, counted, CLASSES, np.random.default_rng(0), with_gold=False
+    )
+    assert blind.name == "missing"
+    assert blind.trials[0].known is None
