@@ -14,22 +14,24 @@ voted, the vote was certain, and what it is worth cannot be learned. Its votes t
 precision: P(y = l | vote l) = `SINGLE_CLASS_PRECISION`, and weigh more for a class that is voted rarely.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_label_matrix, first_few
-from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
+from sparkws.checks import first_few
+from sparkws.errors import ConfigError, IncompatibleStatistics
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
 from sparkws.labelmodels.em import Rows, check_fittable, clamp, e_step, make_problem, make_rows
 from sparkws.labelmodels.estimate import Abstain, Estimate, choose_abstain, climb, majority_shares
 from sparkws.labelmodels.posterior import posterior
+from sparkws.labelmodels.tables import TABLES, Stored, TableModel
 from sparkws.stats.patterns import Patterns, collapse, unpack
 
 
-class DawidSkene:
+class DawidSkene(TableModel):
     """The class-conditional votes of each function, by EM from majority vote.
 
     Parameters
@@ -70,6 +72,12 @@ class DawidSkene:
     """
 
     kind: Final = "dawid_skene"
+    fits: Final = "patterns"
+    stored: ClassVar[Mapping[str, Stored]] = {
+        **TABLES,
+        "log_likelihood": Stored(),
+        "n_polish": Stored(number=int, optional=True),
+    }
 
     def __init__(
         self,
@@ -86,22 +94,14 @@ class DawidSkene:
             raise ConfigError(f"abstain must be 'auto', 'outcome' or 'missing', got {abstain!r}.")
         if smoothing < 0 or max_iter < 1:
             raise ConfigError(f"smoothing must be at least 0 and max_iter 1, got {smoothing!r} and {max_iter!r}.")
-        self.cardinality = cardinality
+        super().__init__(cardinality)
         self.class_balance = class_balance
         self.abstain = abstain
         self.smoothing = smoothing
         self.max_iter = max_iter
         self.tol = tol
         self.clamp_gold = clamp_gold
-        self.lf_names_: tuple[str, ...] = ()
-        self.cpt_: NDArray[np.float64] | None = None
-        self.class_balance_ = np.full(cardinality, 1 / cardinality)
-        self.abstain_: Literal["outcome", "missing"] = "missing"
-        self.balance_source_ = ""
-        self.log_likelihood_: float | None = None
         self.objective_: tuple[float, ...] = ()
-        self.n_iter_ = 0
-        self.converged_ = False
         self.n_polish_ = 0
 
     def fit(self, patterns: Patterns, *, start: "DawidSkene | None" = None) -> Self:
@@ -135,13 +135,6 @@ class DawidSkene:
         self.log_likelihood_, self.objective_ = found.log_likelihood, found.objective
         self.n_iter_, self.converged_, self.n_polish_ = len(found.objective), found.converged, 0
         return self
-
-    def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
-        """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
-        if self.cpt_ is None:
-            raise NothingToFit("this DawidSkene has no tables yet; call fit first.")
-        check_label_matrix(L, self.lf_names_, self.cardinality)
-        return posterior(L, self.cpt_, self.class_balance_, use_abstain=self.abstain_ == "outcome")
 
     def estimate(
         self,

@@ -17,11 +17,11 @@ from scipy import sparse
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, one_hot
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table
 from sparkws.stats.packing import key_columns
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
 
-PRIOR_ACCURACY: Final = 0.7
 SINGLE_CLASS_PRECISION: Final = 0.75
 # Of a class above three quarters of the volume, a vote must still count for the class, not against it.
 _ABOVE_VOLUME: Final = 0.02
@@ -198,8 +198,7 @@ def make_problem(
     coverage = votes.sum(axis=1) / n_items
     pi = volume if balance is None else balance
     fixed = np.full((m, k + 1, k), np.nan)
-    accurate = np.full((k, k), (1 - PRIOR_ACCURACY) / (k - 1))
-    np.fill_diagonal(accurate, PRIOR_ACCURACY)
+    accurate = accurate_table(PRIOR_ACCURACY, k)
     if use_abstain:
         # (k, k) precision -> (m, k, k): the votes a function casts, spread over the classes as π does
         prior = (votes / n_items)[:, :, None] * (accurate / pi)[None]

@@ -1,12 +1,14 @@
 """Majority vote: the share of each class among the votes of an item."""
 
-from typing import Final, Self
+from collections.abc import Mapping
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.labelmodels.em import check_fittable
 from sparkws.labelmodels.posterior import predict, vote_shares
+from sparkws.labelmodels.tables import HOW_FITTED, Stored
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
@@ -34,6 +36,8 @@ class MajorityVote:
     """
 
     kind: Final = "majority"
+    fits: Final = "patterns"
+    stored: ClassVar[Mapping[str, Stored]] = HOW_FITTED
 
     def __init__(self, cardinality: int) -> None:
         self.cardinality = cardinality

@@ -1,11 +1,12 @@
 """A fitted label model as flat rows of plain types, and as JSON; never pickle.
 
-Both hold every number exactly: JSON writes the shortest text that reads back to the same float.
+Both hold every number exactly: JSON writes the shortest text that reads back to the same float. Each kind of
+model says in `stored` what it saves.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import numpy as np
 import polars as pl
@@ -16,11 +17,12 @@ from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.tables import Axis, Stored
 
 FORMAT: Final = 1
 
 # One row a number: `lf`, `vote` and `class` are names, NULL where they do not apply; the vote of an
-# abstention is NULL in the rows of `cpt`.
+# abstention is NULL in the rows of `cpt`. `text` is the fingerprint of a function, in the rows `fingerprint`.
 SCHEMA: Final = pl.Schema(
     {
         "kind": pl.String(),
@@ -29,13 +31,36 @@ SCHEMA: Final = pl.Schema(
         "vote": pl.String(),
         "class": pl.String(),
         "value": pl.Float64(),
+        "text": pl.String(),
     }
 )
-_SCALARS: Final = ("log_likelihood", "n_iter", "converged", "abstain_is_outcome", "n_polish")
+_IN_ALL_ROWS: Final = [name for name in SCHEMA if name != "text"]  # models of before there was any lack it
 
 
-def to_rows(model: LabelModel, classes: Sequence[str]) -> pl.DataFrame:
+class SavedModel(LabelModel, Protocol):
+    """A label model that can be saved."""
+
+    @property
+    def stored(self) -> Mapping[str, Stored]:
+        """The fitted attributes that are saved, by their names without the underscore at the end."""
+        ...
+
+
+KINDS: Final[Mapping[str, Callable[[int], SavedModel]]] = {
+    MajorityVote.kind: MajorityVote,
+    DawidSkene.kind: DawidSkene,
+}
+
+
+def to_rows(model: SavedModel, classes: Sequence[str], fingerprints: Mapping[str, str] | None = None) -> pl.DataFrame:
     """The parameters of a fitted model, one number a row, with the names of functions and classes.
+
+    Parameters
+    ----------
+    model : fitted label model
+    classes : sequence of str
+    fingerprints : mapping of str to str, optional
+        The fingerprints of the functions whose votes it was fitted on.
 
     Raises
     ------
@@ -44,26 +69,21 @@ def to_rows(model: LabelModel, classes: Sequence[str]) -> pl.DataFrame:
     IncompatibleStatistics
         If there are not as many class names as the model has classes.
     """
-    plain = _plain(model, classes)
-    kind, names = plain["kind"], plain["lf_names"]
-    rows: list[tuple[str, str, str | None, str | None, str | None, float]] = []
-    for name in _SCALARS:
-        if plain[name] is not None:
-            rows.append((kind, name, None, None, None, float(plain[name])))
-    rows += [
-        (kind, "class_balance", None, None, label, p) for label, p in zip(classes, plain["class_balance"], strict=True)
-    ]
-    rows += [(kind, "lf", name, None, None, float(j)) for j, name in enumerate(names)]
-    votes = (None, *classes)
-    for name, table in zip(names, plain["cpt"] or [], strict=False):
-        for vote, row in zip(votes, table, strict=True):
-            rows += [(kind, "cpt", name, vote, label, p) for label, p in zip(classes, row, strict=True)]
-    return pl.DataFrame(rows, SCHEMA, orient="row")
+    _check_saved(model, classes)
+    parts = [_flat(name, model, how, classes) for name, how in model.stored.items()]
+    parts.append(pl.DataFrame({"parameter": "lf", "lf": model.lf_names_, "value": range(len(model.lf_names_))}))
+    of_lfs = {name: text for name, text in (fingerprints or {}).items() if name in model.lf_names_}
+    parts.append(pl.DataFrame({"parameter": "fingerprint", "lf": list(of_lfs), "text": list(of_lfs.values())}))
+    rows = [part.select(*(pl.col(name).cast(SCHEMA[name]) for name in part.columns)) for part in parts]
+    return pl.concat([SCHEMA.to_frame(), *rows], how="diagonal").with_columns(kind=pl.lit(model.kind))
 
 
 def from_rows(
-    rows: pl.DataFrame, classes: Sequence[str], lf_names: Sequence[str] | None = None
-) -> MajorityVote | DawidSkene:
+    rows: pl.DataFrame,
+    classes: Sequence[str],
+    lf_names: Sequence[str] | None = None,
+    fingerprints: Mapping[str, str] | None = None,
+) -> SavedModel:
     """The model that `to_rows` wrote, from its rows in any order.
 
     Parameters
@@ -74,6 +94,8 @@ def from_rows(
         The class names that the model must have, in the order of their indices.
     lf_names : sequence of str, optional
         The functions that it must have, in any order.
+    fingerprints : mapping of str to str, optional
+        The fingerprints that its functions must have where it has some stored.
 
     Raises
     ------
@@ -82,46 +104,31 @@ def from_rows(
     IncompatibleStatistics
         If functions or classes differ; says which.
     """
-    check_columns("label model", SCHEMA.names(), rows.columns)
+    check_columns("label model", _IN_ALL_ROWS, rows.columns)
     kinds = rows["kind"].unique().to_list()
     if len(kinds) != 1:
         raise DataError(f"expected the rows of one label model, got {rows.height:,} rows of the kinds {sorted(kinds)}.")
-    balance = {row[0]: row[1] for row in _rows(rows, "class_balance").select("class", "value").iter_rows()}
-    _check_same("classes", classes, list(balance))
+    model = _new(kinds[0], len(classes))
+    _check_same("classes", classes, _rows(rows, "class_balance")["class"].to_list())
     names = _rows(rows, "lf").sort("value")["lf"].to_list()
-    where_lf = {name: j for j, name in enumerate(names)}
-    where_class: dict[str | None, int] = {name: y for y, name in enumerate(classes)}
-    cpt = np.full((len(names), len(classes) + 1, len(classes)), np.nan)
-    for lf, vote, label, value in _rows(rows, "cpt").select("lf", "vote", "class", "value").iter_rows():
-        cpt[where_lf[lf], 0 if vote is None else where_class[vote] + 1, where_class[label]] = value
-    scalars = dict.fromkeys(_SCALARS) | {
-        row[0]: row[1]
-        for row in rows.filter(pl.col("parameter").is_in(_SCALARS)).select("parameter", "value").iter_rows()
+    places: Mapping[Axis, dict[str | None, int]] = {
+        "lf": {name: j for j, name in enumerate(names)},
+        "vote": {name: at for at, name in enumerate((None, *classes))},
+        "class": {name: y for y, name in enumerate(classes)},
     }
-    if kinds[0] == DawidSkene.kind:
-        _check_complete(cpt, names, scalars)
-    plain = {
-        "kind": kinds[0],
-        "lf_names": names,
-        "classes": list(classes),
-        "class_balance": [balance[name] for name in classes],
-        "cpt": None if np.isnan(cpt).all() else cpt.tolist(),
-        **scalars,
-    }
-    return _build(plain, classes, lf_names)
+    values = {name: _cells(_rows(rows, name), how, places) for name, how in model.stored.items()}
+    for name, value in values.items():
+        holes = np.argwhere(np.isnan(value))
+        if len(holes) and not np.isnan(value).all():
+            first = names[int(holes[0][0])]
+            raise DataError(f"the label model lacks {len(holes):,} cells of {name}, first of {first!r}; fit it again.")
+    found = {name: None if np.isnan(value).all() else value.tolist() for name, value in values.items()}
+    texts = _rows(rows, "fingerprint").select("lf", "text").iter_rows() if "text" in rows.columns else ()
+    plain = {**found, "lf_names": names, "classes": list(classes), "fingerprints": dict(texts)}
+    return _fill(model, plain, classes, lf_names, fingerprints)
 
 
-def _check_complete(cpt: NDArray[np.float64], names: Sequence[str], scalars: Mapping[str, Any]) -> None:
-    missing = np.isnan(cpt)
-    if missing.any():
-        first = names[int(np.argwhere(missing)[0][0])]
-        raise DataError(f"the label model lacks {int(missing.sum()):,} cells of cpt, first of {first!r}; fit it again.")
-    absent = [name for name, value in scalars.items() if value is None and name != "n_polish"]
-    if absent:
-        raise DataError(f"the label model lacks {first_few(absent)}; fit it again.")
-
-
-def to_json(model: LabelModel, classes: Sequence[str]) -> str:
+def to_json(model: SavedModel, classes: Sequence[str], fingerprints: Mapping[str, str] | None = None) -> str:
     """A fitted model as JSON.
 
     Raises
@@ -131,19 +138,32 @@ def to_json(model: LabelModel, classes: Sequence[str]) -> str:
     IncompatibleStatistics
         If there are not as many class names as the model has classes.
     """
-    return json.dumps({"format": FORMAT, **_plain(model, classes)}, allow_nan=False)
+    _check_saved(model, classes)
+    values = {name: getattr(model, f"{name}_") for name in model.stored}
+    plain = {
+        "format": FORMAT,
+        "kind": model.kind,
+        "lf_names": list(model.lf_names_),
+        "classes": list(classes),
+        "fingerprints": dict(fingerprints or {}),
+        **{name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()},
+    }
+    return json.dumps(plain, allow_nan=False)
 
 
-def from_json(text: str, classes: Sequence[str], lf_names: Sequence[str] | None = None) -> MajorityVote | DawidSkene:
+def from_json(
+    text: str,
+    classes: Sequence[str],
+    lf_names: Sequence[str] | None = None,
+    fingerprints: Mapping[str, str] | None = None,
+) -> SavedModel:
     """The model that `to_json` wrote.
 
     Parameters
     ----------
     text : str
-    classes : sequence of str
-        The class names that the model must have, in the order of their indices.
-    lf_names : sequence of str, optional
-        The functions that it must have, in any order.
+    classes, lf_names, fingerprints
+        See `from_rows`.
 
     Raises
     ------
@@ -159,31 +179,62 @@ def from_json(text: str, classes: Sequence[str], lf_names: Sequence[str] | None 
     found = plain.get("format") if isinstance(plain, dict) else None
     if found != FORMAT:
         raise DataError(f"expected a label model in format {FORMAT}, got {found!r}; fit it again with this version.")
-    return _build(plain, classes, lf_names)
+    return _fill(_new(plain["kind"], len(classes)), plain, classes, lf_names, fingerprints)
 
 
-def _plain(model: LabelModel, classes: Sequence[str]) -> dict[str, Any]:
+def _check_saved(model: SavedModel, classes: Sequence[str]) -> None:
     if not model.lf_names_:
         raise NothingToFit("the label model has no parameters yet; call fit before saving it.")
     if len(classes) != model.cardinality:
         raise IncompatibleStatistics(f"the label model has {model.cardinality} classes, got names for {len(classes)}.")
-    return {
-        "kind": model.kind,
-        "lf_names": list(model.lf_names_),
-        "classes": list(classes),
-        "class_balance": model.class_balance_.tolist(),
-        "cpt": None if model.cpt_ is None else model.cpt_.tolist(),
-        "abstain_is_outcome": getattr(model, "abstain_", None) == "outcome" if model.cpt_ is not None else None,
-        "log_likelihood": model.log_likelihood_,
-        "n_iter": model.n_iter_,
-        "converged": model.converged_,
-        "n_polish": getattr(model, "n_polish_", None),
+
+
+def _new(kind: str, cardinality: int) -> SavedModel:
+    if kind not in KINDS:
+        raise DataError(f"a label model of the kind {kind!r} is not known here; it was saved by a later version.")
+    return KINDS[kind](cardinality)
+
+
+def _flat(parameter: str, model: SavedModel, how: Stored, classes: Sequence[str]) -> pl.DataFrame:
+    """One row for each number of an attribute."""
+    value = getattr(model, f"{parameter}_")
+    if value is None:
+        return pl.DataFrame()
+    names: Mapping[Axis, Sequence[str | None]] = {
+        "lf": model.lf_names_,
+        "vote": (None, *classes),
+        "class": classes,
     }
+    array = np.asarray(value, np.float64)
+    # (axes, numbers): where each number stands along each axis
+    places = np.indices(array.shape).reshape(array.ndim, array.size)
+    columns: dict[str, Any] = {
+        axis: pl.Series(names[axis], dtype=pl.String).gather(at) for axis, at in zip(how.axes, places, strict=True)
+    }
+    return pl.DataFrame({**columns, "value": array.ravel()}).with_columns(parameter=pl.lit(parameter))
 
 
-def _build(
-    plain: Mapping[str, Any], classes: Sequence[str], lf_names: Sequence[str] | None
-) -> MajorityVote | DawidSkene:
+def _cells(rows: pl.DataFrame, how: Stored, places: Mapping[Axis, dict[str | None, int]]) -> NDArray[np.float64]:
+    """The array that `_flat` took apart, NaN where a number is missing."""
+    array = np.full([len(places[axis]) for axis in how.axes], np.nan)
+    try:
+        at = tuple([places[axis][name] for name in rows[axis]] for axis in how.axes)
+    except KeyError as error:
+        raise DataError(
+            f"the label model has numbers of {error.args[0]!r}, which it does not name; fit it again."
+        ) from None
+    if rows.height:
+        array[at] = rows["value"].to_numpy() if how.axes else rows["value"][0]
+    return array
+
+
+def _fill(
+    model: SavedModel,
+    plain: Mapping[str, Any],
+    classes: Sequence[str],
+    lf_names: Sequence[str] | None,
+    fingerprints: Mapping[str, str] | None,
+) -> SavedModel:
     _check_same("classes", classes, plain["classes"])
     if list(classes) != plain["classes"]:
         raise IncompatibleStatistics(
@@ -191,22 +242,18 @@ def _build(
         )
     if lf_names is not None:
         _check_same("labeling functions", lf_names, plain["lf_names"])
-    model: MajorityVote | DawidSkene
-    if plain["kind"] == MajorityVote.kind:
-        model = MajorityVote(len(classes))
-    elif plain["kind"] == DawidSkene.kind:
-        model = DawidSkene(len(classes))
-        model.abstain_ = "outcome" if plain["abstain_is_outcome"] else "missing"
-        model.cpt_ = np.array(plain["cpt"], np.float64)
-        model.log_likelihood_ = float(plain["log_likelihood"])
-        model.n_polish_ = int(plain.get("n_polish") or 0)  # not there in models of before it was
-    else:
-        raise DataError(
-            f"a label model of the kind {plain['kind']!r} is not known here; it was saved by a later version."
-        )
+    then, now = plain.get("fingerprints", {}), fingerprints or {}
+    changed = [name for name in plain["lf_names"] if name in now and then.get(name, now[name]) != now[name]]
+    if changed:
+        raise IncompatibleStatistics(f"{first_few(changed)} changed since the label model was fitted; fit it again.")
+    lacks = [name for name, how in model.stored.items() if plain.get(name) is None and not how.optional]
+    if lacks:
+        raise DataError(f"the label model lacks {first_few(lacks)}; fit it again.")
     model.lf_names_ = tuple(plain["lf_names"])
-    model.class_balance_ = np.array(plain["class_balance"], np.float64)
-    model.n_iter_, model.converged_ = int(plain["n_iter"]), bool(plain["converged"])
+    for name, how in model.stored.items():
+        if plain.get(name) is not None:
+            value = np.array(plain[name], how.number) if how.axes else how.number(plain[name])
+            setattr(model, f"{name}_", value)
     return model
 
 

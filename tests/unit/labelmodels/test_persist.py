@@ -102,8 +102,8 @@ def test_what_is_no_model_is_refused():
         from_json("{", CLASSES)
     with pytest.raises(DataError, match="expected a label model in format 1, got 2"):
         from_json(json.dumps({"format": 2}), CLASSES)
-    with pytest.raises(DataError, match="the kind 'triplet' is not known here"):
-        from_rows(rows.with_columns(kind=pl.lit("triplet")), CLASSES)
+    with pytest.raises(DataError, match="the kind 'oracle' is not known here"):
+        from_rows(rows.with_columns(kind=pl.lit("oracle")), CLASSES)
     with pytest.raises(DataError, match=r"the rows of one label model, got 0 rows of the kinds \[\]"):
         from_rows(rows[:0], CLASSES)
     with pytest.raises(MissingColumns, match=r"'label model' lacks \['kind'\]"):

@@ -1,0 +1,126 @@
+"""What label models share that are a table P(vote | class) of each function and a class balance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import check_label_matrix
+from sparkws.errors import NothingToFit
+from sparkws.labelmodels.posterior import posterior
+
+Axis = Literal["lf", "vote", "class"]
+
+PRIOR_ACCURACY: Final = 0.7
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a fitted attribute is saved: along which axes, as what, and whether older models may lack it."""
+
+    axes: tuple[Axis, ...] = ()
+    number: type[float] | type[int] | type[bool] = float
+    optional: bool = False
+
+
+HOW_FITTED: Final[Mapping[str, Stored]] = {
+    "class_balance": Stored(("class",)),
+    "n_iter": Stored(number=int),
+    "converged": Stored(number=bool),
+}
+TABLES: Final[Mapping[str, Stored]] = {
+    **HOW_FITTED,
+    "cpt": Stored(("lf", "vote", "class")),
+    "abstain_is_outcome": Stored(number=bool),
+}
+
+
+class TableModel:
+    """The fitted attributes of a model of independent functions, and the posterior that follows from them.
+
+    Attributes
+    ----------
+    stored : mapping of str to Stored
+        The fitted attributes that are saved, by their names without the underscore at the end.
+    """
+
+    stored: ClassVar[Mapping[str, Stored]] = TABLES
+
+    def __init__(self, cardinality: int) -> None:
+        self.cardinality = cardinality
+        self.lf_names_: tuple[str, ...] = ()
+        self.cpt_: NDArray[np.float64] | None = None
+        self.class_balance_ = np.full(cardinality, 1 / cardinality)
+        self.abstain_: Literal["outcome", "missing"] = "missing"
+        self.balance_source_ = ""
+        self.log_likelihood_: float | None = None
+        self.n_iter_ = 0
+        self.converged_ = False
+
+    @property
+    def abstain_is_outcome_(self) -> bool:
+        """Whether abstaining is evidence."""
+        return self.abstain_ == "outcome"
+
+    @abstain_is_outcome_.setter
+    def abstain_is_outcome_(self, is_outcome: bool) -> None:
+        self.abstain_ = "outcome" if is_outcome else "missing"
+
+    def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
+        """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
+        if self.cpt_ is None:
+            raise NothingToFit(f"this {type(self).__name__} has no tables yet; call fit first.")
+        check_label_matrix(L, self.lf_names_, self.cardinality)
+        return posterior(L, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_)
+
+
+def smoothed_tables(
+    given_class: NDArray[np.float64],
+    votes: NDArray[np.int64],
+    n_items: int,
+    class_balance: NDArray[np.float64],
+    smoothing: float,
+    identified: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Tables `(m, k + 1, k)` from estimates that sampling error may have led out of bounds.
+
+    What a vote says of the class is mixed with what `smoothing` votes of accuracy .7 would say, and abstention
+    gets what the votes leave. A function that hardly ever votes is so near to them, whatever was estimated;
+    thousands of votes are hardly moved. A function that is not identified says what they say.
+
+    Parameters
+    ----------
+    given_class : (m, k, k) float64 array
+        P(vote | class), any number; zero for votes that are never cast.
+    votes : (m, k) int64 array
+        Votes of each function for each class.
+    n_items : int
+    class_balance : (k,) float64 array
+    smoothing : float
+    identified : (m,) bool array
+    """
+    k = len(class_balance)
+    joint = np.clip(given_class * class_balance, 0, None)  # (m, k votes, k classes)
+    learned = joint / np.maximum(joint.sum(axis=2, keepdims=True), np.finfo(float).tiny)
+    weight = np.where(identified[:, None] & (votes > 0), votes / np.maximum(votes + smoothing, 1), 0.0)[:, :, None]
+    says = weight * learned + (1 - weight) * accurate_table(PRIOR_ACCURACY, k)
+    cast = (votes / n_items)[:, :, None] * says / class_balance
+    # No class can have more votes than items.
+    cast /= np.maximum(cast.sum(axis=1, keepdims=True), 1)
+    # A function that votes on every item never abstains.
+    silent = np.where((votes.sum(axis=1) < n_items)[:, None, None], 1 - cast.sum(axis=1, keepdims=True), 0.0)
+    table = np.concatenate([silent, cast], axis=1)
+    return np.asarray(table / table.sum(axis=1, keepdims=True), np.float64)
+
+
+def accurate_table(accuracy: float, cardinality: int) -> NDArray[np.float64]:
+    """P(class | vote) of a voter who is right with this probability, wrong in any way alike, `(k, k)`.
+
+    >>> accurate_table(0.7, 2).round(1).tolist()
+    [[0.7, 0.3], [0.3, 0.7]]
+    """
+    table = np.full((cardinality, cardinality), (1 - accuracy) / (cardinality - 1))
+    np.fill_diagonal(table, accuracy)
+    return table

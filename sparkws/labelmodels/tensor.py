@@ -1,0 +1,128 @@
+"""Class balance and tables from the votes of three functions at a time, for any number of classes.
+
+Each triple has the distribution Σ_y p_y P(a | y) P(b | y) P(c | y) over its votes, abstention included. All of them
+together are fitted by their likelihood, with L-BFGS and an exact gradient. Fitting the counts by squares
+(Ratner and others 2019, section 3 of their supplement) finds the same tables from exact moments, but weighs
+sampling errors of frequent and of rare votes alike, and may give negative probabilities.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment, minimize
+
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table
+from sparkws.stats.triples import Triples
+
+_MAX_ITER: Final = 500
+_FAINT: Final = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class ThreeWay:
+    """What triples tell.
+
+    Attributes
+    ----------
+    class_balance : (k,) float64 array
+    cpt : (m, k + 1, k) float64 array
+        Tables; of functions that are in no triple the start.
+    seen : (m,) bool array
+        Which functions are in a triple.
+    converged : bool
+    """
+
+    class_balance: NDArray[np.float64]
+    cpt: NDArray[np.float64]
+    seen: NDArray[np.bool_]
+    converged: bool
+
+
+def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PRIOR_ACCURACY) -> ThreeWay:
+    """The balance and the tables under which the triples are most likely.
+
+    Parameters
+    ----------
+    triples : Triples
+        At least one.
+    votes : (m, k) int64 array
+        Votes of each function for each class.
+    accuracy : float
+        Of the voters that it starts from; this gives the classes their names.
+    """
+    k, m = triples.cardinality, len(triples.lf_names)
+    chosen = np.array(triples.chosen)
+    seen = np.isin(np.arange(m), chosen)
+    start = _start(votes, triples.n_items, accuracy)
+    # An outcome that never occurs has no parameter.
+    occurs = start.max(axis=2) > _FAINT
+    weight = triples.counts / (triples.n_items * len(chosen))
+
+    def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        p, cpt = _unfold(x, occurs, k)
+        value, of_p, of_cpt = _likelihood(weight, chosen, p, cpt)
+        # Through the softmax: P (gradient - its expectation).
+        balance = of_p - p * of_p.sum()
+        tables = of_cpt - cpt * of_cpt.sum(axis=1, keepdims=True)
+        return -value, -np.concatenate([balance, tables[occurs].ravel()])
+
+    x0 = np.concatenate([np.full(k, -np.log(k)), np.log(np.maximum(start[occurs], _FAINT)).ravel()])
+    found = minimize(loss, x0, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITER, "ftol": 1e-13, "gtol": 1e-9})
+    p, cpt = _unfold(found.x, occurs, k)
+    order = _named(p, cpt[seen])
+    cpt = np.where(seen[:, None, None], cpt[:, :, order], start)
+    return ThreeWay(p[order], cpt, seen, bool(found.success))
+
+
+def _start(votes: NDArray[np.int64], n_items: int, accuracy: float) -> NDArray[np.float64]:
+    """Tables of voters with this accuracy, which vote as often as the functions do."""
+    k = votes.shape[1]
+    cast = (votes / n_items)[:, :, None] * accurate_table(accuracy, k) * k
+    cast *= np.minimum(1, 0.99 / np.maximum(cast.sum(axis=1, keepdims=True), _FAINT))
+    silent = np.where((votes.sum(axis=1) < n_items)[:, None, None], 1 - cast.sum(axis=1, keepdims=True), 0.0)
+    table = np.concatenate([silent, cast], axis=1)
+    return np.asarray(table / table.sum(axis=1, keepdims=True), np.float64)
+
+
+def _unfold(
+    x: NDArray[np.float64], occurs: NDArray[np.bool_], cardinality: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities from logits: the balance `(k,)`, and the tables of the outcomes that occur."""
+    p = np.exp(x[:cardinality] - x[:cardinality].max())
+    logits = np.full((*occurs.shape, cardinality), -np.inf)
+    logits[occurs] = x[cardinality:].reshape(-1, cardinality)
+    cpt = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return p / p.sum(), cpt / cpt.sum(axis=1, keepdims=True)
+
+
+def _likelihood(
+    weight: NDArray[np.float64], chosen: NDArray[np.int64], p: NDArray[np.float64], cpt: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """The weighted log-likelihood, and its derivatives by log p `(k,)` and log cpt `(m, k + 1, k)`.
+
+    A derivative by the logarithm of a factor is what the factor is expected to be used.
+    """
+    first, second, third = (cpt[chosen[:, side]] for side in range(3))  # (t, k + 1, k) each
+    t, outcomes, k = first.shape
+    # (t, a, 1, y) * (t, 1, b, y) -> (t, a b, y), then the sum over y of it with (t, c, y): (t, a b, c)
+    pairs = (p * first[:, :, None] * second[:, None]).reshape(t, outcomes**2, k)
+    joint = pairs @ third.transpose(0, 2, 1)
+    counted = weight.reshape(joint.shape)
+    value = float((counted * np.log(np.maximum(joint, _FAINT**2))).sum())
+    share = np.divide(counted, joint, out=np.zeros_like(joint), where=joint > 0)
+    used = pairs * (share @ third)  # (t, a b, y)
+    by_first = used.reshape(t, outcomes, outcomes, k).sum(axis=2)
+    by_second = used.reshape(t, outcomes, outcomes, k).sum(axis=1)
+    by_third = third * (share.transpose(0, 2, 1) @ pairs)
+    by_cpt = np.zeros_like(cpt)
+    for side, part in enumerate((by_first, by_second, by_third)):
+        np.add.at(by_cpt, chosen[:, side], part)
+    return value, used.sum(axis=(0, 1)), by_cpt
+
+
+def _named(p: NDArray[np.float64], cpt: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The order of the columns in which the functions are right most often, `(k,)`."""
+    right = np.einsum("jly,y->ly", cpt[:, 1:], p)  # votes, columns
+    return np.asarray(linear_sum_assignment(right, maximize=True)[1], np.int64)

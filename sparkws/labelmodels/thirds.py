@@ -1,0 +1,102 @@
+"""The class balance from third moments: three votes that are independent given the class tell it.
+
+For two classes in closed form. The third central moment of three outcomes is π (1 - π) (1 - 2 π) δ_a δ_b δ_c,
+which is κ γ_a γ_b γ_c with κ = (1 - 2 π) / √(π (1 - π)) and the γ that pairs tell.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.balance import ClassBalance, known_balance
+from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
+from sparkws.labelmodels.tensor import fit_triples
+from sparkws.stats.moments import Moments
+from sparkws.stats.triples import Triples
+
+# An error of κ of one half is one of π of .12 around one half: more says nothing.
+_LARGEST_ERROR: Final = 0.5
+
+
+def moment_balance(
+    option: ClassBalance,
+    moments: Moments,
+    triples: Triples | None,
+    gold_items: NDArray[np.int64] | None,
+) -> tuple[NDArray[np.float64], str]:
+    """The class balance `(k,)` of a model that is fitted from moments, and what `balance_source_` says of it.
+
+    Parameters
+    ----------
+    option : sequence of k floats, "estimate", "uniform" or "dev"
+        "estimate" needs third moments. Where they do not tell it, it is the volume of voting: the share of
+        each class among the votes.
+    moments : Moments
+    triples : Triples, optional
+    gold_items : (k,) int64 array, optional
+        Items of each known class, for "dev".
+
+    Raises
+    ------
+    NothingToFit
+        If "estimate" has no third moments, or "dev" no known class.
+    """
+    k = moments.cardinality
+    items = np.zeros(k, np.int64) if gold_items is None else gold_items
+    known = np.flatnonzero(items)
+    balance = known_balance(option, k, known.astype(np.int8), items[known])
+    if balance is not None:
+        return balance, option if isinstance(option, str) else "given"
+    if triples is None or not triples.chosen:
+        raise NothingToFit(
+            "class_balance='estimate' needs the third moments of three functions or more: give triples, or a balance."
+        )
+    if (triples.lf_names, triples.cardinality) != (moments.lf_names, k):
+        raise IncompatibleStatistics(
+            "second and third moments are of different labeling functions or classes; count them on the same votes."
+        )
+    balance = _of_two(outcomes_of(moments), triples) if k == 2 else fit_triples(triples, moments.votes).class_balance
+    if balance is not None:
+        return balance, "estimate"
+    spoken = moments.votes.sum(axis=0) + 1 / k
+    return spoken / spoken.sum(), "volume"
+
+
+def oriented(gamma: NDArray[np.float64], outcomes: Outcomes) -> NDArray[np.float64]:
+    """γ `(d,)` with the sign that makes the functions better than chance, weighted by their coverage."""
+    better = gamma[outcomes.vote_of == 2].sum() - gamma[outcomes.vote_of == 1].sum()
+    return -gamma if better < 0 else gamma
+
+
+def _of_two(outcomes: Outcomes, triples: Triples) -> NDArray[np.float64] | None:
+    """The balance of two classes, None if sampling error hides it."""
+    gamma, _ = scaled_differences(outcomes)
+    table = np.zeros((outcomes.n_lfs, 3))
+    table[outcomes.lf_of, outcomes.vote_of] = oriented(gamma, outcomes)
+    i, j, l = np.array(triples.chosen).T
+    joint = triples.counts / triples.n_items
+    shares = [joint.sum(axis=axes) for axes in ((2, 3), (1, 3), (1, 2))]  # (t, 3) of each function
+    third = joint
+    for axis, share in enumerate(shares, start=1):
+        # Centering an indicator: its expectation times the sum over the axis is taken away.
+        around = np.expand_dims(share, [at for at in (1, 2, 3) if at != axis])
+        third = third - around * third.sum(axis=axis, keepdims=True)
+    expected = np.einsum("sa,sb,sc->sabc", table[i], table[j], table[l])  # triples, votes of each function
+    chance = np.einsum("sa,sb,sc->sabc", *shares)
+    weight = np.divide(triples.n_items, chance, out=np.zeros_like(chance), where=chance > 0)
+    information = (weight * expected**2).sum(axis=(1, 2, 3))
+    if information.sum() < _LARGEST_ERROR**-2:
+        return None
+    told = np.flatnonzero(information)
+    ratio = (weight * expected * third).sum(axis=(1, 2, 3))[told] / information[told]
+    kappa = _weighted_median(ratio, np.sqrt(information[told]))
+    of_one = 0.5 * (1 - kappa / np.sqrt(4 + kappa**2))
+    return np.array([1 - of_one, of_one])
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    half = weights[order].cumsum() / weights.sum()
+    return float(values[order][np.searchsorted(half, 0.5)])

@@ -1,0 +1,147 @@
+"""Triplets: what a function says of the class, from how it varies together with pairs of others, in closed form.
+
+The idea is that of Fu and others (2020, "Fast and three-rious"), with covariances of indicators in place of
+products of votes: see `covariances`. Unlike the published form it does not need equal accuracy in both
+classes, so that it is right for functions that vote one class only and for abstention that depends on the class.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import first_few
+from sparkws.errors import ConfigError, NothingToFit
+from sparkws.labelmodels.balance import ClassBalance
+from sparkws.labelmodels.covariances import check_moments, only, outcomes_of, scaled_differences
+from sparkws.labelmodels.tables import TABLES, Stored, TableModel, smoothed_tables
+from sparkws.labelmodels.thirds import moment_balance, oriented
+from sparkws.stats.moments import Moments
+from sparkws.stats.triples import Triples
+
+FEWEST: Final = 3
+
+
+class Triplet(TableModel):
+    """The class-conditional votes of each function from second moments, for two classes.
+
+    Parameters
+    ----------
+    cardinality : int
+        The number of classes k.
+    class_balance : sequence of k floats, "estimate", "uniform" or "dev"
+        "estimate" takes it from third moments.
+    abstain : {"outcome", "missing"}
+        Whether abstaining is evidence for the posterior.
+    smoothing : float
+        Pseudo-votes of accuracy .7 added to each vote of each function.
+    one_vs_rest : bool
+        Allow more than two classes: each is set against the rest. That is biased, because the rest is a
+        mixture whose parts differ, and gives all wrong classes of a vote the same probability.
+
+    Attributes
+    ----------
+    cpt_ : (m, k + 1, k) float64 array
+        P(vote | class), abstain row first.
+    class_balance_ : (k,) float64 array
+    balance_source_ : {"given", "uniform", "dev", "estimate", "volume"}
+    identified_ : (m,) bool array
+        Which functions could be estimated; the others have the accuracy of the pseudo-votes.
+    """
+
+    kind: Final = "triplet"
+    fits: Final = "moments"
+    stored: ClassVar[Mapping[str, Stored]] = {**TABLES, "identified": Stored(("lf",), bool)}
+
+    def __init__(
+        self,
+        cardinality: int,
+        *,
+        class_balance: ClassBalance = "estimate",
+        abstain: Literal["outcome", "missing"] = "outcome",
+        smoothing: float = 10.0,
+        one_vs_rest: bool = False,
+    ) -> None:
+        super().__init__(cardinality)
+        if abstain not in ("outcome", "missing"):
+            raise ConfigError(f"abstain must be 'outcome' or 'missing', got {abstain!r}.")
+        if smoothing < 0:
+            raise ConfigError(f"smoothing must be at least 0, got {smoothing!r}.")
+        if cardinality > 2 and not one_vs_rest:
+            raise ConfigError(
+                f"triplets tell two classes apart, got {cardinality}; use DawidSkene, or one_vs_rest=True, which is "
+                "biased."
+            )
+        self.class_balance = class_balance
+        self.abstain = abstain
+        self.smoothing = smoothing
+        self.one_vs_rest = one_vs_rest
+        self.identified_: NDArray[np.bool_] = np.zeros(0, np.bool_)
+
+    def fit(
+        self, moments: Moments, *, triples: Triples | None = None, gold_items: NDArray[np.int64] | None = None
+    ) -> Self:
+        """Estimate the tables from counts of pairs of votes.
+
+        Parameters
+        ----------
+        moments : Moments
+        triples : Triples, optional
+            Needed for `class_balance="estimate"`.
+        gold_items : (k,) int64 array, optional
+            Items of each known class, for `class_balance="dev"`.
+
+        Raises
+        ------
+        NothingToFit
+            If fewer than three functions vote, or what the class balance needs is not there.
+        IncompatibleStatistics
+            If classes differ.
+        """
+        check_moments(moments, self.cardinality)
+        voting = [name for name, n in zip(moments.lf_names, moments.votes.sum(axis=1), strict=True) if n]
+        if len(voting) < FEWEST:
+            raise NothingToFit(
+                f"triplets need at least {FEWEST} labeling functions that vote, got {len(voting)}: "
+                f"{first_few(voting)}. Use MajorityVote, or add one."
+            )
+        balance, source = moment_balance(self.class_balance, moments, triples, gold_items)
+        estimated = _two_classes if self.cardinality == 2 else _one_vs_rest
+        given_class, identified = estimated(moments, balance)
+        self.cpt_ = smoothed_tables(given_class, moments.votes, moments.n_items, balance, self.smoothing, identified)
+        self.lf_names_ = moments.lf_names
+        self.class_balance_, self.balance_source_, self.abstain_ = balance, source, self.abstain
+        self.identified_, self.converged_ = identified, True
+        return self
+
+
+def _two_classes(moments: Moments, balance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """P(vote | class), not yet within bounds, `(m, 2, 2)`, and which functions are identified."""
+    outcomes = outcomes_of(moments)
+    gamma, identified = scaled_differences(outcomes)
+    scale = np.sqrt(balance[0] * balance[1])
+    delta = oriented(gamma, outcomes) / scale
+    table = np.repeat((moments.votes / moments.n_items)[:, :, None], 2, axis=2)
+    votes = np.flatnonzero(outcomes.vote_of > 0)
+    at = outcomes.lf_of[votes], outcomes.vote_of[votes] - 1
+    # P(a | 1) = P(a) + (1 - π) δ_a, P(a | 0) = P(a) - π δ_a
+    table[*at, 1] += balance[0] * delta[votes]
+    table[*at, 0] -= balance[1] * delta[votes]
+    return table, identified
+
+
+def _one_vs_rest(moments: Moments, balance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The same for k classes, `(m, k, k)`, from the votes for each class by themselves."""
+    outcomes = outcomes_of(moments)
+    k = len(balance)
+    table = np.repeat((moments.votes / moments.n_items)[:, :, None], k, axis=2)
+    votes_identified = np.zeros((outcomes.n_lfs, k), np.bool_)
+    for y in range(k):
+        chosen = np.flatnonzero(outcomes.vote_of == y + 1)
+        own = only(outcomes, chosen)
+        gamma, votes_identified[:, y] = scaled_differences(own)
+        delta = (-gamma if gamma.sum() < 0 else gamma) / np.sqrt(balance[y] * (1 - balance[y]))
+        table[own.lf_of, y] -= balance[y] * delta[:, None]
+        table[own.lf_of, y, y] += delta
+    return table, (votes_identified | (moments.votes == 0)).all(axis=1) & votes_identified.any(axis=1)
