@@ -4,6 +4,7 @@ Every default lives here; `conf/base.yaml` says the same with comments, and a te
 module is longer than 300 lines so that every key of a project file is found in one place.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from math import inf
 from typing import Annotated, Any, Literal, Self
@@ -286,10 +287,17 @@ class VotesConfig(Section):
 class LabelModelConfig(Section):
     """How votes become probabilities."""
 
-    kind: Literal["majority", "dawid_skene"] = "dawid_skene"
+    kind: Literal[
+        "majority", "weighted", "precision", "dawid_skene", "triplet", "published_triplet", "matrix_completion"
+    ] = "dawid_skene"
     class_balance: tuple[float, ...] | Literal["estimate", "uniform", "dev"] = "estimate"
     abstain: Literal["auto", "outcome", "missing"] = "auto"
     smoothing: Annotated[float, Field(ge=0)] = 10.0
+    one_coin: bool = False
+    weights: Mapping[str, float] = {}
+    precision: Literal["fixed", "learned"] = "fixed"
+    one_vs_rest: bool = False
+    l2: Annotated[float, Field(ge=0)] = 0.0
     max_iter: Annotated[int, Field(ge=1)] = 1000
     tol: Annotated[float, Field(ge=0)] = 1e-7
     polish: Annotated[int, Field(ge=0)] = 10
@@ -326,6 +334,19 @@ class TaskConfig(Section):
             check_class_balance(balance, len(self.classes))
         if balance == "dev" and (self.gold is None or self.gold.use == "evaluate"):
             raise ValueError("class_balance: dev needs gold with use: dev or use: clamp")
+        return self
+
+    @model_validator(mode="after")
+    def _kind(self) -> Self:
+        kind, k = self.label_model.kind, len(self.classes)
+        if kind == "published_triplet" and k > 2:
+            raise ValueError(f"label_model.kind: published_triplet is for two classes, got {k}; take dawid_skene")
+        if kind == "triplet" and k > 2 and not self.label_model.one_vs_rest:
+            raise ValueError(
+                f"label_model.kind: triplet is for two classes, got {k}; take dawid_skene, or set one_vs_rest: true"
+            )
+        if (kind == "weighted") != bool(self.label_model.weights):
+            raise ValueError("label_model.kind: weighted, and no other, needs weights: a number for each function")
         return self
 
 

@@ -375,7 +375,8 @@ def _model_step(
     max_fault_rate = 1.0 if task.lfs is None else task.lfs.max_fault_rate
 
     def act(transition: Transition) -> Done:
-        counters = stats_steps.read_counters(spark, output_of(spark, job, stats, f"{name}_stats"))
+        counted = output_of(spark, job, stats, f"{name}_stats")
+        counters = stats_steps.read_counters(spark, counted)
         stored = labelmodel_steps.fit_model(
             spark,
             task.label_model,
@@ -388,6 +389,7 @@ def _model_step(
             gold_use=gold_use,
             max_fault_rate=max_fault_rate,
             direct=job.direct,
+            moments=stats_steps.read_moments(spark, counted),
         )
         outputs = {f"{name}_label_model": stored.version}
         return Done(outputs=outputs, n_rows=counters.n_items, details={"result": stored.fitted.report})

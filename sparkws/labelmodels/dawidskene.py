@@ -27,7 +27,7 @@ from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
 from sparkws.labelmodels.em import Rows, check_fittable, clamp, e_step, make_problem, make_rows
 from sparkws.labelmodels.estimate import Abstain, Estimate, choose_abstain, climb, majority_shares
 from sparkws.labelmodels.posterior import posterior
-from sparkws.labelmodels.tables import TABLES, Stored, TableModel
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, TABLES, Stored, TableModel
 from sparkws.stats.patterns import Patterns, collapse, unpack
 
 
@@ -49,6 +49,11 @@ class DawidSkene(TableModel):
     smoothing : float
         Pseudo-votes added to each function and class, distributed like those of a voter whose accuracy
         is .7. Small crowds need them: at 1 they are overfitted, at 0 the fit is the plain likelihood.
+    prior_accuracy : float
+        Of the pseudo-votes.
+    one_coin : bool
+        Each function is right equally often in all classes, and wrong in any way alike: fewer parameters,
+        for voters of few votes. Abstaining then is missing, for it cannot depend on the class.
     max_iter, tol : int, float
         EM stops when the objective gains less than `tol` a vote.
     clamp_gold : bool
@@ -86,6 +91,8 @@ class DawidSkene(TableModel):
         class_balance: ClassBalance = "estimate",
         abstain: Abstain = "auto",
         smoothing: float = 10.0,
+        prior_accuracy: float = PRIOR_ACCURACY,
+        one_coin: bool = False,
         max_iter: int = 1000,
         tol: float = 1e-7,
         clamp_gold: bool = False,
@@ -94,10 +101,16 @@ class DawidSkene(TableModel):
             raise ConfigError(f"abstain must be 'auto', 'outcome' or 'missing', got {abstain!r}.")
         if smoothing < 0 or max_iter < 1:
             raise ConfigError(f"smoothing must be at least 0 and max_iter 1, got {smoothing!r} and {max_iter!r}.")
+        if not 0 < prior_accuracy < 1:
+            raise ConfigError(f"prior_accuracy must be between 0 and 1, got {prior_accuracy!r}.")
+        if one_coin and abstain == "outcome":
+            raise ConfigError("abstain='outcome' tells nothing to functions of one coin; set abstain='missing'.")
         super().__init__(cardinality)
         self.class_balance = class_balance
         self.abstain = abstain
         self.smoothing = smoothing
+        self.prior_accuracy = prior_accuracy
+        self.one_coin = one_coin
         self.max_iter = max_iter
         self.tol = tol
         self.clamp_gold = clamp_gold
@@ -166,7 +179,16 @@ class DawidSkene(TableModel):
             self.class_balance, votes, spoken, seen.gold, seen.counts, use_abstain=use_abstain
         )
         n_items = int(seen.counts.sum())
-        problem = make_problem(votes, n_items, balance, spoken, use_abstain=use_abstain, smoothing=self.smoothing)
+        problem = make_problem(
+            votes,
+            n_items,
+            balance,
+            spoken,
+            use_abstain=use_abstain,
+            smoothing=self.smoothing,
+            prior_accuracy=self.prior_accuracy,
+            one_coin=self.one_coin,
+        )
         enough = self.tol * problem.n_votes if least_gain is None else least_gain
         if start is None:
             q = clamp(majority_shares(seen.L, k), rows.gold)
@@ -179,6 +201,8 @@ class DawidSkene(TableModel):
             tables = None if start is None or start.cpt_ is None else (start.cpt_, start.class_balance_)
             return self.estimate(seen, tables, use_abstain=use_abstain, max_iter=self.max_iter)
 
+        if self.one_coin:
+            return run(use_abstain=False)
         if self.abstain != "auto":
             return run(use_abstain=self.abstain == "outcome")
         if start is not None and start.cpt_ is not None:

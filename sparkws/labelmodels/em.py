@@ -25,7 +25,7 @@ from sparkws.vocab import ABSTAIN
 SINGLE_CLASS_PRECISION: Final = 0.75
 # Of a class above three quarters of the volume, a vote must still count for the class, not against it.
 _ABOVE_VOLUME: Final = 0.02
-_MAX_PRECISION: Final = 0.99
+MAX_PRECISION: Final = 0.99
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +83,8 @@ class Problem:
     use_abstain : bool
     n_votes : float
         The votes of all items.
+    one_coin : bool
+        A function is right equally often in all classes, and wrong in any way alike.
     """
 
     prior: NDArray[np.float64]
@@ -92,6 +94,7 @@ class Problem:
     smoothing: float
     use_abstain: bool
     n_votes: float
+    one_coin: bool = False
 
 
 def make_rows(L: NDArray[np.int8], counts: NDArray[np.int64], gold: NDArray[np.int8] | None, cardinality: int) -> Rows:
@@ -144,6 +147,8 @@ def m_step(problem: Problem, expected: Expected) -> tuple[NDArray[np.float64], N
         cpt = table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     else:
         table = votes + problem.prior[:, 1:]
+        if problem.one_coin:
+            table = _one_coin(table)
         given_voted = table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         silent = np.broadcast_to((1 - problem.coverage)[:, None, None], (m, 1, k))
         cpt = np.concatenate([silent, problem.coverage[:, None, None] * given_voted], axis=1)
@@ -155,17 +160,35 @@ def m_step(problem: Problem, expected: Expected) -> tuple[NDArray[np.float64], N
     return cpt, (mass + problem.smoothing / k) / (mass.sum() + problem.smoothing)
 
 
-def precision_rows(pi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Up to a factor, P(vote l | class y) of a function whose votes are right with fixed precision, `(k, k)`.
+def _one_coin(votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(vote | class) `(m, k, k)` of functions that were right on the same share of every class."""
+    k = votes.shape[2]
+    right = np.trace(votes, axis1=1, axis2=2)
+    share = right / np.maximum(votes.sum(axis=(1, 2)), np.finfo(float).tiny)
+    return np.stack([accurate_table(accuracy, k) for accuracy in share.tolist()])
+
+
+def fixed_precision(pi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(y = l | vote l) of functions whose precision is not estimated, `(k,)`, for the volume of voting π."""
+    precision = np.maximum(SINGLE_CLASS_PRECISION, pi + _ABOVE_VOLUME)
+    return np.where(precision > MAX_PRECISION, (1 + pi) / 2, precision)
+
+
+def precision_tables(
+    precision: NDArray[np.float64], votes: NDArray[np.int64], n_items: int, pi: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Tables `(m, k + 1, k)` of functions whose votes are right with the precisions `(m, k)`.
 
     By Bayes, P(vote l | y) is proportional to P(y | vote l) / π_y: a_l / π_l for y = l, and
-    (1 - a_l) / (1 - π_l) elsewhere, because errors spread over the other classes as π does.
+    (1 - a_l) / (1 - π_l) elsewhere, because errors spread over the other classes as π does. A row may be
+    scaled freely, only its ratios are evidence; columns of a table sum to 1.
     """
-    precision = np.maximum(SINGLE_CLASS_PRECISION, pi + _ABOVE_VOLUME)
-    precision = np.where(precision > _MAX_PRECISION, (1 + pi) / 2, precision)
-    rows = np.repeat(((1 - precision) / (1 - pi))[:, None], len(pi), axis=1)
-    np.fill_diagonal(rows, precision / pi)
-    return rows
+    k = len(pi)
+    rows = np.repeat(((1 - precision) / (1 - pi))[:, :, None], k, axis=2)
+    rows[:, np.arange(k), np.arange(k)] = precision / pi
+    rows *= (votes / n_items)[:, :, None]
+    rows /= np.maximum(rows.sum(axis=1).max(axis=1), 1)[:, None, None]
+    return np.concatenate([1 - rows.sum(axis=1, keepdims=True), rows], axis=1)
 
 
 def make_problem(
@@ -176,6 +199,8 @@ def make_problem(
     *,
     use_abstain: bool,
     smoothing: float,
+    prior_accuracy: float = PRIOR_ACCURACY,
+    one_coin: bool = False,
 ) -> Problem:
     """The parts of a fit that stay the same.
 
@@ -193,12 +218,16 @@ def make_problem(
         Whether abstaining is an outcome.
     smoothing : float
         Pseudo-votes of each function and class.
+    prior_accuracy : float
+        Of the pseudo-votes.
+    one_coin : bool
+        See `Problem`; abstaining must be missing.
     """
     m, k = votes.shape
     coverage = votes.sum(axis=1) / n_items
     pi = volume if balance is None else balance
     fixed = np.full((m, k + 1, k), np.nan)
-    accurate = accurate_table(PRIOR_ACCURACY, k)
+    accurate = accurate_table(prior_accuracy, k)
     if use_abstain:
         # (k, k) precision -> (m, k, k): the votes a function casts, spread over the classes as π does
         prior = (votes / n_items)[:, :, None] * (accurate / pi)[None]
@@ -207,11 +236,9 @@ def make_problem(
     else:
         prior = np.concatenate([np.zeros((m, 1, k)), np.repeat(accurate[None], m, axis=0)], axis=1)
         single = np.flatnonzero((votes > 0).sum(axis=1) == 1)
-        rows = coverage[single, None, None] * precision_rows(pi)[None]
-        # A row may be scaled freely, only its ratios are evidence; columns of a table sum to 1.
-        rows *= (votes[single] > 0)[:, :, None]
-        rows *= np.minimum(1, 1 / rows.max(axis=(1, 2), keepdims=True))
-        fixed[single] = np.concatenate([1 - rows.sum(axis=1, keepdims=True), rows], axis=1)
+        fixed[single] = precision_tables(
+            np.repeat(fixed_precision(pi)[None], len(single), axis=0), votes[single], n_items, pi
+        )
     return Problem(
         prior=smoothing * prior,
         fixed=fixed,
@@ -220,6 +247,7 @@ def make_problem(
         smoothing=smoothing,
         use_abstain=use_abstain,
         n_votes=float(votes.sum()),
+        one_coin=one_coin,
     )
 
 

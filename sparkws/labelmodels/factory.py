@@ -1,13 +1,31 @@
-"""The label model that a configuration asks for."""
+"""The label model that a configuration asks for, and its fit from whichever statistic it reads."""
+
+from typing import Any
+
+import numpy as np
 
 from sparkws.config import LabelModelConfig
+from sparkws.errors import ConfigError
+from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.precision import PrecisionVote
+from sparkws.labelmodels.publishedtriplet import PublishedTriplet
+from sparkws.labelmodels.triplet import Triplet
+from sparkws.labelmodels.weighted import WeightedVote
+from sparkws.stats import joint
+from sparkws.stats.joint import BothMoments
+from sparkws.stats.patterns import Patterns, unpack
+from sparkws.stats.triples import choose_triples
+from sparkws.vocab import ABSTAIN
+
+PatternModel = MajorityVote | WeightedVote | PrecisionVote | DawidSkene
+MomentModel = Triplet | PublishedTriplet | MatrixCompletion
+AnyModel = PatternModel | MomentModel
 
 
-def make_label_model(
-    config: LabelModelConfig, cardinality: int, *, clamp_gold: bool = False
-) -> MajorityVote | DawidSkene:
+def make_label_model(config: LabelModelConfig, cardinality: int, *, clamp_gold: bool = False) -> AnyModel:
     """The unfitted model that `config` describes.
 
     Parameters
@@ -18,14 +36,60 @@ def make_label_model(
     clamp_gold : bool
         Hold items with a known class at that class while fitting (`gold.use: clamp`).
     """
+    balance: dict[str, Any] = {"class_balance": config.class_balance}
     if config.kind == "majority":
         return MajorityVote(cardinality)
-    return DawidSkene(
-        cardinality,
-        class_balance=config.class_balance,
-        abstain=config.abstain,
-        smoothing=config.smoothing,
-        max_iter=config.max_iter,
-        tol=config.tol,
-        clamp_gold=clamp_gold,
-    )
+    if config.kind == "weighted":
+        given = None if isinstance(config.class_balance, str) else config.class_balance
+        return WeightedVote(cardinality, config.weights, class_balance=given)
+    if config.kind == "precision":
+        return PrecisionVote(cardinality, precision=config.precision, **balance)
+    if config.kind == "published_triplet":
+        return PublishedTriplet(cardinality, **balance)
+    if config.kind == "dawid_skene":
+        return DawidSkene(
+            cardinality,
+            abstain=config.abstain,
+            smoothing=config.smoothing,
+            one_coin=config.one_coin,
+            max_iter=config.max_iter,
+            tol=config.tol,
+            clamp_gold=clamp_gold,
+            **balance,
+        )
+    if config.abstain != "auto":
+        balance["abstain"] = config.abstain
+    if config.kind == "triplet":
+        return Triplet(cardinality, smoothing=config.smoothing, one_vs_rest=config.one_vs_rest, **balance)
+    if config.kind == "matrix_completion":
+        return MatrixCompletion(
+            cardinality, smoothing=config.smoothing, l2=config.l2, max_iter=config.max_iter, seed=config.seed, **balance
+        )
+    raise ConfigError(f"there is no label model of the kind {config.kind!r} here.")
+
+
+def fit_model(model: AnyModel, patterns: Patterns, counted: BothMoments | None = None) -> AnyModel:
+    """Fit a model from pattern counts, or from the moments that follow from them if that is what it reads.
+
+    Parameters
+    ----------
+    model : unfitted label model
+    patterns : Patterns
+        Whole counts.
+    counted : BothMoments, optional
+        Moments of all items, where the patterns are those of a sample.
+    """
+    if not isinstance(model, MomentModel):
+        return model.fit(patterns)
+    both = moments_of(patterns) if counted is None else counted
+    known = patterns.gold != ABSTAIN
+    # Sums of whole numbers in floating point: exact.
+    gold = np.bincount(patterns.gold[known], weights=patterns.counts[known], minlength=patterns.cardinality)
+    return model.fit(both.pairs, triples=both.triples, gold_items=gold.astype(np.int64))
+
+
+def moments_of(patterns: Patterns) -> BothMoments:
+    """Second moments, and third ones of some triples of functions, of items whose patterns are in memory."""
+    votes = count_votes(unpack(patterns), patterns.counts, patterns.cardinality)
+    # The same triples as a pass over the votes counts.
+    return joint.of_patterns(patterns, choose_triples(votes, np.random.default_rng(0)))

@@ -12,15 +12,17 @@ from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.factory import make_label_model
+from sparkws.labelmodels.factory import AnyModel, MomentModel, fit_model, make_label_model
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
 from sparkws.labelmodels.polish import Reduce, polish
 from sparkws.labelmodels.posterior import hits, predict
 from sparkws.labelmodels.sampling import standard_error, standard_errors
+from sparkws.stats import joint
 from sparkws.stats.analysis import lf_summary
 from sparkws.stats.counters import Counters
+from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
 
 
@@ -28,7 +30,7 @@ from sparkws.stats.patterns import Patterns, collapse, select, unpack
 class Fitted:
     """A label model, and what has to be said of it as plain values."""
 
-    model: MajorityVote | DawidSkene
+    model: AnyModel
     report: Mapping[str, Any]
 
 
@@ -42,6 +44,7 @@ def fit_label_model(
     max_fault_rate: float = 1.0,
     level: int = 0,
     carry: Reduce | None = None,
+    moments: BothMoments | None = None,
 ) -> Fitted:
     """Fit the configured model from pattern counts, and compare it with majority vote.
 
@@ -59,6 +62,8 @@ def fit_label_model(
         The patterns are those of a 2^-level sample of the items.
     carry : callable, optional
         Gives a kernel's statistic of the patterns of all items; a fit from a sample is polished by it.
+    moments : BothMoments, optional
+        Of all items, for models that are fitted from moments; else they follow from the patterns.
 
     Raises
     ------
@@ -76,8 +81,10 @@ def fit_label_model(
         )
     counted = collapse(select(patterns, taking_part))
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
-    model = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp").fit(seen)
-    sample = _Sample(level, None, None)
+    both = None if moments is None else joint.select(moments, taking_part)
+    model = fit_model(make_label_model(config, len(classes), clamp_gold=gold_use == "clamp"), seen, both)
+    of_all = both is not None and isinstance(model, MomentModel)
+    sample = _Sample(0 if of_all else level, None, None)
     if level and isinstance(model, DawidSkene):
         model, sample = _beyond_sample(config, model, seen, counters, level, carry)
     report = {
@@ -140,7 +147,7 @@ def faulty(counters: Counters, max_fault_rate: float) -> list[str]:
     return [name for name, rate in zip(counters.lf_names, rates, strict=True) if rate > max_fault_rate]
 
 
-def _compare(model: MajorityVote | DawidSkene, patterns: Patterns) -> dict[str, dict[str, Any]]:
+def _compare(model: AnyModel, patterns: Patterns) -> dict[str, dict[str, Any]]:
     """Measures of the model and of majority vote, by kind; empty without known classes."""
     gold = patterns.gold
     if not (gold >= 0).any():

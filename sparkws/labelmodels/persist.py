@@ -6,6 +6,7 @@ model says in `stored` what it saves.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -14,10 +15,15 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.precision import PrecisionVote
+from sparkws.labelmodels.publishedtriplet import PublishedTriplet
 from sparkws.labelmodels.tables import Axis, Stored
+from sparkws.labelmodels.triplet import Triplet
+from sparkws.labelmodels.weighted import WeightedVote
 
 FORMAT: Final = 1
 
@@ -48,7 +54,13 @@ class SavedModel(LabelModel, Protocol):
 
 KINDS: Final[Mapping[str, Callable[[int], SavedModel]]] = {
     MajorityVote.kind: MajorityVote,
+    WeightedVote.kind: WeightedVote,
+    PrecisionVote.kind: PrecisionVote,
     DawidSkene.kind: DawidSkene,
+    # Never fitted again from here, so the option that more than two classes need makes no difference.
+    Triplet.kind: partial(Triplet, one_vs_rest=True),
+    PublishedTriplet.kind: PublishedTriplet,
+    MatrixCompletion.kind: MatrixCompletion,
 }
 
 

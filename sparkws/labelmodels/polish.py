@@ -69,7 +69,16 @@ def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -
     balance, source = choose_balance(
         model.class_balance, votes, spoken, np.arange(k, dtype=np.int8), counters.gold_items, use_abstain=use_abstain
     )
-    problem = make_problem(votes, counters.n_items, balance, spoken, use_abstain=use_abstain, smoothing=model.smoothing)
+    problem = make_problem(
+        votes,
+        counters.n_items,
+        balance,
+        spoken,
+        use_abstain=use_abstain,
+        smoothing=model.smoothing,
+        prior_accuracy=model.prior_accuracy,
+        one_coin=model.one_coin,
+    )
     sums = _carried(carry, kernel)
     objective: list[float] = []
     converged = False

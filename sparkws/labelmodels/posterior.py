@@ -42,7 +42,12 @@ class LabelModel(Protocol):
 
     @property
     def kind(self) -> str:
-        """`majority`, `dawid_skene`."""
+        """`majority`, `dawid_skene`, ...: what it is called in a configuration."""
+        ...
+
+    @property
+    def fits(self) -> Literal["patterns", "moments"]:
+        """The statistic that `fit` reads."""
         ...
 
     cardinality: int

@@ -16,6 +16,7 @@ from sparkws.labelmodels.fitting import Fitted, fit_label_model
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
 from sparkws.stats.counters import Counters
+from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import PatternsKernel
 from sparkws.vocab import ITEM_ID, LEVEL, MAX_LEVEL, PRED
 
@@ -42,10 +43,12 @@ def fit_model(
     max_fault_rate: float,
     direct: bool,
     cap: int = MAX_PATTERNS,
+    moments: BothMoments | None = None,
 ) -> FittedVersion:
     """Fit the label model from stored patterns and store it.
 
-    When they are too many, the fit is from a sample of them and polished by passes over all.
+    When they are too many, the fit is from a sample of them and polished by passes over all, or from the moments
+    of all items where the model reads those.
     """
     kernel = PatternsKernel(counters.lf_names, len(classes))
     level = 0
@@ -63,6 +66,7 @@ def fit_model(
         gold_use=gold_use,
         max_fault_rate=max_fault_rate,
         level=level,
+        moments=moments,
         carry=lambda kernel: reduce_batches(spark, kernel, patterns, options),
     )
     rows = persist.to_rows(fitted.model, classes)

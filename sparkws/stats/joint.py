@@ -1,6 +1,7 @@
 """Second and third moments of votes in one pass over them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +9,7 @@ import polars as pl
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
-from sparkws.stats import moments
+from sparkws.stats import moments, triples
 from sparkws.stats.moments import DUMP_SCHEMA, Moments, MomentsKernel
 from sparkws.stats.patterns import Patterns
 from sparkws.stats.triples import Chosen, Triples, TriplesKernel
@@ -89,11 +90,16 @@ def of_patterns(patterns: Patterns, chosen: Chosen) -> BothMoments:
     return BothMoments(moments.of_patterns(patterns), kernel.of_patterns(patterns))
 
 
+def select(value: BothMoments, lf_names: Sequence[str]) -> BothMoments:
+    """The moments of the same items under these functions only, in the order in which they were counted."""
+    return BothMoments(moments.select(value.pairs, lf_names), triples.select(value.triples, lf_names))
+
+
 def to_json(value: BothMoments) -> str:
     """The moments as JSON; `from_json` gives them back."""
-    pairs, triples = value.pairs, value.triples
-    kernel = BothMomentsKernel(pairs.lf_names, pairs.cardinality, triples.chosen)
-    told = {"lf_names": pairs.lf_names, "cardinality": pairs.cardinality, "chosen": triples.chosen}
+    pairs, chosen = value.pairs, value.triples.chosen
+    kernel = BothMomentsKernel(pairs.lf_names, pairs.cardinality, chosen)
+    told = {"lf_names": pairs.lf_names, "cardinality": pairs.cardinality, "chosen": chosen}
     return json.dumps({**told, **kernel.dump(value).to_dict(as_series=False)}, separators=(",", ":"))
 
 

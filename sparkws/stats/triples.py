@@ -4,6 +4,7 @@ Pairs leave the class balance open; three votes that are independent given the c
 of many functions would be too many, and some are enough, so they are chosen before the votes are read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -208,6 +209,25 @@ def merge(a: Triples, b: Triples) -> Triples:
             f"{first_few(b.lf_names)}, {len(a.chosen)} and {len(b.chosen)} triples; count one of them again."
         )
     return Triples(a.lf_names, a.cardinality, a.chosen, a.n_items + b.n_items, a.counts + b.counts)
+
+
+def select(triples: Triples, lf_names: Sequence[str]) -> Triples:
+    """The third moments of the triples of these functions only, which keep their order.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If a function was not counted, or the order is another one.
+    """
+    if [name for name in triples.lf_names if name in set(lf_names)] != list(lf_names):
+        raise IncompatibleStatistics(
+            f"third moments of {first_few(triples.lf_names, 12)} cannot be those of {first_few(lf_names, 12)}; name "
+            "functions that were counted, in the order of the counts."
+        )
+    place = {triples.lf_names.index(name): at for at, name in enumerate(lf_names)}
+    kept = [row for row, triple in enumerate(triples.chosen) if all(j in place for j in triple)]
+    chosen = tuple((place[i], place[j], place[l]) for i, j, l in (triples.chosen[row] for row in kept))
+    return Triples(tuple(lf_names), triples.cardinality, chosen, triples.n_items, triples.counts[kept])
 
 
 def _kind(triples: Triples) -> tuple[object, ...]:

@@ -181,6 +181,10 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
         ({"label_model": {"seed": -1}}, "'tasks.spam.label_model.seed' in here: input should be greater than or equal"),
         ({"label_model": {"seed": 1 << 63}}, "less than 9223372036854775808, got 9223372036854775808."),
         ({"label_model": {"class_balance": "dev"}}, "class_balance: dev needs gold with use: dev or use: clamp."),
+        ({"classes": ["a", "b", "c"], "label_model": {"kind": "triplet"}}, "triplet is for two classes, got 3"),
+        ({"classes": ["a", "b", "c"], "label_model": {"kind": "published_triplet"}}, "is for two classes, got 3"),
+        ({"label_model": {"kind": "weighted"}}, "weighted, and no other, needs weights: a number for each function."),
+        ({"label_model": {"weights": {"a": 1}}}, "weighted, and no other, needs weights: a number for each function."),
         ({"label_model": {"class_balance": [1]}}, "class_balance has 1 values, expected 2, one for each class."),
     ],
 )

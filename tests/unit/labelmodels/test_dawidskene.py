@@ -11,21 +11,22 @@ from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels import MajorityVote, make_label_model
 from sparkws.labelmodels.balance import single_class_share, volume
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.em import count_votes, e_step, expect, m_step, make_problem, make_rows, precision_rows
-from sparkws.stats.patterns import Patterns, of_matrix, unpack
+from sparkws.labelmodels.em import (
+    count_votes,
+    e_step,
+    expect,
+    fixed_precision,
+    m_step,
+    make_problem,
+    make_rows,
+    precision_tables,
+)
+from sparkws.stats.patterns import of_matrix
+from tests.exact import exact_patterns
 
 # Five tasks, five workers, no (0) and yes (1); task 1 was not shown to worker 3.
 CROWD = np.array([[0, 1, -1, 0, 1], [0, 1, 1, 1, 0], [0, 0, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 1, 0]], np.int8)
 WORKERS = ("w1", "w2", "w3", "w4", "w5")
-
-
-def exact_patterns(truth, n=10**15):
-    """The counts of n items that follow the truth without sampling error."""
-    L, joint = synthetic.exact(truth)
-    n_items = {tuple(row): round(n * p) for row, p in zip(L.tolist(), joint.sum(axis=1).tolist(), strict=True)}
-    each = of_matrix(L, synthetic.lf_names(truth.n_lfs), truth.cardinality)
-    counts = np.array([n_items[tuple(row)] for row in unpack(each).tolist()])
-    return Patterns(each.lf_names, each.cardinality, each.rows.with_columns(n_items=counts))
 
 
 def sampled(truth, n, rng):
@@ -192,7 +193,7 @@ def test_a_single_class_vote_has_a_fixed_precision_where_abstaining_is_missing()
 @given(st.lists(st.floats(1e-6, 1), min_size=2, max_size=5))
 def test_a_vote_counts_for_its_class_at_any_volume(raw):
     pi = np.array(raw) / sum(raw)
-    rows = precision_rows(pi)
+    rows = precision_tables(fixed_precision(pi)[None], np.ones((1, len(pi)), np.int64), 10**6, pi)[0, 1:] * 1e6
     assert (np.diagonal(rows) > rows.min(axis=1)).all()
     # One vote by itself has its precision: a_l = π_l row_ll / Σ_y π_y row_ly, at least three quarters.
     assert ((pi * np.diagonal(rows)) / (rows @ pi) > 0.75 - 1e-9).all()
@@ -253,3 +254,37 @@ def test_what_cannot_be_fitted_is_refused():
     fitted = DawidSkene(2).fit(of_matrix(CROWD, WORKERS, 2))
     with pytest.raises(IncompatibleStatistics, match=r"start from is of \['w1', 'w2', 'w3'\] and 2 more, .* of \['a'"):
         DawidSkene(2).fit(of_matrix(CROWD, ("a", "b", "c", "d", "e"), 2), start=fitted)
+
+
+def test_one_coin_by_hand():
+    """Three votes and their soft labels: a function is right on the sum of its agreements."""
+    L = np.array([[0], [0], [1]], np.int8)
+    rows = make_rows(L, np.ones(3, np.int64), None, 2)
+    q = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    half = np.array([0.5, 0.5])
+    problem = make_problem(np.array([[2, 1]]), 3, half, half, use_abstain=False, smoothing=0.0, one_coin=True)
+    cpt, _ = m_step(problem, expect(rows, q))
+    accuracy = (0.9 + 0.6 + 0.8) / 3
+    np.testing.assert_allclose(cpt[0, 1:], [[accuracy, 1 - accuracy], [1 - accuracy, accuracy]])
+
+
+def test_one_coin_recovers_accuracies_and_never_lowers_the_objective():
+    truth = synthetic.random_truth(np.random.default_rng(4), 5, 3, accuracy=(0.75, 0.95), coverage=(0.6, 0.95))
+    model = DawidSkene(3, one_coin=True, smoothing=0, max_iter=5000, tol=1e-15).fit(exact_patterns(truth))
+    np.testing.assert_allclose(model.cpt_, truth.cpt, atol=2e-5)
+    rng = np.random.default_rng(0)
+    small = DawidSkene(3, one_coin=True, tol=0, max_iter=30).fit(sampled(truth, 60, rng)[2])
+    assert (np.diff(small.objective_) >= -1e-9).all()
+
+
+def test_pseudo_votes_have_the_accuracy_that_is_asked_for():
+    patterns = of_matrix(np.array([[0, 0], [1, 1], [0, 1]], np.int8), ("a", "b"), 2)
+    model = DawidSkene(2, smoothing=1e6, prior_accuracy=0.9).fit(patterns)
+    np.testing.assert_allclose(model.cpt_[:, 1:], np.tile([[0.9, 0.1], [0.1, 0.9]], (2, 1, 1)), atol=1e-4)
+
+
+def test_options_of_one_coin_and_prior_are_checked():
+    with pytest.raises(ConfigError, match="abstain='outcome' tells nothing to functions of one coin"):
+        DawidSkene(2, one_coin=True, abstain="outcome")
+    with pytest.raises(ConfigError, match=r"prior_accuracy must be between 0 and 1, got 1\.5"):
+        DawidSkene(2, prior_accuracy=1.5)
