@@ -288,8 +288,8 @@ class LabelModelConfig(Section):
     """How votes become probabilities."""
 
     kind: Literal[
-        "majority", "weighted", "precision", "dawid_skene", "triplet", "published_triplet", "matrix_completion"
-    ] = "dawid_skene"
+        "auto", "majority", "weighted", "precision", "dawid_skene", "triplet", "published_triplet", "matrix_completion"
+    ] = "auto"
     class_balance: tuple[float, ...] | Literal["estimate", "uniform", "dev"] = "estimate"
     abstain: Literal["auto", "outcome", "missing"] = "auto"
     smoothing: Annotated[float, Field(ge=0)] = 10.0

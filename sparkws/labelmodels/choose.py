@@ -8,7 +8,7 @@ they foretell of votes that they have not seen, and by known classes where there
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.guard import FEWEST_OVERLAPPING, check_model, estimated_accuracy
 from sparkws.labelmodels.heldout import Gain, heldout_gain
-from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel, hits
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
-Fit = Callable[[Patterns], LabelModel]
+M = TypeVar("M", bound=LabelModel)
+Fit = Callable[[Patterns], M]
 
 FEWEST_KNOWN: Final = 50  # items with votes and a known class: fewer do not tell models apart
 # Some functions of a right model are worse than blind, a careless worker of a crowd; not those of most votes.
@@ -52,30 +52,33 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[M]):
     """The model that was chosen, why, and what was found of every candidate."""
 
     name: str
-    model: LabelModel
+    model: M
     reason: str
     trials: tuple[Trial, ...] = ()
 
 
 def choose_model(
-    single: tuple[str, Fit],
-    candidates: Mapping[str, Fit],
+    single: tuple[str, Fit[M]],
+    majority_vote: Fit[M],
+    candidates: Mapping[str, Fit[M]],
     patterns: Patterns,
     classes: Sequence[str],
     rng: np.random.Generator,
     *,
     with_gold: bool,
-) -> Choice:
+) -> Choice[M]:
     """The best model of some, or majority vote.
 
     Parameters
     ----------
     single : name and fit
         The model for functions that vote a single class each.
+    majority_vote : fit
+        What stays where no other shows that it is better.
     candidates : mapping of name to fit
         Models with tables for votes and abstentions, the simpler first.
     patterns : Patterns
@@ -88,7 +91,7 @@ def choose_model(
     """
     seen = collapse(patterns, keep_gold=with_gold)
     L, counts, k = unpack(seen), seen.counts, seen.cardinality
-    majority = MajorityVote(k).fit(seen)
+    majority = majority_vote(seen)
     if _overlapping(L) < FEWEST_OVERLAPPING:
         return Choice(
             "majority", majority, f"fewer than {FEWEST_OVERLAPPING} functions vote on items together with others"
@@ -108,7 +111,7 @@ def choose_model(
     return _decided(majority, tried, "it foretells votes best that it has not seen")
 
 
-def _decided(majority: LabelModel, tried: Sequence[tuple[Trial, LabelModel]], reason: str) -> Choice:
+def _decided(majority: M, tried: Sequence[tuple[Trial, M]], reason: str) -> Choice[M]:
     trials = tuple(trial for trial, _ in tried)
     fit_for = [(trial, model) for trial, model in tried if not trial.against]
     known = [(trial, model) for trial, model in fit_for if trial.known is not None]

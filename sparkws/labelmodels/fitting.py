@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
+from sparkws.labelmodels import auto
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import AnyModel, MomentModel, fit_model, make_label_model
 from sparkws.labelmodels.guard import check_model
@@ -82,13 +83,19 @@ def fit_label_model(
     counted = collapse(select(patterns, taking_part))
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
     both = None if moments is None else joint.select(moments, taking_part)
-    model = fit_model(make_label_model(config, len(classes), clamp_gold=gold_use == "clamp"), seen, both)
+    choice = None
+    if config.kind == "auto":
+        choice = auto.choose_for(config, select(patterns, taking_part), classes, gold_use=gold_use)
+        model = choice.model
+    else:
+        model = fit_model(make_label_model(config, len(classes), clamp_gold=gold_use == "clamp"), seen, both)
     of_all = both is not None and isinstance(model, MomentModel)
     sample = _Sample(0 if of_all else level, None, None)
     if level and isinstance(model, DawidSkene):
         model, sample = _beyond_sample(config, model, seen, counters, level, carry)
     report = {
         "kind": model.kind,
+        "choice": None if choice is None else auto.told(choice),
         "class_balance": dict(zip(classes, model.class_balance_.tolist(), strict=True)),
         "balance_source": getattr(model, "balance_source_", "votes"),
         "abstain": getattr(model, "abstain_", None),

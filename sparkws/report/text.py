@@ -1,7 +1,7 @@
 """The end of a run as plain text in the log: functions, label model, warnings, labels."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,9 @@ def _model(model: Mapping[str, Any]) -> str:
         f"{model['kind']} from {model['n_patterns']:,} patterns of {model['n_items']:,} items: "
         f"{fit}class balance {balance} ({model['balance_source']})"
     ]
+    choice = model.get("choice")
+    if choice is not None:
+        lines.append(f"chosen by auto, because {choice['reason']}{_tried(choice['trials'])}")
     error, polish = model["largest_standard_error"], model.get("polish")
     if polish is not None:
         ended = "which converged" if polish["converged"] else "which had not converged"
@@ -121,6 +124,18 @@ def _model(model: Mapping[str, Any]) -> str:
             f"Brier {brier}  {figures['n_labeled']:,} decided of {figures['n_gold']:,} gold items"
         )
     return "\n".join(lines)
+
+
+def _tried(trials: Sequence[Mapping[str, Any]]) -> str:
+    """What was found of each candidate, as the end of a sentence."""
+    told = []
+    for trial in trials:
+        gain = trial["heldout_gain"]
+        gained = "" if gain is None else f" gains {gain['per_item']:.3g} nats an unseen item"
+        against = f" but {', '.join(trial['against'])}" if trial["against"] else ""
+        if gained or against:
+            told.append(f"{trial['name']}{gained}{against}")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _by_class(figures: Mapping[str, float], form: str) -> str:

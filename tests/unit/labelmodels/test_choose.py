@@ -30,7 +30,9 @@ def upside_down(patterns):
 
 def choose(L, candidates, gold=None, single=("precision", missing)):
     counted = of_matrix(L, synthetic.lf_names(L.shape[1]), 2, gold)
-    return choose_model(single, candidates, counted, CLASSES, np.random.default_rng(0), with_gold=gold is not None)
+    return choose_model(
+        single, MajorityVote(2).fit, candidates, counted, CLASSES, np.random.default_rng(0), with_gold=gold is not None
+    )
 
 
 def sample(accuracies, n, seed=0):
@@ -98,7 +100,13 @@ def test_known_classes_decide_where_there_are_some(flip, expected):
     # Without leave to see them, nothing of this counts.
     counted = of_matrix(L, LFS, 2, gold)
     blind = choose_model(
-        ("precision", missing), {"missing": missing}, counted, CLASSES, np.random.default_rng(0), with_gold=False
+        ("precision", missing),
+        MajorityVote(2).fit,
+        {"missing": missing},
+        counted,
+        CLASSES,
+        np.random.default_rng(0),
+        with_gold=False,
     )
     assert blind.name == "missing"
     assert blind.trials[0].known is None
