@@ -25,7 +25,7 @@ from sparkws.checks import first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
 from sparkws.labelmodels.em import Rows, check_fittable, clamp, e_step, make_problem, make_rows
-from sparkws.labelmodels.estimate import Abstain, Estimate, choose_abstain, climb, majority_shares
+from sparkws.labelmodels.estimate import Abstain, Estimate, check_options, choose_abstain, climb, majority_shares
 from sparkws.labelmodels.posterior import posterior
 from sparkws.labelmodels.tables import PRIOR_ACCURACY, TABLES, Stored, TableModel
 from sparkws.stats.patterns import Patterns, collapse, unpack
@@ -97,10 +97,7 @@ class DawidSkene(TableModel):
         tol: float = 1e-7,
         clamp_gold: bool = False,
     ) -> None:
-        if abstain not in ("auto", "outcome", "missing"):
-            raise ConfigError(f"abstain must be 'auto', 'outcome' or 'missing', got {abstain!r}.")
-        if smoothing < 0 or max_iter < 1:
-            raise ConfigError(f"smoothing must be at least 0 and max_iter 1, got {smoothing!r} and {max_iter!r}.")
+        check_options(abstain, smoothing, max_iter)
         if not 0 < prior_accuracy < 1:
             raise ConfigError(f"prior_accuracy must be between 0 and 1, got {prior_accuracy!r}.")
         if one_coin and abstain == "outcome":

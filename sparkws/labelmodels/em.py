@@ -97,7 +97,9 @@ class Problem:
     one_coin: bool = False
 
 
-def make_rows(L: NDArray[np.int8], counts: NDArray[np.int64], gold: NDArray[np.int8] | None, cardinality: int) -> Rows:
+def make_rows(
+    L: NDArray[np.integer[Any]], counts: NDArray[np.int64], gold: NDArray[np.int8] | None, cardinality: int
+) -> Rows:
     """Patterns `(u, m)` with their items `(u,)` and the classes to hold `(u,)`, None for none."""
     held = np.full(len(L), ABSTAIN, np.int8) if gold is None else gold
     return Rows(one_hot(L, cardinality), counts.astype(np.float64), held)

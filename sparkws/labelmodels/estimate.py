@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import single_class_share
 from sparkws.labelmodels.em import Problem, Rows, count_votes, e_step, expect, log_prior, m_step
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, contradictions
@@ -76,6 +77,20 @@ def choose_abstain(
         if against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL:
             return found
     return run(False)
+
+
+def check_options(abstain: str, smoothing: float, max_iter: int) -> None:
+    """Refuse options that no fit has.
+
+    Raises
+    ------
+    ConfigError
+        With the option.
+    """
+    if abstain not in ("auto", "outcome", "missing"):
+        raise ConfigError(f"abstain must be 'auto', 'outcome' or 'missing', got {abstain!r}.")
+    if smoothing < 0 or max_iter < 1:
+        raise ConfigError(f"smoothing must be at least 0 and max_iter 1, got {smoothing!r} and {max_iter!r}.")
 
 
 def has_converged(objective: Sequence[float], least_gain: float) -> bool:

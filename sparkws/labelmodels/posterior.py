@@ -83,22 +83,30 @@ def posterior(
         Rows sum to 1; NaN in the rows without a vote, which get no label: there the prior is all that
         could be said, and it is not evidence about the item.
     """
-    log_likelihood = log_table(cpt, use_abstain=use_abstain)
-    # A sum of logarithms, because a product of 1,200 probabilities is zero in floating point.
-    scores = np.tile(np.log(np.maximum(class_balance, FLOOR)), (len(L), 1))
-    together = _lfs_together(len(class_balance))
-    for first in range(0, L.shape[1], together):
-        scores += _sums(log_likelihood[first : first + together]).take(
-            _codes(L[:, first : first + together], cpt.shape[1]), axis=0
-        )
+    scores = log_scores(L, cpt, class_balance, use_abstain=use_abstain)
     probs = normalize(scores)[0]
     probs[(L == ABSTAIN).all(axis=1)] = np.nan
     return probs
 
 
-def _lfs_together(cardinality: int) -> int:
+def log_scores(
+    L: NDArray[np.integer[Any]], cpt: NDArray[np.float64], class_balance: NDArray[np.float64], *, use_abstain: bool
+) -> NDArray[np.float64]:
+    """The logarithms of p_y Π_j P(vote_j | y), `(n, k)`."""
+    log_likelihood = log_table(cpt, use_abstain=use_abstain)
+    # A sum of logarithms, because a product of 1,200 probabilities is zero in floating point.
+    scores = np.tile(np.log(np.maximum(class_balance, FLOOR)), (len(L), 1))
+    together = _lfs_together(cpt.shape[1] - 1)
+    for first in range(0, L.shape[1], together):
+        scores += _sums(log_likelihood[first : first + together]).take(
+            _codes(L[:, first : first + together], cpt.shape[1]), axis=0
+        )
+    return scores
+
+
+def _lfs_together(n_outcomes: int) -> int:
     """Of how many functions the votes are looked up at once: tables of all their votes stay small."""
-    return max(1, int(np.log(_TABLE_ROWS) / np.log(cardinality + 1)))
+    return max(1, int(np.log(_TABLE_ROWS) / np.log(n_outcomes + 1)))
 
 
 def _sums(factors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,7 +118,7 @@ def _sums(factors: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def _codes(L: NDArray[np.int8], base: int) -> NDArray[np.int32]:
+def _codes(L: NDArray[np.integer[Any]], base: int) -> NDArray[np.int32]:
     """The row of `_sums` for each row of votes `(n, g)`."""
     codes = np.zeros(len(L), np.int32)
     for column in L.T:
@@ -142,7 +150,7 @@ def normalize(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return exp / total, (top + np.log(total))[:, 0]
 
 
-def one_hot(L: NDArray[np.int8], cardinality: int) -> "sparse.csr_array[Any, tuple[int, int]]":
+def one_hot(L: NDArray[np.integer[Any]], cardinality: int) -> "sparse.csr_array[Any, tuple[int, int]]":
     """The votes as a sparse matrix of ones, `(n, m * k)`; abstentions have no entry."""
     n, m = L.shape
     voted = L != ABSTAIN

@@ -1,0 +1,252 @@
+"""Dependent functions as one: EM on pattern counts in which the votes of a group are a single vote.
+
+Functions that repeat each other are counted as often as they vote by a model that takes them to be
+independent. Here the votes of each group together are one outcome of one categorical variable (see
+`recoding`), the variables are independent given the class, and EM is that of Dawid and Skene's model. The
+posterior is exact under this model: a product over groups.
+
+What abstaining means is chosen as there. As an outcome, the abstentions of a group are part of its vote. As
+missing, P(votes | who voted, class) is estimated for each set of voters; members that vote a single class
+have a fixed precision, and however many of a group vote for a class, that counts once.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import check_label_matrix, did_you_mean
+from sparkws.errors import ConfigError, NothingToFit
+from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
+from sparkws.labelmodels.em import check_fittable, clamp, count_votes, make_problem, make_rows
+from sparkws.labelmodels.estimate import Abstain, Estimate, check_options, choose_abstain, climb, majority_shares
+from sparkws.labelmodels.posterior import log_scores, log_table, normalize
+from sparkws.labelmodels.recoding import Recoding, make_recoding, marginals, recode_problem
+from sparkws.labelmodels.structure import MAX_GROUP, Dependencies, learn_dependencies
+from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.vocab import ABSTAIN
+
+Groups = Sequence[Sequence[str]] | Literal["auto"]
+
+
+class SuperLF:
+    """The class-conditional votes of groups of functions, by EM from majority vote.
+
+    Parameters
+    ----------
+    cardinality : int
+        The number of classes k.
+    groups : "auto" or sequence of sequences of str
+        Functions that depend on each other; those in no group are by themselves. "auto" learns them from
+        the patterns.
+    max_group : int
+        The most members of a group that is learned.
+    class_balance, abstain, smoothing, max_iter, tol, clamp_gold
+        As of `DawidSkene`. The pseudo-votes of a group are distributed as if its members were independent.
+
+    Attributes
+    ----------
+    groups_ : tuple of tuples of str
+        The groups of two or more.
+    dependencies_ : Dependencies or None
+        The evidence for them, where they were learned.
+    cpt_ : (m, k + 1, k) float64 array
+        P(vote | class) of each function by itself, abstain row first; scaled as in `DawidSkene` where
+        abstaining is missing.
+    recoding_ : Recoding
+    tables_ : (n_variables, s + 1, k) float64 array
+        P(outcome | class) of each variable of the recoding, none first: what the posterior is made of.
+    class_balance_, abstain_, balance_source_, log_likelihood_, objective_, n_iter_, converged_
+        As of `DawidSkene`.
+    """
+
+    kind: Final = "super_lf"
+
+    def __init__(
+        self,
+        cardinality: int,
+        *,
+        groups: Groups = "auto",
+        max_group: int = MAX_GROUP,
+        class_balance: ClassBalance = "estimate",
+        abstain: Abstain = "auto",
+        smoothing: float = 10.0,
+        max_iter: int = 1000,
+        tol: float = 1e-7,
+        clamp_gold: bool = False,
+    ) -> None:
+        check_options(abstain, smoothing, max_iter)
+        if isinstance(groups, str) and groups != "auto":
+            raise ConfigError(f"groups must be 'auto' or lists of labeling functions, got {groups!r}.")
+        self.cardinality = cardinality
+        self.groups = groups
+        self.max_group = max_group
+        self.class_balance = class_balance
+        self.abstain = abstain
+        self.smoothing = smoothing
+        self.max_iter = max_iter
+        self.tol = tol
+        self.clamp_gold = clamp_gold
+        self.lf_names_: tuple[str, ...] = ()
+        self.groups_: tuple[tuple[str, ...], ...] = ()
+        self.dependencies_: Dependencies | None = None
+        self.recoding_: Recoding | None = None
+        self.tables_: NDArray[np.float64] | None = None
+        self.cpt_: NDArray[np.float64] | None = None
+        self.class_balance_ = np.full(cardinality, 1 / cardinality)
+        self.abstain_: Literal["outcome", "missing"] = "missing"
+        self.balance_source_ = ""
+        self.log_likelihood_: float | None = None
+        self.objective_: tuple[float, ...] = ()
+        self.n_iter_ = 0
+        self.converged_ = False
+
+    def fit(self, patterns: Patterns) -> Self:
+        """Estimate the tables from pattern counts.
+
+        Raises
+        ------
+        NothingToFit
+            If no item has a vote.
+        IncompatibleStatistics
+            If classes differ, or counts are negative.
+        ConfigError
+            If a group names a function that is not there, or one that is in another group.
+        """
+        check_fittable(patterns, self.cardinality)
+        if isinstance(self.groups, str):
+            self.dependencies_ = learn_dependencies(patterns, abstain=self.abstain, max_group=self.max_group)
+            named = self.dependencies_.groups
+        else:
+            named = tuple(tuple(group) for group in self.groups)
+        groups = index_groups(named, patterns.lf_names)
+        flat = collapse(patterns)
+        L, counts, k = unpack(flat), flat.counts, self.cardinality
+        votes = count_votes(L, counts, k)
+        recodings = {known: make_recoding(L, groups, votes, use_abstain=known) for known in (True, False)}
+
+        def run(use_abstain: bool) -> Estimate:
+            return self._estimate(L, counts, flat.gold, votes, recodings[use_abstain], use_abstain=use_abstain)
+
+        if self.abstain == "auto":
+            found = choose_abstain(
+                L, counts, k, run, lambda estimate: _posterior(L, recodings[estimate.use_abstain], estimate)
+            )
+        else:
+            found = run(self.abstain == "outcome")
+        self.lf_names_ = patterns.lf_names
+        self.groups_ = tuple(tuple(patterns.lf_names[j] for j in group) for group in groups)
+        self.recoding_, self.tables_ = recodings[found.use_abstain], found.cpt
+        alone = make_problem(
+            votes, flat.n_items, None, found.class_balance, use_abstain=found.use_abstain, smoothing=0
+        ).fixed
+        self.cpt_ = marginals(self.recoding_, found.cpt, alone)
+        self.class_balance_, self.balance_source_ = found.class_balance, found.balance_source
+        self.abstain_ = "outcome" if found.use_abstain else "missing"
+        self.log_likelihood_, self.objective_ = found.log_likelihood, found.objective
+        self.n_iter_, self.converged_ = len(found.objective), found.converged
+        return self
+
+    def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
+        """P(class | votes), `(n, k)`; NaN in the rows without a vote.
+
+        Votes of a group that were not seen together have no table; they count as those of independent
+        functions, by `cpt_`.
+        """
+        if self.tables_ is None or self.recoding_ is None or self.cpt_ is None:
+            raise NothingToFit("this SuperLF has no tables yet; call fit first.")
+        check_label_matrix(L, self.lf_names_, self.cardinality)
+        probs = normalize(
+            group_scores(
+                L, self.recoding_, self.tables_, self.cpt_, self.class_balance_, use_abstain=self.abstain_ == "outcome"
+            )
+        )[0]
+        probs[(L == ABSTAIN).all(axis=1)] = np.nan
+        return probs
+
+    def _estimate(
+        self,
+        L: NDArray[np.int8],
+        counts: NDArray[np.int64],
+        gold: NDArray[np.int8],
+        votes: NDArray[np.int64],
+        recoding: Recoding,
+        *,
+        use_abstain: bool,
+    ) -> Estimate:
+        k = self.cardinality
+        spoken = volume(L, counts, k)
+        balance, source = choose_balance(self.class_balance, votes, spoken, gold, counts, use_abstain=use_abstain)
+        V, _ = recoding.apply(L)
+        problem = recode_problem(
+            recoding, V, counts, votes, balance, spoken, use_abstain=use_abstain, smoothing=self.smoothing
+        )
+        rows = make_rows(V, counts, gold if self.clamp_gold else None, recoding.n_outcomes)
+        q = clamp(majority_shares(L, k), rows.gold)
+        return climb(rows, problem, q, source, max_iter=self.max_iter, least_gain=self.tol * problem.n_votes)
+
+
+def group_scores(
+    L: NDArray[np.int8],
+    recoding: Recoding,
+    tables: NDArray[np.float64],
+    cpt: NDArray[np.float64],
+    class_balance: NDArray[np.float64],
+    *,
+    use_abstain: bool,
+) -> NDArray[np.float64]:
+    """The logarithms of p_y Π_G P(votes of G | y), `(n, k)`.
+
+    Parameters
+    ----------
+    L : (n, m) int8 array in {-1, 0..k-1}
+    recoding : Recoding
+    tables : (n_variables, s + 1, k) float64 array
+        Of its variables.
+    cpt : (m, k + 1, k) float64 array
+        Of the functions by themselves, for votes of a group that have no code.
+    class_balance : (k,) float64 array
+    use_abstain : bool
+    """
+    V, unseen = recoding.apply(L)
+    scores = log_scores(V, tables, class_balance, use_abstain=use_abstain)
+    if unseen:
+        alone = log_table(cpt, use_abstain=use_abstain)
+        silent = log_table(tables, use_abstain=use_abstain)[:, 0]
+        for number, rows in unseen.items():
+            columns = recoding.blocks[number].columns
+            first, end = recoding.first[number : number + 2]
+            # What was added for the variables, as if none had an outcome, is exchanged for the members' factors.
+            scores[rows] += alone[columns, L[np.ix_(rows, columns)] + 1].sum(axis=1) - silent[first:end].sum(axis=0)
+    return scores
+
+
+def index_groups(groups: Sequence[Sequence[str]], lf_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """The groups of two or more as columns, each in the order of the functions.
+
+    Raises
+    ------
+    ConfigError
+        If a name is not among the functions, or in two groups.
+    """
+    where = {name: j for j, name in enumerate(lf_names)}
+    named = [name for group in groups for name in group]
+    unknown = [name for name in named if name not in where]
+    if unknown:
+        raise ConfigError(
+            f"the groups name {unknown[0]!r}, which is no labeling function here.{did_you_mean(unknown[0], lf_names)}"
+        )
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{twice[0]!r} is in more than one group, or twice in one; a function has one group.")
+    indexed = (tuple(sorted(where[name] for name in group)) for group in groups if len(group) > 1)
+    return tuple(sorted(indexed))
+
+
+def _posterior(L: NDArray[np.int8], recoding: Recoding, found: Estimate) -> NDArray[np.float64]:
+    """The posterior of rows that all have a code, `(n, k)`."""
+    V, _ = recoding.apply(L)
+    probs = normalize(log_scores(V, found.cpt, found.class_balance, use_abstain=found.use_abstain))[0]
+    probs[(L == ABSTAIN).all(axis=1)] = np.nan
+    return probs

@@ -1,0 +1,167 @@
+"""Dependencies: planted groups are found exactly, independent functions have none, and each edge has its evidence."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sparkws import synthetic
+from sparkws.errors import ConfigError
+from sparkws.labelmodels.ratio import likelihood_ratios
+from sparkws.labelmodels.residuals import low_rank, pair_tables
+from sparkws.labelmodels.sparse import sparse_part, split
+from sparkws.labelmodels.structure import learn_dependencies
+from sparkws.stats import moments
+from sparkws.stats.patterns import of_matrix
+
+TRIANGLE = {("lf_0", "lf_1"), ("lf_0", "lf_4"), ("lf_1", "lf_4")}
+
+
+def counted(seed, n_lfs=7, k=2, n=20_000, **options):
+    rng = np.random.default_rng(seed)
+    L, _ = synthetic.sample(synthetic.random_truth(rng, n_lfs, k, **options), n, rng)
+    return L, of_matrix(L, synthetic.lf_names(n_lfs), k)
+
+
+def found(dependencies):
+    return {(edge.a, edge.b) for edge in dependencies.edges}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("abstain", ["outcome", "missing"])
+def test_a_planted_group_is_found_exactly(seed, k, abstain):
+    _, patterns = counted(seed, k=k, groups=[(0, 1, 4)], copy=0.9)
+    for statistics in (patterns, moments.of_patterns(patterns)):
+        dependencies = learn_dependencies(statistics, abstain=abstain)
+        assert found(dependencies) == TRIANGLE
+        assert dependencies.groups == (("lf_0", "lf_1", "lf_4"),)
+        assert not dependencies.cut
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_lfs": 10},
+        {"n_lfs": 10, "k": 3, "n": 5000},
+        {"n_lfs": 8, "n": 300},
+        {"n_lfs": 30, "n": 5000, "n_single_class": 30, "coverage": (0.02, 0.3)},
+        {"n_lfs": 24, "n": 3000, "k": 4, "n_single_class": 24, "coverage": (0.003, 0.05), "accuracy": (0.8, 0.99)},
+        {"n_lfs": 2},
+        {"n_lfs": 1, "n": 50},
+    ],
+)
+def test_independent_functions_have_no_edges(options):
+    _, patterns = counted(3, **options)
+    dependencies = learn_dependencies(patterns)
+    assert not dependencies.edges
+    assert dependencies.message == "No two labeling functions depend on each other beyond the class."
+    assert not learn_dependencies(moments.of_patterns(patterns)).edges
+
+
+def test_single_class_functions_that_fire_together_are_found():
+    _, patterns = counted(
+        0, n_lfs=20, n=10_000, n_single_class=20, coverage=(0.1, 0.3), groups=[(2, 4), (5, 7)], copy=0.8
+    )
+    dependencies = learn_dependencies(patterns)
+    assert dependencies.abstain == "outcome"
+    assert found(dependencies) == {("lf_2", "lf_4"), ("lf_5", "lf_7")}
+
+
+def test_permuting_functions_permutes_the_edges():
+    L, _ = counted(1, groups=[(0, 1, 4)], copy=0.7)
+    order = [6, 4, 2, 0, 1, 3, 5]
+    names = synthetic.lf_names(7)
+    dependencies = learn_dependencies(of_matrix(L[:, order], [names[j] for j in order], 2))
+    assert {tuple(sorted(pair)) for pair in found(dependencies)} == TRIANGLE
+
+
+def test_evidence_is_told_in_plain_values():
+    _, patterns = counted(0, groups=[(0, 1, 4)], copy=0.9)
+    reads = {"lf_0": ["text", "author"], "lf_1": ["text"], "lf_2": ["text"]}
+    dependencies = learn_dependencies(patterns, reads=reads)
+    plain = json.loads(json.dumps(dependencies.to_plain()))
+    assert plain["groups"] == [["lf_0", "lf_1", "lf_4"]]
+    by_pair = {(edge["a"], edge["b"]): edge for edge in plain["edges"]}
+    assert by_pair["lf_0", "lf_1"]["shared"] == ["text"]
+    assert by_pair["lf_0", "lf_4"]["shared"] == []
+    for edge in plain["edges"]:
+        assert edge["p_value"] < 1e-6
+        assert edge["likelihood_ratio"] > 100
+        assert edge["excess"] > 0.3
+    # Both copies are independent of each other once the one that they copy is known.
+    assert min(abs(by_pair["lf_0", copy]["sparse"]) for copy in ("lf_1", "lf_4")) > 1
+    assert "1 groups of labeling functions that repeat each other" in plain["message"]
+    assert {edge.likelihood_ratio for edge in learn_dependencies(moments.of_patterns(patterns)).edges} == {None}
+
+
+def test_a_group_above_the_cap_is_split_and_that_is_said():
+    _, patterns = counted(0, groups=[(0, 1, 4)], copy=0.9)
+    dependencies = learn_dependencies(patterns, max_group=2)
+    assert [len(group) for group in dependencies.groups] == [2]
+    assert len(dependencies.edges) == 1
+    assert len(dependencies.cut) == 2
+    assert abs(dependencies.edges[0].excess) >= max(abs(edge.excess) for edge in dependencies.cut)
+    assert "a group has at most 2 members" in dependencies.message
+
+
+def test_pair_tables_by_hand():
+    L = np.array([[0, 0], [0, 1], [1, 1], [1, -1]], np.int8)
+    tables = pair_tables(moments.of_patterns(of_matrix(L, ("a", "b"), 2)), use_abstain=False)
+    # on the three items with both votes a votes 0 twice and 1 once, b 0 once and 1 twice
+    assert tables.n_both[0, 1] == 3
+    np.testing.assert_allclose(tables.blind[:2, 2:], [[2 / 3, 4 / 3], [1 / 3, 2 / 3]])
+    np.testing.assert_allclose(tables.observed[:2, 2:], [[1, 1], [0, 1]])
+    spread = np.sqrt([0.5 * 0.5, 0.5 * 0.5, 1 / 3 * 2 / 3, 1 / 3 * 2 / 3])
+    np.testing.assert_allclose(tables.spread, spread)
+    assert tables.correlation[0, 2] == pytest.approx((1 - 2 / 3) / 3 / spread[0] / spread[2])
+    outcome = pair_tables(moments.of_patterns(of_matrix(L, ("a", "b"), 2)), use_abstain=True)
+    assert outcome.n_both[0, 1] == 4
+    assert outcome.blind[0, 3] == 2 * 2 / 4
+
+
+def test_low_rank_finds_exact_loadings():
+    truth = synthetic.random_truth(np.random.default_rng(0), 6, 2)
+    L, joint = synthetic.exact(truth)
+    counts = np.rint(joint.sum(axis=1) * 10**9).astype(np.int64)
+    votes = moments._sparse(list(L.T), counts, synthetic.lf_names(6), 2)
+    tables = pair_tables(votes, use_abstain=True)
+    U, _ = low_rank(tables, np.zeros((6, 6), bool), 1, None)
+    pi = truth.class_balance
+    delta = (truth.cpt[:, 1:, 1] - truth.cpt[:, 1:, 0]).ravel()
+    expected = np.sqrt(pi[0] * pi[1]) * delta / tables.spread
+    np.testing.assert_allclose(np.abs(U[:, 0]), np.abs(expected), atol=1e-3)
+
+
+def test_the_split_of_an_exact_sum_finds_where_it_is_sparse():
+    S = np.eye(6)
+    S[0, 1] = S[1, 0] = 0.6
+    loading = np.full((6, 1), 0.3)
+    got = split(S - loading @ loading.T, np.arange(6), 1 / np.sqrt(6))
+    off = np.abs(got - np.diag(np.diagonal(got)))
+    assert off.argmax() in (1, 6)
+    assert off[0, 1] > 2 * np.sort(off[np.triu_indices(6, 1)])[-2]
+
+
+def test_the_sparse_part_of_copies_stands_out():
+    for k in (2, 3):
+        _, patterns = counted(0, k=k, groups=[(0, 1, 4)], copy=0.9)
+        S = np.abs(sparse_part(moments.of_patterns(patterns)))
+        others = np.triu(S, 1)
+        others[0, [1, 4]] = 0
+        assert min(S[0, 1], S[0, 4]) > 3 * others.max()
+
+
+def test_the_likelihood_ratio_is_small_where_there_is_nothing():
+    _, patterns = counted(5)
+    pairs = [("lf_0", "lf_1"), ("lf_2", "lf_3")]
+    ratios = likelihood_ratios(patterns, pairs, pairs, use_abstain=True)
+    assert all(ratio.p_value > 1e-3 for ratio in ratios)
+
+
+def test_options_out_of_range_are_refused():
+    _, patterns = counted(0, n=100)
+    with pytest.raises(ConfigError, match="got 0 and 6"):
+        learn_dependencies(patterns, false_rate=0)
+    with pytest.raises(ConfigError, match=r"max_group at least 2, got 0\.01 and 1"):
+        learn_dependencies(patterns, max_group=1)

@@ -1,0 +1,127 @@
+"""Super-LFs: Dawid and Skene's model where nothing is grouped, the oracle's posterior where groups are planted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparkws import synthetic
+from sparkws.errors import ConfigError, InvalidLabelMatrix, NothingToFit
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.superlf import SuperLF
+from sparkws.stats.patterns import Patterns, of_matrix, unpack
+
+PLANTED = ("lf_0", "lf_1", "lf_4")
+
+
+def planted(seed, k=2, n=20_000, coverage=(0.3, 0.9)):
+    """Seven functions, three of which copy the first with probability .9."""
+    rng = np.random.default_rng(seed)
+    truth = synthetic.random_truth(rng, 7, k, coverage=coverage, groups=[(0, 1, 4)], copy=0.9)
+    L, Y = synthetic.sample(truth, n, rng)
+    return truth, L, Y, of_matrix(L, synthetic.lf_names(7), k)
+
+
+def oracle(truth, L):
+    """The posterior under the truth itself."""
+    votes, joint = synthetic.exact(truth)
+    of_votes = dict(zip(map(bytes, votes), joint / joint.sum(axis=1, keepdims=True), strict=True))
+    return np.array([of_votes[bytes(row)] for row in L])
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 3), st.sampled_from(["auto", "outcome", "missing"]), st.integers(0, 4))
+def test_without_groups_it_is_dawid_and_skene(seed, k, abstain, n_single):
+    rng = np.random.default_rng(seed)
+    L = synthetic.sample(synthetic.random_truth(rng, 5, k, n_single_class=n_single), 200, rng)[0]
+    patterns = of_matrix(L, synthetic.lf_names(5), k)
+    ours = SuperLF(k, groups=[["lf_1"], ["lf_3"]], abstain=abstain, max_iter=20).fit(patterns)
+    theirs = DawidSkene(k, abstain=abstain, max_iter=20).fit(patterns)
+    np.testing.assert_allclose(ours.cpt_, theirs.cpt_, atol=1e-9)
+    np.testing.assert_allclose(ours.posterior(L), theirs.posterior(L), atol=1e-9)
+    assert ours.log_likelihood_ == pytest.approx(theirs.log_likelihood_, abs=1e-9)
+    assert (ours.abstain_, ours.balance_source_) == (theirs.abstain_, theirs.balance_source_)
+
+
+@pytest.mark.parametrize(("k", "abstain"), [(2, "outcome"), (2, "missing"), (3, "outcome")])
+def test_planted_groups_give_the_posterior_of_the_oracle(k, abstain):
+    truth, L, Y, patterns = planted(0, k)
+    model = SuperLF(k, groups=[PLANTED], abstain=abstain).fit(patterns)
+    ours, best = model.posterior(L), oracle(truth, L)
+    voted = (L >= 0).any(axis=1)
+    right = [(probs[voted].argmax(axis=1) == Y[voted]).mean() for probs in (ours, best)]
+    assert right[0] == pytest.approx(right[1], abs=0.005)
+    assert np.abs(ours - best)[voted].mean() < 0.012
+    np.testing.assert_allclose(model.cpt_, truth.tables, atol=0.03)
+    assert model.cpt_.sum(axis=1) == pytest.approx(1)
+
+
+def test_exact_counts_give_the_exact_posterior():
+    truth = synthetic.random_truth(
+        np.random.default_rng(1), 6, 2, accuracy=(0.75, 0.95), coverage=(0.6, 0.95), groups=[(0, 1, 4)], copy=0.9
+    )
+    L, joint = synthetic.exact(truth)
+    each = of_matrix(L, synthetic.lf_names(6), 2)
+    share = dict(zip(map(bytes, L), joint.sum(axis=1), strict=True))
+    counts = np.array([round(10**15 * share[bytes(row)]) for row in unpack(each)])
+    rows = each.rows.with_columns(n_items=counts)
+    exact = Patterns(each.lf_names, 2, rows.filter(rows["n_items"] > 0))
+    model = SuperLF(2, groups=[PLANTED], abstain="outcome", smoothing=0, max_iter=5000, tol=1e-15).fit(exact)
+    voted = unpack(exact)[(unpack(exact) >= 0).any(axis=1)]
+    np.testing.assert_allclose(model.posterior(voted), oracle(truth, voted), atol=2e-4)
+    assert (np.diff(model.objective_) >= -1e-9 * abs(model.objective_[0])).all()
+
+
+def test_groups_are_learned_and_beat_what_takes_copies_for_independent():
+    _, L, Y, patterns = planted(1)
+    model = SuperLF(2).fit(patterns)
+    assert model.groups_ == (PLANTED,)
+    assert model.dependencies_.groups == (PLANTED,)
+    voted = (L >= 0).any(axis=1)
+
+    def accuracy(fitted):
+        return (fitted.posterior(L)[voted].argmax(axis=1) == Y[voted]).mean()
+
+    assert accuracy(model) > max(accuracy(DawidSkene(2).fit(patterns)), accuracy(MajorityVote(2))) + 0.05
+
+
+def test_permuting_functions_permutes_their_tables():
+    _, L, _, patterns = planted(2, n=2000)
+    order = [4, 2, 0, 6, 1, 5, 3]
+    names = synthetic.lf_names(7)
+    ours = SuperLF(2, groups=[PLANTED]).fit(patterns)
+    theirs = SuperLF(2, groups=[PLANTED]).fit(of_matrix(L[:, order], [names[j] for j in order], 2))
+    np.testing.assert_allclose(theirs.cpt_, ours.cpt_[order], atol=1e-6)
+    np.testing.assert_allclose(theirs.posterior(L[:, order]), ours.posterior(L), atol=1e-6)
+
+
+@pytest.mark.parametrize("abstain", ["outcome", "missing"])
+def test_votes_that_were_not_seen_together_count_as_independent(abstain):
+    L = np.array([[0, 0, 0], [1, 1, 1], [0, 0, 1], [1, 1, 0], [0, -1, 0], [1, -1, 1]] * 20, np.int8)
+    model = SuperLF(2, groups=[("lf_0", "lf_1")], abstain=abstain).fit(of_matrix(L, synthetic.lf_names(3), 2))
+    probs = model.posterior(np.array([[0, 1, 0], [-1, -1, -1]], np.int8))
+    factors = model.class_balance_ * model.cpt_[0, 1] * model.cpt_[1, 2] * model.cpt_[2, 1]
+    np.testing.assert_allclose(probs[0], factors / factors.sum())
+    assert np.isnan(probs[1]).all()
+
+
+def test_of_a_group_that_votes_one_class_any_number_counts_once_where_abstaining_is_missing():
+    L = np.array([[1, 1, -1]] * 4 + [[1, -1, -1], [-1, 1, -1], [-1, -1, 0], [-1, -1, 0], [1, -1, 0]], np.int8)
+    model = SuperLF(2, groups=[("lf_0", "lf_1")], abstain="missing").fit(of_matrix(L, synthetic.lf_names(3), 2))
+    probs = model.posterior(np.array([[1, 1, -1], [1, -1, -1], [-1, 1, -1]], np.int8))
+    np.testing.assert_allclose(probs[1:], probs[:2])
+
+
+def test_what_cannot_be_fitted_is_refused():
+    _, L, _, patterns = planted(0, n=50)
+    with pytest.raises(ConfigError, match="groups must be 'auto' or lists of labeling functions, got 'all'"):
+        SuperLF(2, groups="all")
+    with pytest.raises(ConfigError, match=r"name 'lf_7', which is no labeling function here\. Did you mean 'lf_"):
+        SuperLF(2, groups=[["lf_7", "lf_1"]]).fit(patterns)
+    with pytest.raises(ConfigError, match="'lf_1' is in more than one group"):
+        SuperLF(2, groups=[["lf_0", "lf_1"], ["lf_1", "lf_2"]]).fit(patterns)
+    with pytest.raises(NothingToFit, match="this SuperLF has no tables yet"):
+        SuperLF(2).posterior(L)
+    with pytest.raises(InvalidLabelMatrix, match="votes outside"):
+        SuperLF(2, groups=[]).fit(patterns).posterior(L + 5)
