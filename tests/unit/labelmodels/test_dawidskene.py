@@ -234,7 +234,9 @@ def test_one_step_by_hand():
 
 
 def test_a_configuration_makes_its_model():
-    config = LabelModelConfig(class_balance=(0.4, 0.6), abstain="missing", smoothing=3, max_iter=7, tol=1e-3)
+    config = LabelModelConfig(
+        kind="dawid_skene", class_balance=(0.4, 0.6), abstain="missing", smoothing=3, max_iter=7, tol=1e-3
+    )
     model = make_label_model(config, 2, clamp_gold=True)
     assert isinstance(model, DawidSkene)
     assert (model.class_balance, model.abstain, model.smoothing) == ((0.4, 0.6), "missing", 3)
