@@ -288,12 +288,22 @@ class LabelModelConfig(Section):
     """How votes become probabilities."""
 
     kind: Literal[
-        "auto", "majority", "weighted", "precision", "dawid_skene", "triplet", "published_triplet", "matrix_completion"
+        "auto",
+        "majority",
+        "weighted",
+        "precision",
+        "dawid_skene",
+        "super_lf",
+        "triplet",
+        "published_triplet",
+        "matrix_completion",
     ] = "auto"
     class_balance: tuple[float, ...] | Literal["estimate", "uniform", "dev"] = "estimate"
     abstain: Literal["auto", "outcome", "missing"] = "auto"
     smoothing: Annotated[float, Field(ge=0)] = 10.0
     one_coin: bool = False
+    groups: tuple[tuple[str, ...], ...] | Literal["auto"] = "auto"
+    max_group: Annotated[int, Field(ge=2)] = 6
     weights: Mapping[str, float] = {}
     precision: Literal["fixed", "learned"] = "fixed"
     one_vs_rest: bool = False

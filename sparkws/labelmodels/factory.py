@@ -12,6 +12,7 @@ from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats import joint
@@ -20,7 +21,7 @@ from sparkws.stats.patterns import Patterns, unpack
 from sparkws.stats.triples import choose_triples
 from sparkws.vocab import ABSTAIN
 
-PatternModel = MajorityVote | WeightedVote | PrecisionVote | DawidSkene
+PatternModel = MajorityVote | WeightedVote | PrecisionVote | DawidSkene | SuperLF
 MomentModel = Triplet | PublishedTriplet | MatrixCompletion
 AnyModel = PatternModel | MomentModel
 
@@ -52,6 +53,18 @@ def make_label_model(config: LabelModelConfig, cardinality: int, *, clamp_gold: 
             abstain=config.abstain,
             smoothing=config.smoothing,
             one_coin=config.one_coin,
+            max_iter=config.max_iter,
+            tol=config.tol,
+            clamp_gold=clamp_gold,
+            **balance,
+        )
+    if config.kind == "super_lf":
+        return SuperLF(
+            cardinality,
+            groups=config.groups,
+            max_group=config.max_group,
+            abstain=config.abstain,
+            smoothing=config.smoothing,
             max_iter=config.max_iter,
             tol=config.tol,
             clamp_gold=clamp_gold,

@@ -20,6 +20,7 @@ from sparkws.labelmodels.metrics import Metrics, evaluate
 from sparkws.labelmodels.polish import Reduce, polish
 from sparkws.labelmodels.posterior import hits, predict
 from sparkws.labelmodels.sampling import standard_error, standard_errors
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.stats import joint
 from sparkws.stats.analysis import lf_summary
 from sparkws.stats.counters import Counters
@@ -107,6 +108,7 @@ def fit_label_model(
         "level": sample.level,
         "largest_standard_error": sample.largest_error,
         "polish": sample.polish,
+        "dependencies": _dependencies(model),
         "left_out": out,
         "lf_summary": _summary(counters),
         "gold_use": gold_use,
@@ -146,6 +148,14 @@ def _beyond_sample(
         "largest_standard_error_before": before,
     }
     return polished, _Sample(0 if polished.converged_ else level, after, told)
+
+
+def _dependencies(model: AnyModel) -> dict[str, Any] | None:
+    """The groups that a model counts once, with the evidence where they were learned; None if it has no groups."""
+    if not isinstance(model, SuperLF):
+        return None
+    learned = {} if model.dependencies_ is None else model.dependencies_.to_plain()
+    return {**learned, "groups": [list(group) for group in model.groups_]}
 
 
 def faulty(counters: Counters, max_fault_rate: float) -> list[str]:

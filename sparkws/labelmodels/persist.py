@@ -21,6 +21,7 @@ from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import Axis, Stored
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.weighted import WeightedVote
@@ -28,7 +29,8 @@ from sparkws.labelmodels.weighted import WeightedVote
 FORMAT: Final = 1
 
 # One row a number: `lf`, `vote` and `class` are names, NULL where they do not apply; the vote of an
-# abstention is NULL in the rows of `cpt`. `text` is the fingerprint of a function, in the rows `fingerprint`.
+# abstention is NULL in the rows of `cpt`. `text` is the fingerprint of a function, in the rows
+# `fingerprint`, and what is no number.
 SCHEMA: Final = pl.Schema(
     {
         "kind": pl.String(),
@@ -61,6 +63,7 @@ KINDS: Final[Mapping[str, Callable[[int], SavedModel]]] = {
     Triplet.kind: partial(Triplet, one_vs_rest=True),
     PublishedTriplet.kind: PublishedTriplet,
     MatrixCompletion.kind: MatrixCompletion,
+    SuperLF.kind: SuperLF,
 }
 
 
@@ -128,13 +131,15 @@ def from_rows(
         "vote": {name: at for at, name in enumerate((None, *classes))},
         "class": {name: y for y, name in enumerate(classes)},
     }
-    values = {name: _cells(_rows(rows, name), how, places) for name, how in model.stored.items()}
+    numbers = {name: how for name, how in model.stored.items() if how.number is not str}
+    values = {name: _cells(_rows(rows, name), how, places) for name, how in numbers.items()}
     for name, value in values.items():
         holes = np.argwhere(np.isnan(value))
         if len(holes) and not np.isnan(value).all():
             first = names[int(holes[0][0])]
             raise DataError(f"the label model lacks {len(holes):,} cells of {name}, first of {first!r}; fit it again.")
     found = {name: None if np.isnan(value).all() else value.tolist() for name, value in values.items()}
+    found |= {name: _text(_rows(rows, name)) for name in model.stored.keys() - numbers.keys()}
     texts = _rows(rows, "fingerprint").select("lf", "text").iter_rows() if "text" in rows.columns else ()
     plain = {**found, "lf_names": names, "classes": list(classes), "fingerprints": dict(texts)}
     return _fill(model, plain, classes, lf_names, fingerprints)
@@ -212,6 +217,8 @@ def _flat(parameter: str, model: SavedModel, how: Stored, classes: Sequence[str]
     value = getattr(model, f"{parameter}_")
     if value is None:
         return pl.DataFrame()
+    if how.number is str:
+        return pl.DataFrame({"parameter": [parameter], "text": [value]})
     names: Mapping[Axis, Sequence[str | None]] = {
         "lf": model.lf_names_,
         "vote": (None, *classes),
@@ -238,6 +245,10 @@ def _cells(rows: pl.DataFrame, how: Stored, places: Mapping[Axis, dict[str | Non
     if rows.height:
         array[at] = rows["value"].to_numpy() if how.axes else rows["value"][0]
     return array
+
+
+def _text(rows: pl.DataFrame) -> str | None:
+    return rows["text"][0] if rows.height and "text" in rows.columns else None
 
 
 def _fill(

@@ -10,27 +10,29 @@ missing, P(votes | who voted, class) is estimated for each set of voters; member
 have a fixed precision, and however many of a group vote for a class, that counts once.
 """
 
-from collections.abc import Sequence
-from typing import Final, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix, did_you_mean
-from sparkws.errors import ConfigError, NothingToFit
+from sparkws.errors import ConfigError, DataError, NothingToFit
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
 from sparkws.labelmodels.em import check_fittable, clamp, count_votes, make_problem, make_rows
 from sparkws.labelmodels.estimate import Abstain, Estimate, check_options, choose_abstain, climb, majority_shares
 from sparkws.labelmodels.posterior import log_scores, log_table, normalize
 from sparkws.labelmodels.recoding import Recoding, make_recoding, marginals, recode_problem
+from sparkws.labelmodels.savedgroups import groups_from_json, groups_to_json
 from sparkws.labelmodels.structure import MAX_GROUP, Dependencies, learn_dependencies
+from sparkws.labelmodels.tables import TABLES, Stored, TableModel
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
 Groups = Sequence[Sequence[str]] | Literal["auto"]
 
 
-class SuperLF:
+class SuperLF(TableModel):
     """The class-conditional votes of groups of functions, by EM from majority vote.
 
     Parameters
@@ -62,6 +64,9 @@ class SuperLF:
     """
 
     kind: Final = "super_lf"
+    fits: Final = "patterns"
+    # `grouped` is of functions that `cpt` has the tables of, so it is read after it.
+    stored: ClassVar[Mapping[str, Stored]] = {**TABLES, "log_likelihood": Stored(), "grouped": Stored(number=str)}
 
     def __init__(
         self,
@@ -79,7 +84,7 @@ class SuperLF:
         check_options(abstain, smoothing, max_iter)
         if isinstance(groups, str) and groups != "auto":
             raise ConfigError(f"groups must be 'auto' or lists of labeling functions, got {groups!r}.")
-        self.cardinality = cardinality
+        super().__init__(cardinality)
         self.groups = groups
         self.max_group = max_group
         self.class_balance = class_balance
@@ -88,19 +93,11 @@ class SuperLF:
         self.max_iter = max_iter
         self.tol = tol
         self.clamp_gold = clamp_gold
-        self.lf_names_: tuple[str, ...] = ()
         self.groups_: tuple[tuple[str, ...], ...] = ()
         self.dependencies_: Dependencies | None = None
         self.recoding_: Recoding | None = None
         self.tables_: NDArray[np.float64] | None = None
-        self.cpt_: NDArray[np.float64] | None = None
-        self.class_balance_ = np.full(cardinality, 1 / cardinality)
-        self.abstain_: Literal["outcome", "missing"] = "missing"
-        self.balance_source_ = ""
-        self.log_likelihood_: float | None = None
         self.objective_: tuple[float, ...] = ()
-        self.n_iter_ = 0
-        self.converged_ = False
 
     def fit(self, patterns: Patterns) -> Self:
         """Estimate the tables from pattern counts.
@@ -148,6 +145,19 @@ class SuperLF:
         self.n_iter_, self.converged_ = len(found.objective), found.converged
         return self
 
+    @property
+    def grouped_(self) -> str | None:
+        """The groups with their tables, as JSON."""
+        if self.recoding_ is None or self.tables_ is None:
+            return None
+        return groups_to_json(self.recoding_, self.tables_, self.lf_names_, self.groups_)
+
+    @grouped_.setter
+    def grouped_(self, text: str) -> None:
+        if self.cpt_ is None:
+            raise DataError("the label model has groups and no cpt; fit it again.")
+        self.recoding_, self.tables_, self.groups_ = groups_from_json(text, self.cpt_, self.lf_names_)
+
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote.
 
@@ -159,7 +169,7 @@ class SuperLF:
         check_label_matrix(L, self.lf_names_, self.cardinality)
         probs = normalize(
             group_scores(
-                L, self.recoding_, self.tables_, self.cpt_, self.class_balance_, use_abstain=self.abstain_ == "outcome"
+                L, self.recoding_, self.tables_, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_
             )
         )[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan
@@ -250,3 +260,29 @@ def _posterior(L: NDArray[np.int8], recoding: Recoding, found: Estimate) -> NDAr
     probs = normalize(log_scores(V, found.cpt, found.class_balance, use_abstain=found.use_abstain))[0]
     probs[(L == ABSTAIN).all(axis=1)] = np.nan
     return probs
+
+
+def group_terms(
+    L: NDArray[np.int8],
+    recoding: Recoding,
+    tables: NDArray[np.float64],
+    cpt: NDArray[np.float64],
+    *,
+    use_abstain: bool,
+) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.float64]]:
+    """The functions of each factor of the posterior, and its logarithm for each row, `(n, g, k)`."""
+    V, unseen = recoding.apply(L)
+    factors = log_table(tables, use_abstain=use_abstain)
+    n_alone = len(recoding.singles)
+    groups = [(int(j),) for j in recoding.singles]
+    terms = [factors[at][V[:, at] + 1] for at in range(n_alone)]
+    alone = log_table(cpt, use_abstain=use_abstain)
+    for number, block in enumerate(recoding.blocks):
+        first, end = recoding.first[number : number + 2]
+        term = factors[np.arange(first, end), V[:, first:end] + 1].sum(axis=1)
+        if number in unseen:
+            rows = unseen[number]
+            term[rows] = alone[block.columns, L[np.ix_(rows, block.columns)] + 1].sum(axis=1)
+        groups.append(tuple(block.columns.tolist()))
+        terms.append(term)
+    return tuple(groups), np.stack(terms, axis=1)

@@ -18,10 +18,13 @@ PRIOR_ACCURACY: Final = 0.7
 
 @dataclass(frozen=True)
 class Stored:
-    """How a fitted attribute is saved: along which axes, as what, and whether older models may lack it."""
+    """How a fitted attribute is saved: along which axes, as what, and whether older models may lack it.
+
+    What is no array of numbers is text.
+    """
 
     axes: tuple[Axis, ...] = ()
-    number: type[float] | type[int] | type[bool] = float
+    number: type[float] | type[int] | type[bool] | type[str] = float
     optional: bool = False
 
 

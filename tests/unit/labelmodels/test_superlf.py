@@ -1,15 +1,22 @@
 """Super-LFs: Dawid and Skene's model where nothing is grouped, the oracle's posterior where groups are planted."""
 
+import json
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkws import synthetic
-from sparkws.errors import ConfigError, InvalidLabelMatrix, NothingToFit
+from sparkws.config import LabelModelConfig
+from sparkws.errors import ConfigError, DataError, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.persist import from_json, from_rows, to_json, to_rows
 from sparkws.labelmodels.superlf import SuperLF
+from sparkws.stats.counters import of_patterns
 from sparkws.stats.patterns import Patterns, of_matrix, unpack
 
 PLANTED = ("lf_0", "lf_1", "lf_4")
@@ -125,3 +132,42 @@ def test_what_cannot_be_fitted_is_refused():
         SuperLF(2).posterior(L)
     with pytest.raises(InvalidLabelMatrix, match="votes outside"):
         SuperLF(2, groups=[]).fit(patterns).posterior(L + 5)
+
+
+@pytest.mark.parametrize("abstain", ["outcome", "missing"])
+def test_a_saved_model_is_the_fitted_one_to_the_last_bit(abstain):
+    rng = np.random.default_rng(7)
+    L = synthetic.sample(synthetic.random_truth(rng, 6, 3, n_single_class=4), 400, rng)[0]
+    names, classes = synthetic.lf_names(6), ("ham", "spam", "eggs")
+    groups = (("lf_0", "lf_1"), ("lf_2", "lf_3", "lf_5"))
+    model = SuperLF(3, groups=groups, abstain=abstain).fit(of_matrix(L, names, 3))
+    rows = to_rows(model, classes).sample(fraction=1, shuffle=True, seed=1)
+    unseen = np.array(list(product((-1, 0, 1, 2), repeat=6)), np.int8)
+    for again in (from_rows(rows, classes, names), from_json(to_json(model, classes), classes, names)):
+        assert isinstance(again, SuperLF)
+        assert again.groups_ == groups
+        np.testing.assert_array_equal(again.posterior(unseen), model.posterior(unseen))
+        np.testing.assert_array_equal(again.cpt_, model.cpt_)
+        assert (again.abstain_, again.log_likelihood_) == (abstain, model.log_likelihood_)
+    broken = json.dumps({**json.loads(to_json(model, classes)), "grouped": "{}"})
+    with pytest.raises(DataError, match="the groups of the label model cannot be read"):
+        from_json(broken, classes)
+
+
+def test_a_configuration_fits_it_and_the_report_tells_the_groups():
+    _, _, _, patterns = planted(3, n=5000)
+    config = LabelModelConfig(kind="super_lf")
+    fitted = fit_label_model(config, patterns, of_patterns(patterns), ("ham", "spam"))
+    told = json.loads(json.dumps(fitted.report["dependencies"]))
+    assert fitted.report["kind"] == "super_lf"
+    assert told["groups"] == [list(PLANTED)]
+    assert {(edge["a"], edge["b"]) for edge in told["edges"]} == {
+        ("lf_0", "lf_1"),
+        ("lf_0", "lf_4"),
+        ("lf_1", "lf_4"),
+    }
+    given = LabelModelConfig(kind="super_lf", groups=(("lf_2", "lf_3"),))
+    report = fit_label_model(given, patterns, of_patterns(patterns), ("ham", "spam")).report
+    assert report["dependencies"] == {"groups": [["lf_2", "lf_3"]]}
+    other = LabelModelConfig(kind="dawid_skene")
+    assert fit_label_model(other, patterns, of_patterns(patterns), ("ham", "spam")).report["dependencies"] is None

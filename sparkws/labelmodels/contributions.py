@@ -1,0 +1,188 @@
+"""Why an item has its label: what each vote adds to the log-odds; and what each function adds to a set.
+
+The terms are those that the posterior is a sum of: the logarithm of the prior, and of the factor of each
+vote. Only differences between classes matter, so every term is centered: its mean over the classes is zero.
+Their sum is the logarithm of the posterior, centered.
+
+Functions of a group cast one vote together, which is one term. It is told as the group's, and shared among
+the members that voted in the proportion of what each would add by itself; where these cancel out, equally.
+Members whose own vote would point elsewhere get a share with the opposite sign: together they make the term.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws.checks import check_label_matrix
+from sparkws.errors import NothingToFit
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, predict
+from sparkws.labelmodels.superlf import SuperLF, group_terms
+from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.vocab import ABSTAIN
+
+_CANCELS: Final = 1e-6
+_BLOCK: Final = 1 << 22  # numbers of the terms of one block of patterns
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Contributions:
+    """The terms of the log-posterior of n items, each centered over the classes.
+
+    Attributes
+    ----------
+    lf_names : tuple of str
+        The m functions.
+    groups : tuple of tuples of int
+        Functions that have one term together, others by themselves.
+    prior : (k,) float64 array
+        The term of the class balance.
+    of_groups : (n, g, k) float64 array
+        The term of each group.
+    of_lfs : (n, m, k) float64 array
+        The same, shared among the members.
+    total : (n, k) float64 array
+        The prior and the terms: the centered logarithm of the posterior.
+    """
+
+    lf_names: tuple[str, ...]
+    groups: tuple[tuple[int, ...], ...]
+    prior: NDArray[np.float64]
+    of_groups: NDArray[np.float64]
+    of_lfs: NDArray[np.float64]
+    total: NDArray[np.float64]
+
+    def log_odds(self, label: int, against: int) -> NDArray[np.float64]:
+        """What each function adds to log P(label) - log P(against), `(n, m)`."""
+        return np.asarray(self.of_lfs[:, :, label] - self.of_lfs[:, :, against], np.float64)
+
+
+def contributions(model: DawidSkene | SuperLF, L: NDArray[np.int8]) -> Contributions:
+    """What the votes of each item add to its label.
+
+    Parameters
+    ----------
+    model : label model with tables
+        Fitted; any whose posterior is a product of its tables, and `SuperLF`.
+    L : (n, m) int8 array in {-1, 0..k-1}
+
+    Raises
+    ------
+    NothingToFit
+        If the model has no tables.
+    """
+    if model.cpt_ is None:
+        raise NothingToFit(f"a {model.kind} model has no tables, so no vote has a term; fit one that has.")
+    check_label_matrix(L, model.lf_names_, model.cardinality)
+    use_abstain = model.abstain_ == "outcome"
+    alone = _centered(_looked_up(log_table(model.cpt_, use_abstain=use_abstain), L))
+    groups: tuple[tuple[int, ...], ...] = tuple((j,) for j in range(L.shape[1]))
+    of_groups = of_lfs = alone
+    if isinstance(model, SuperLF) and model.recoding_ is not None and model.tables_ is not None:
+        groups, terms = group_terms(L, model.recoding_, model.tables_, model.cpt_, use_abstain=use_abstain)
+        of_groups = _centered(terms)
+        of_lfs = _shared(of_groups, groups, alone, L, use_abstain=use_abstain)
+    prior = _centered(np.log(np.maximum(model.class_balance_, FLOOR)))
+    return Contributions(
+        lf_names=model.lf_names_,
+        groups=groups,
+        prior=prior,
+        of_groups=of_groups,
+        of_lfs=of_lfs,
+        total=prior + of_groups.sum(axis=1),
+    )
+
+
+def what_each_adds(model: DawidSkene | SuperLF, patterns: Patterns) -> pl.DataFrame:
+    """A row for each function: what its votes add to the labels, the tables being as they are.
+
+    Nothing is fitted again; `trust.leave_one_out` tells what fits without each function say.
+
+    Parameters
+    ----------
+    model : label model with tables
+        Fitted on these functions.
+    patterns : Patterns
+
+    Returns
+    -------
+    DataFrame
+        `lf`; `items_voted`; `items_only`, which no other function votes on; `items_decided`, whose most
+        probable class is another, or tied, without its share; `log_odds`, between the class that its share
+        speaks for most and the one that it speaks against most, mean over the items that it votes on;
+        `accuracy_gain`, by how much its share raises the accuracy on items with known classes that others
+        vote on too, NULL where there are none.
+    """
+    flat = collapse(patterns)
+    m = len(flat.lf_names)
+    # per function: voted, only, decided, log-odds, known, right with it, right without it
+    sums = np.zeros((7, m))
+    step = max(1, _BLOCK // (m * model.cardinality))
+    L, counts, gold = unpack(flat), flat.counts, flat.gold
+    for start in range(0, len(L), step):
+        rows = slice(start, start + step)
+        votes, n = L[rows], counts[rows].astype(np.float64)
+        terms = contributions(model, votes)
+        preds = predict(normalize(terms.total)[0])
+        voted = votes != ABSTAIN
+        only = voted & (voted.sum(axis=1) == 1)[:, None]
+        apart = terms.of_lfs.max(axis=2) - terms.of_lfs.min(axis=2)
+        sums[0] += n @ voted
+        sums[1] += n @ only
+        sums[3] += n @ (apart * voted)
+        for j in range(m):
+            chosen = np.flatnonzero(voted[:, j] & ~only[:, j])
+            without = predict(normalize(terms.total[chosen] - terms.of_lfs[chosen, j])[0])
+            sums[2, j] += n[chosen] @ (without != preds[chosen])
+            known = gold[rows][chosen]
+            counted = n[chosen] * (known != ABSTAIN)
+            sums[4:, j] += [counted.sum(), counted @ (preds[chosen] == known), counted @ (without == known)]
+    n_known = np.where(sums[4] > 0, sums[4], np.nan)
+    return pl.DataFrame(
+        {
+            "lf": pl.Series(flat.lf_names, dtype=pl.String),
+            "items_voted": sums[0].astype(np.int64),
+            "items_only": sums[1].astype(np.int64),
+            "items_decided": sums[2].astype(np.int64),
+            "log_odds": sums[3] / np.maximum(sums[0], 1),
+            "accuracy_gain": pl.Series((sums[5] - sums[6]) / n_known).fill_nan(None),
+        }
+    )
+
+
+def _looked_up(factors: NDArray[np.float64], L: NDArray[np.int8]) -> NDArray[np.float64]:
+    """The factor of each vote, `(n, m, k)`."""
+    return np.asarray(factors[np.arange(L.shape[1]), L + 1], np.float64)
+
+
+def _centered(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(terms - terms.mean(axis=-1, keepdims=True), np.float64)
+
+
+def _shared(
+    of_groups: NDArray[np.float64],
+    groups: Sequence[Sequence[int]],
+    alone: NDArray[np.float64],
+    L: NDArray[np.int8],
+    *,
+    use_abstain: bool,
+) -> NDArray[np.float64]:
+    """The terms of groups `(n, g, k)` as shares of the functions `(n, m, k)`, which sum to them."""
+    shares = np.empty_like(alone)
+    for at, group in enumerate(groups):
+        members = list(group)
+        term = of_groups[:, at, None]
+        if len(members) == 1:
+            shares[:, members] = term
+            continue
+        voted = np.ones((len(L), len(members)), np.bool_) if use_abstain else L[:, members] != ABSTAIN
+        equally = (voted / np.maximum(voted.sum(axis=1, keepdims=True), 1))[:, :, None]
+        own = alone[:, members]
+        total = own.sum(axis=1, keepdims=True)
+        clear = np.abs(total) > _CANCELS
+        shares[:, members] = term * np.where(clear, own / np.where(clear, total, 1.0), equally)
+    return shares

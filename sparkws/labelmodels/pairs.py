@@ -1,0 +1,84 @@
+"""Tables of pairs of functions: how they meet, agree and conflict, and what the model does not explain of it."""
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws.checks import first_few
+from sparkws.errors import IncompatibleStatistics
+from sparkws.labelmodels.posterior import LabelModel
+from sparkws.stats.moments import Moments
+
+_MIN_VARIANCE: Final = 1e-12
+
+
+def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFrame:
+    """A row for each two functions.
+
+    Parameters
+    ----------
+    moments : Moments
+    model : LabelModel, optional
+        Fitted on these functions, with tables.
+
+    Returns
+    -------
+    DataFrame
+        `a`, `b`; `both`, items on which both voted, and of them `agree` and `conflict`; `agreement`, the
+        share that agrees, NULL where they never meet; `lift`, how many times as often they meet as
+        functions that vote without regard to each other. With a model that has tables also
+        `expected_agreement` where both voted, and `excess`: by how many standard errors the items that
+        agree are more than that. Far from zero, the pair shares more than the class.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If the model is of other functions.
+    """
+    names, m = moments.lf_names, len(moments.lf_names)
+    of_lf = (moments.lf_of[:, None] == np.arange(m)).astype(np.int64)
+    both = of_lf.T @ moments.gram @ of_lf
+    same_label = moments.label_of[:, None] == moments.label_of
+    agree = of_lf.T @ np.where(same_label, moments.gram, 0) @ of_lf
+    voted = moments.votes.sum(axis=1)
+    by_chance = np.outer(voted, voted) / max(moments.n_items, 1)
+    a, b = np.triu_indices(m, 1)
+    met = both[a, b]
+    columns: dict[str, object] = {
+        "a": [names[j] for j in a],
+        "b": [names[j] for j in b],
+        "both": met,
+        "agree": agree[a, b],
+        "conflict": met - agree[a, b],
+        "agreement": _share(agree[a, b], met),
+        "lift": _share(met, by_chance[a, b]),
+    }
+    if model is not None and model.cpt_ is not None:
+        if model.lf_names_ != names:
+            raise IncompatibleStatistics(
+                f"the moments are of {first_few(names)}, the label model of {first_few(model.lf_names_)}; select the "
+                "same labeling functions."
+            )
+        expected = _expected_agreement(model.cpt_, model.class_balance_)[a, b]
+        error = np.sqrt(np.maximum(met * expected * (1 - expected), _MIN_VARIANCE))
+        columns["expected_agreement"] = np.where(met > 0, expected, np.nan)
+        columns["excess"] = np.where(met > 0, (agree[a, b] - met * expected) / error, np.nan)
+    return pl.DataFrame(columns, strict=False).with_columns(
+        pl.col(pl.Float64).fill_nan(None), pl.col("a", "b").cast(pl.String)
+    )
+
+
+def _expected_agreement(cpt: NDArray[np.float64], class_balance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(same vote | both voted) of each pair, `(m, m)`, if they are independent given the class."""
+    votes = cpt[:, 1:]
+    # (m, k votes, k classes) twice -> (m, m): over votes that are the same, and over classes
+    same = np.einsum("ily,jly,y->ij", votes, votes, class_balance, optimize=True)
+    cast = votes.sum(axis=1)
+    both = (cast * class_balance) @ cast.T
+    return np.asarray(np.clip(same / np.maximum(both, np.finfo(float).tiny), 0, 1), np.float64)
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)

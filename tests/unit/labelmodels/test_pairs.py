@@ -1,0 +1,46 @@
+"""Tables of pairs, by hand and against the naive count."""
+
+import numpy as np
+import pytest
+
+from sparkws import synthetic
+from sparkws.errors import IncompatibleStatistics
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.pairs import pair_table
+from sparkws.stats.moments import of_patterns, select
+from sparkws.stats.patterns import of_matrix
+
+
+def test_pairs_by_hand():
+    L = np.array([[0, 0, -1], [0, 1, -1], [1, 1, 2], [2, -1, -1]], np.int8)
+    table = pair_table(of_patterns(of_matrix(L, ("a", "b", "c"), 3)))
+    assert table.rows() == [
+        ("a", "b", 3, 2, 1, 2 / 3, 3 / (4 * 3 / 4)),
+        ("a", "c", 1, 0, 1, 0.0, 1 / (4 * 1 / 4)),
+        ("b", "c", 1, 0, 1, 0.0, 1 / (3 * 1 / 4)),
+    ]
+    assert pair_table(of_patterns(of_matrix(L[3:], ("a", "b", "c"), 3)))["agreement"].to_list() == [None] * 3
+
+
+def test_what_the_model_explains_has_no_excess_and_copies_have():
+    rng = np.random.default_rng(0)
+    truth = synthetic.random_truth(rng, 6, 3, groups=[(0, 1)], copy=0.8)
+    L, _ = synthetic.sample(truth, 20_000, rng)
+    moments = of_patterns(of_matrix(L, synthetic.lf_names(6), 3))
+    model = DawidSkene(3, abstain="missing")
+    model.lf_names_, model.cpt_, model.class_balance_ = synthetic.lf_names(6), truth.tables, truth.class_balance
+    table = pair_table(moments, model)
+    copies = table.filter(a="lf_0", b="lf_1")
+    others = table.filter(~((table["a"] == "lf_0") & (table["b"] == "lf_1")))
+    assert copies["excess"][0] > 20
+    assert others["excess"].abs().max() < 4.5
+    np.testing.assert_allclose(others["agreement"], others["expected_agreement"], atol=0.05)
+
+
+def test_a_model_without_tables_explains_nothing_and_one_of_other_functions_is_refused():
+    L = np.array([[0, 1, 0], [1, 1, 1], [0, -1, 0]], np.int8)
+    patterns = of_matrix(L, ("a", "b", "c"), 2)
+    assert "excess" not in pair_table(of_patterns(patterns), MajorityVote(2).fit(patterns)).columns
+    with pytest.raises(IncompatibleStatistics, match=r"the moments are of \['a', 'b'\], the label model of \['a', 'b'"):
+        pair_table(select(of_patterns(patterns), ["a", "b"]), DawidSkene(2).fit(patterns))
