@@ -1,0 +1,198 @@
+"""Several tasks at once: what a vote for one task says of the others.
+
+A task graph lists the label vectors that can be true, one class for each task. A function votes on one
+or more tasks, so its vote is a *set* of feasible vectors: those that agree with it on every task on which it
+did not abstain (section "Multi-task label model" of MeTaL, Ratner and others, AAAI 2019). Which sets occur is
+known, and how often a function casts each of them given the true vector is a table, estimated by EM as in
+Dawid and Skene's model. The posterior of a task is the sum over the vectors.
+
+A table for each vector would have far more numbers than votes can tell. A vote for a task depends on the
+true vector through the class that it has for that task only, so tables are shared by the vectors that have
+the same class: P(vote on task | class of the task).
+"""
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import first_few
+from sparkws.errors import ConfigError, InvalidLabelMatrix, NothingToFit
+from sparkws.labelmodels.estimate import has_converged
+from sparkws.labelmodels.posterior import FLOOR, normalize
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table
+from sparkws.labelmodels.taskgraph import TaskGraph
+from sparkws.vocab import ABSTAIN
+
+Column = tuple[str, str]
+
+
+class Hierarchical:
+    """The label vectors of items, from votes on several tasks.
+
+    Abstaining is missing: it says nothing. A function need not vote on every task. What a column that votes
+    a single class is worth cannot be learned where abstaining is missing; it keeps the accuracy of the
+    pseudo-votes.
+
+    Parameters
+    ----------
+    graph : TaskGraph
+    columns : sequence of (str, str)
+        Task and function of each column of the votes.
+    smoothing : float
+        Pseudo-votes of accuracy .7 added to each column and class.
+    max_iter, tol : int, float
+        EM stops when the objective gains less than `tol` a vote.
+
+    Attributes
+    ----------
+    cpts_ : tuple of (k_t, k_t) float64 arrays
+        For each column P(vote | class of its task), given that it votes.
+    balance_ : (f,) float64 array
+        P(label vector), in the order of `graph.feasible`.
+    log_likelihood_, objective_, n_iter_, converged_
+        How the fit ended.
+    """
+
+    kind: Final = "hierarchical"
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        columns: Sequence[Column],
+        *,
+        smoothing: float = 10.0,
+        max_iter: int = 1000,
+        tol: float = 1e-7,
+    ) -> None:
+        if smoothing < 0 or max_iter < 1:
+            raise ConfigError(f"smoothing must be at least 0 and max_iter 1, got {smoothing!r} and {max_iter!r}.")
+        for task, lf in columns:
+            if task not in graph.tasks:
+                raise ConfigError(f"{lf!r} votes on {task!r}, which is no task; the tasks are {list(graph.tasks)}.")
+        self.graph = graph
+        self.columns = tuple(columns)
+        self.smoothing = smoothing
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cpts_: tuple[NDArray[np.float64], ...] = ()
+        self.balance_ = np.full(len(graph.feasible), 1 / len(graph.feasible))
+        self.log_likelihood_: float | None = None
+        self.objective_: tuple[float, ...] = ()
+        self.n_iter_ = 0
+        self.converged_ = False
+
+    def fit(self, L: NDArray[np.int8], counts: NDArray[np.int64] | None = None) -> Self:
+        """Estimate the tables from distinct rows of votes.
+
+        Parameters
+        ----------
+        L : (u, c) int8 array
+            The vote of each column: a class of its task, or -1.
+        counts : (u,) int64 array, optional
+            Items of each row, 1 by default.
+
+        Raises
+        ------
+        InvalidLabelMatrix
+            If a vote is no class of its task.
+        NothingToFit
+            If no row has a vote.
+        """
+        self._check(L)
+        weights = np.ones(len(L)) if counts is None else counts.astype(np.float64)
+        n_votes = float(weights @ (L != ABSTAIN).sum(axis=1))
+        if not n_votes:
+            raise NothingToFit(f"none of the {len(L):,} rows has a vote on any task; check that the functions fire.")
+        priors = [self.smoothing * accurate_table(PRIOR_ACCURACY, k).T for k in self._sizes]
+        f = len(self.balance_)
+        # From votes that are right with the accuracy of the pseudo-votes, all vectors being as probable.
+        tables = [accurate_table(PRIOR_ACCURACY, k).T for k in self._sizes]
+        balance = np.full(f, 1 / f)
+        voted = (L != ABSTAIN).any(axis=1)
+        fixed = {c for c, votes in enumerate(L.T) if len(np.unique(votes[votes != ABSTAIN])) <= 1}
+        objective: list[float] = []
+        converged = False
+        q, _ = normalize(self._scores(L, tables, balance))
+        while len(objective) < self.max_iter and not converged:
+            expected = weights[:, None] * q
+            tables = [
+                table if c in fixed else self._table(L[:, c], expected, c, priors[c]) for c, table in enumerate(tables)
+            ]
+            mass = expected[voted].sum(axis=0) + self.smoothing / f
+            balance = mass / mass.sum()
+            q, log_sum = normalize(self._scores(L, tables, balance))
+            likelihood = float(weights[voted] @ log_sum[voted])
+            pseudo = sum(
+                float((p * np.log(np.maximum(t, FLOOR))).sum()) for p, t in zip(priors, tables, strict=True)
+            ) + self.smoothing / f * float(np.log(np.maximum(balance, FLOOR)).sum())
+            objective.append(likelihood + pseudo)
+            converged = has_converged(objective, self.tol * n_votes)
+        self.cpts_, self.balance_ = tuple(tables), balance
+        self.log_likelihood_, self.objective_ = likelihood, tuple(objective)
+        self.n_iter_, self.converged_ = len(objective), converged
+        return self
+
+    def posterior_vectors(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
+        """P(label vector | votes), `(n, f)`; NaN in the rows without a vote."""
+        if not self.cpts_:
+            raise NothingToFit("this Hierarchical has no tables yet; call fit first.")
+        self._check(L)
+        probs = normalize(self._scores(L, self.cpts_, self.balance_))[0]
+        probs[(L == ABSTAIN).all(axis=1)] = np.nan
+        return probs
+
+    def posterior(self, L: NDArray[np.int8]) -> dict[str, NDArray[np.float64]]:
+        """P(class | votes) of each task, `(n, k_t)`; NaN in the rows without a vote on any task.
+
+        A task on which nobody voted is told by what the votes say of the others.
+        """
+        probs = self.posterior_vectors(L)
+        return {
+            task: np.stack([probs[:, self.graph.feasible[:, t] == y].sum(axis=1) for y in range(len(names))], axis=1)
+            for t, (task, names) in enumerate(self.graph.classes.items())
+        }
+
+    @property
+    def _sizes(self) -> list[int]:
+        """The classes of each column's task."""
+        return [len(self.graph.classes[task]) for task, _ in self.columns]
+
+    def _of_vectors(self, column: int) -> NDArray[np.int8]:
+        """The class that each feasible vector has for the column's task, `(f,)`."""
+        return self.graph.feasible[:, self.graph.tasks.index(self.columns[column][0])]
+
+    def _scores(
+        self, L: NDArray[np.int8], tables: Sequence[NDArray[np.float64]], balance: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The logarithms of P(vector) Π P(vote | class), `(n, f)`."""
+        scores = np.tile(np.log(np.maximum(balance, FLOOR)), (len(L), 1))
+        for c, table in enumerate(tables):
+            # (k + 1, f): nothing for an abstention, then each vote under each vector
+            factors = np.log(np.maximum(table, FLOOR))[:, self._of_vectors(c)]
+            scores += np.vstack([np.zeros(len(balance)), factors])[L[:, c] + 1]
+        return scores
+
+    def _table(
+        self, votes: NDArray[np.int8], expected: NDArray[np.float64], column: int, prior: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """P(vote | class) of one column, `(k, k)`, from expected items of each vector `(u, f)`."""
+        k = len(prior)
+        # (f, k) which class a vector has, so (u, f) @ (f, k): expected items of each class
+        of_class = expected @ (self._of_vectors(column)[:, None] == np.arange(k)).astype(np.float64)
+        counted = np.stack([of_class[votes == label].sum(axis=0) for label in range(k)]) + prior
+        return np.asarray(counted / np.maximum(counted.sum(axis=0), np.finfo(float).tiny), np.float64)
+
+    def _check(self, L: NDArray[np.int8]) -> None:
+        if L.ndim != 2 or L.shape[1] != len(self.columns):
+            raise InvalidLabelMatrix(
+                f"L has shape {L.shape}, expected (n, {len(self.columns)}): {first_few(self.columns)}."
+            )
+        for (task, lf), k, votes in zip(self.columns, self._sizes, L.T, strict=True):
+            outside = (votes < ABSTAIN) | (votes >= k)
+            if outside.any():
+                names = first_few(self.graph.classes[task])
+                raise InvalidLabelMatrix(
+                    f"{lf!r} voted {votes[outside][0]} on task {task!r}, expected -1..{k - 1}: {names}."
+                )

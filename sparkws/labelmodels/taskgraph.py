@@ -1,0 +1,122 @@
+"""What can be true together of several tasks.
+
+In a tree a task that does not apply, because its parent took another branch, has the class "not applicable",
+its last one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import first_few
+from sparkws.errors import ConfigError
+
+_MOST_VECTORS: Final = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class TaskGraph:
+    """The label vectors that can be true.
+
+    Attributes
+    ----------
+    classes : mapping of str to tuple of str
+        The classes of each task, in the order of the vectors.
+    feasible : (f, t) int8 array
+        The vectors: the class of each task.
+    """
+
+    classes: Mapping[str, tuple[str, ...]]
+    feasible: NDArray[np.int8]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks."""
+        return tuple(self.classes)
+
+
+def task_graph(classes: Mapping[str, Sequence[str]], feasible: Sequence[Sequence[str]]) -> TaskGraph:
+    """The graph of vectors that are given as class names.
+
+    Raises
+    ------
+    ConfigError
+        If a vector is too short or too long, names no class of its task, or there is none.
+
+    Examples
+    --------
+    >>> graph = task_graph({"animal": ["cat", "dog"], "sound": ["meow", "bark"]}, [("cat", "meow"), ("dog", "bark")])
+    >>> graph.feasible.tolist()
+    [[0, 0], [1, 1]]
+    """
+    tasks = list(classes)
+    rows = []
+    for vector in feasible:
+        if len(vector) != len(tasks):
+            raise ConfigError(
+                f"the vector {list(vector)!r} has {len(vector)} classes, expected one for each of {tasks}."
+            )
+        for task, name in zip(tasks, vector, strict=True):
+            if name not in classes[task]:
+                raise ConfigError(f"{name!r} is no class of task {task!r}, which has {list(classes[task])}.")
+        rows.append([list(classes[task]).index(name) for task, name in zip(tasks, vector, strict=True)])
+    if not rows:
+        raise ConfigError(f"the task graph of {tasks} has no feasible vector; give at least one.")
+    kept = np.unique(np.array(rows, np.int8), axis=0)
+    return TaskGraph({task: tuple(names) for task, names in classes.items()}, kept)
+
+
+def task_tree(
+    classes: Mapping[str, Sequence[str]],
+    parents: Mapping[str, tuple[str, str]],
+    *,
+    not_applicable: str = "not applicable",
+) -> TaskGraph:
+    """The graph of a tree of tasks.
+
+    Parameters
+    ----------
+    classes : mapping of str to sequences of str
+        The classes of each task, parents before children.
+    parents : mapping of str to (str, str)
+        For a child the parent task and the class of it under which the child applies. Elsewhere the child
+        is `not_applicable`, which becomes its last class.
+
+    Raises
+    ------
+    ConfigError
+        If a parent comes after its child or has no such class, or more than 65,536 vectors are feasible.
+
+    Examples
+    --------
+    >>> tree = task_tree({"kind": ["person", "place"], "job": ["cook", "pilot"]}, {"job": ("kind", "person")})
+    >>> tree.classes["job"], tree.feasible.tolist()
+    (('cook', 'pilot', 'not applicable'), [[0, 0], [0, 1], [1, 2]])
+    """
+    tasks = list(classes)
+    unknown = [child for child in parents if child not in classes]
+    if unknown:
+        raise ConfigError(f"{unknown[0]!r} has a parent and is no task; the tasks are {tasks}.")
+    vectors: list[tuple[int, ...]] = [()]
+    for at, task in enumerate(tasks):
+        if task not in parents:
+            vectors = [(*vector, y) for vector, y in product(vectors, range(len(classes[task])))]
+        else:
+            parent, branch = parents[task]
+            if parent not in tasks[:at] or branch not in classes[parent]:
+                raise ConfigError(
+                    f"task {task!r} is under class {branch!r} of {parent!r}, which is not a class of a task before it."
+                )
+            above, y_above = tasks.index(parent), list(classes[parent]).index(branch)
+            n = len(classes[task])
+            vectors = [(*vector, y) for vector in vectors for y in (range(n) if vector[above] == y_above else (n,))]
+        if len(vectors) > _MOST_VECTORS:
+            raise ConfigError(
+                f"more than {_MOST_VECTORS:,} label vectors of {first_few(tasks)} are feasible; split them."
+            )
+    named = {task: (*names, not_applicable) if task in parents else tuple(names) for task, names in classes.items()}
+    return TaskGraph(named, np.array(vectors, np.int8))
