@@ -31,7 +31,8 @@ class Finding:
     ----------
     code : str
         One of `no_votes_for_class`, `few_overlaps`, `out_for_faults`, `class_never_predicted`,
-        `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`, `not_converged`.
+        `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`,
+        `not_converged`, `not_identified`.
     message : str
         What was found, in plain words.
     """
@@ -67,6 +68,7 @@ def check_model(
     return [
         *findings,
         *_not_converged(model),
+        *_not_identified(model),
         *_contradicts(L, counts, preds, model.cardinality),
         *_collapse(preds, majority, counts, votes, classes),
         *_below_chance(model, patterns.lf_names),
@@ -139,6 +141,21 @@ def _not_converged(model: LabelModel) -> list[Finding]:
         return []
     return [
         Finding("not_converged", f"{model.kind} had not converged after {model.n_iter_:,} iterations; raise max_iter.")
+    ]
+
+
+def _not_identified(model: LabelModel) -> list[Finding]:
+    identified: NDArray[np.bool_] = getattr(model, "identified_", np.ones(0, np.bool_))
+    names = [name for name, is_identified in zip(model.lf_names_, identified, strict=False) if not is_identified]
+    if not names:
+        return []
+    return [
+        Finding(
+            "not_identified",
+            f"How {first_few(names)} {'meets' if len(names) == 1 else 'meet'} the other functions does not tell how "
+            f"good {'it is' if len(names) == 1 else 'they are'}, so {model.kind} has guessed. Add functions that vote "
+            "on the same items, or fit a model from patterns, like dawid_skene.",
+        )
     ]
 
 

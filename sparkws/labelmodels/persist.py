@@ -90,7 +90,8 @@ def to_rows(model: SavedModel, classes: Sequence[str], fingerprints: Mapping[str
     of_lfs = {name: text for name, text in (fingerprints or {}).items() if name in model.lf_names_}
     parts.append(pl.DataFrame({"parameter": "fingerprint", "lf": list(of_lfs), "text": list(of_lfs.values())}))
     rows = [part.select(*(pl.col(name).cast(SCHEMA[name]) for name in part.columns)) for part in parts]
-    return pl.concat([SCHEMA.to_frame(), *rows], how="diagonal").with_columns(kind=pl.lit(model.kind))
+    # In one piece: the pieces of a table are written in any order.
+    return pl.concat([SCHEMA.to_frame(), *rows], how="diagonal", rechunk=True).with_columns(kind=pl.lit(model.kind))
 
 
 def from_rows(

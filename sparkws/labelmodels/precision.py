@@ -121,36 +121,36 @@ def learned_precisions(moments: Moments, pi: NDArray[np.float64]) -> NDArray[np.
     link[same] = (1 / (pi * (1 - pi)))[np.broadcast_to(label, link.shape)[same]]
     excess = link * np.where(lf[:, None] != lf, moments.gram - expected, 0.0)
     strength = expected * link**2
+    lowest = _MIN_PRECISION - pi[label]
+    highest = np.maximum(MAX_PRECISION - pi[label], prior)
     u = prior
     for _ in range(_MAX_ITER):
         weight = strength @ u**2
-        told = np.divide(excess @ u, weight, out=u.copy(), where=weight > 0)
+        told = (excess @ u + prior / _PRIOR_VARIANCE) / (weight + 1 / _PRIOR_VARIANCE)
         # Half the way: the whole step goes back and forth between u c and u / c.
-        u, before = (u + told) / 2, u
+        u, before = np.clip((u + told) / 2, lowest, highest), u
         if np.abs(u - before).max() < _TOL:
             break
-    trust = _PRIOR_VARIANCE / (_PRIOR_VARIANCE + _variance(u, excess, strength))
-    highest = np.maximum(MAX_PRECISION, precision[lf, label])
-    precision[lf, label] = np.clip(pi[label] + prior + trust * (u - prior), _MIN_PRECISION, highest)
+    # The fit has shrunk by sampling errors; pairs that differ by more than those shrink further.
+    sampling, between = _variances(u, excess, strength)
+    trust = (_PRIOR_VARIANCE + sampling) / (_PRIOR_VARIANCE + sampling + between)
+    precision[lf, label] = pi[label] + prior + trust * (u - prior)
     return precision
 
 
-def _variance(
+def _variances(
     u: NDArray[np.float64], excess: NDArray[np.float64], strength: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The sampling variance of each u, and how much its pairs differ beyond theirs, `(c,)`.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sampling variance of each u, and how much its pairs differ beyond theirs, `(c,)` each.
 
-    The excess of the pairs' spread over their errors is DerSimonian and Laird's (1986, Controlled Clinical
-    Trials 7); pairs that depend on each other do not average out, so it is not divided by their number.
+    The second is DerSimonian and Laird's (1986, Controlled Clinical Trials 7); pairs that depend on each other
+    do not average out, so it is not divided by their number.
     """
     weight = strength * u**2  # of the pair (i, j) for u_i
-    total = weight.sum(axis=1)
-    safe = np.maximum(total, np.finfo(float).tiny)
+    total = np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
     # Σ_j w (u_ij - u_i)² with u_ij = excess / (strength u_j): expanded, for pairs that never meet have no strength
     squares = np.divide(excess**2, strength, out=np.zeros_like(excess), where=strength > 0).sum(axis=1)
-    own = (excess @ u) / safe
-    misfit = squares - total * own**2
+    misfit = squares - (excess @ u) ** 2 / total
     freedom = (strength > 0).sum(axis=1) - 1
-    room = np.maximum(total - (weight**2).sum(axis=1) / safe, np.finfo(float).tiny)
-    between = np.maximum(0, (misfit - freedom) / room)
-    return np.asarray(np.where(total > 0, 1 / safe + between, np.inf), np.float64)
+    room = np.maximum(total - (weight**2).sum(axis=1) / total, np.finfo(float).tiny)
+    return 1 / total, np.maximum(0, (misfit - freedom) / room)

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from sparkws import synthetic
+from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.factory import moments_of
 from sparkws.labelmodels.guard import check_model, estimated_accuracy
 from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.triplet import Triplet
 from sparkws.stats.patterns import of_matrix
 
 CLASSES = ("HAM", "SPAM")
@@ -41,6 +44,18 @@ def test_a_collapse_is_reported():
     found = codes(model, patterns)
     assert "puts 100.0% of the labeled items into 'HAM', majority vote" in found["collapsed"]
     assert "contradicts" in found["contradicts_votes"]
+
+
+def test_functions_that_pairs_do_not_identify_are_named():
+    L, patterns = world(n_lfs=4)
+    model = Triplet(2, class_balance="uniform").fit(moments_of(patterns).pairs)
+    assert "not_identified" not in codes(model, patterns)
+    model.identified_ = np.array([True, False, True, True])
+    assert codes(model, patterns)["not_identified"].startswith("How ['lf_1'] meets the other functions does not tell")
+    three = of_matrix(np.where(L == 1, 2, L), synthetic.lf_names(4), 3)
+    pairs_only = MatrixCompletion(3, class_balance=(0.4, 0.2, 0.4)).fit(moments_of(three).pairs)
+    message = {f.code: f.message for f in check_model(pairs_only, three, ("A", "B", "C"))}["not_identified"]
+    assert "and 1 more meet the other functions does not tell how good they are, so matrix_completion" in message
 
 
 def test_a_class_that_is_never_predicted_is_reported():

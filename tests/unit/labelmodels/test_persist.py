@@ -1,6 +1,7 @@
 """A model that was saved is the model that was fitted, to the last bit."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -9,10 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkws import synthetic
+from sparkws.config import LabelModelConfig
 from sparkws.errors import DataError, IncompatibleStatistics, MissingColumns, NothingToFit
+from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.factory import fit_model
 from sparkws.labelmodels.majority import MajorityVote
-from sparkws.labelmodels.persist import SCHEMA, from_json, from_rows, to_json, to_rows
+from sparkws.labelmodels.persist import KINDS, SCHEMA, from_json, from_rows, to_json, to_rows
+from sparkws.labelmodels.precision import PrecisionVote
+from sparkws.labelmodels.publishedtriplet import PublishedTriplet
+from sparkws.labelmodels.triplet import Triplet
+from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import of_matrix
 
 CLASSES, LFS = ("HAM", "abstain", "SPAM"), synthetic.lf_names(4)
@@ -64,6 +72,59 @@ def test_majority_vote_comes_back():
     L, model = fitted(MajorityVote)
     assert_same(from_rows(to_rows(model, CLASSES), CLASSES, LFS), model, L)
     assert_same(from_json(to_json(model, CLASSES), CLASSES, LFS), model, L)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        WeightedVote(3, dict.fromkeys(LFS, 0.5), class_balance=(0.5, 0.3, 0.2)),
+        PrecisionVote(3, precision="learned"),
+        DawidSkene(3, one_coin=True),
+        Triplet(3, one_vs_rest=True, class_balance="uniform"),
+        MatrixCompletion(3, class_balance="uniform"),
+    ],
+    ids=lambda model: model.kind,
+)
+def test_every_kind_comes_back(model):
+    L, _ = fitted()
+    fit_model(model, of_matrix(L, LFS, 3))
+    for again in (from_rows(to_rows(model, CLASSES), CLASSES), from_json(to_json(model, CLASSES), CLASSES)):
+        assert_same(again, model, L)
+        for name in model.stored:
+            np.testing.assert_array_equal(getattr(again, f"{name}_"), getattr(model, f"{name}_"))
+
+
+def test_all_kinds_of_the_configuration_can_be_saved():
+    kinds = get_args(LabelModelConfig.model_fields["kind"].annotation)
+    assert set(KINDS) == set(kinds)
+    for kind in KINDS:
+        assert KINDS[kind](2).kind == kind
+    two = fitted()[0] % 2
+    model = fit_model(PublishedTriplet(2), of_matrix(two, LFS, 2))
+    assert_same(from_json(to_json(model, CLASSES[:2]), CLASSES[:2]), model, two)
+
+
+def test_functions_that_changed_are_named():
+    _, model = fitted()
+    then = {name: f"{name} as it was" for name in LFS[:3]} | {"lf_of_another_task": "x"}
+    now = {name: f"{name} as it was" for name in LFS} | {"lf_1": "edited"}
+    for save, load in ((to_json, from_json), (to_rows, from_rows)):
+        saved = save(model, CLASSES, then)
+        assert load(saved, CLASSES).lf_names_ == LFS
+        load(saved, CLASSES, fingerprints=then)
+        load(save(model, CLASSES), CLASSES, fingerprints=now)
+        with pytest.raises(IncompatibleStatistics, match=r"\['lf_1'\] changed since the label model was fitted"):
+            load(saved, CLASSES, fingerprints=now)
+    rows = to_rows(model, CLASSES)
+    assert from_rows(rows.drop("text"), CLASSES).lf_names_ == LFS, "a model that was saved before there was any"
+
+
+def test_numbers_of_strangers_are_refused():
+    _, model = fitted()
+    rows = to_rows(model, CLASSES)
+    odd = rows.filter(parameter="cpt")[:1].with_columns(lf=pl.lit("lf_x"))
+    with pytest.raises(DataError, match="has numbers of 'lf_x', which it does not name"):
+        from_rows(pl.concat([rows, odd]), CLASSES)
 
 
 def test_rows_can_be_read_without_sparkws():

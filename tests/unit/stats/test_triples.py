@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from sparkws.errors import IncompatibleStatistics, InvalidLabelMatrix
 from sparkws.stats.patterns import of_matrix
-from sparkws.stats.triples import TriplesKernel, choose_triples, merge
+from sparkws.stats.triples import TriplesKernel, choose_triples, merge, select
 
 LFS, K = ("lf_a", "lf_b", "lf_c", "lf_d"), 2
 CHOSEN = ((0, 1, 2), (0, 2, 3))
@@ -85,3 +85,16 @@ def test_strangers_are_refused():
         KERNEL.of_patterns(of_matrix(np.zeros((1, 4), np.int8), LFS, 3))
     with pytest.raises(InvalidLabelMatrix, match="'lf_b' voted 2"):
         KERNEL.of_batch(table(np.array([[0, 2, 0, 0]], np.int8)))
+
+
+def test_a_subset_of_the_functions_keeps_its_triples():
+    rng = np.random.default_rng(0)
+    L = rng.integers(-1, 2, (50, 5)).astype(np.int8)
+    names = ("a", "b", "c", "d", "e")
+    chosen = ((0, 1, 2), (0, 2, 4), (1, 2, 4), (2, 3, 4))
+    whole = TriplesKernel(names, 2, chosen).of_patterns(of_matrix(L, names, 2))
+    kept = [0, 2, 4]
+    subset = TriplesKernel(("a", "c", "e"), 2, ((0, 1, 2),)).of_patterns(of_matrix(L[:, kept], ("a", "c", "e"), 2))
+    assert select(whole, ("a", "c", "e")) == subset
+    with pytest.raises(IncompatibleStatistics, match=r"cannot be those of \['c', 'a'\]"):
+        select(whole, ("c", "a"))
