@@ -7,7 +7,7 @@ O = (1/n) Σ ψ ψᵀ over one-hot votes ψ is μ P μᵀ outside the blocks of 
 
 It is solved to a stationary point by Levenberg's method with conjugate gradients inside, where Snorkel takes 100
 steps of gradient descent. Pairs do not identify three classes or more: any rotation of μ P^½ that keeps √p fits
-as well. So the fit starts from third moments where they are there, and two starts must agree.
+as well. So the fit starts from third moments where those tell the tables, and two starts must agree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,12 @@ from sparkws.labelmodels.tables import (
     accurate_table,
     smoothed_tables,
 )
-from sparkws.labelmodels.tensor import fit_triples
+from sparkws.labelmodels.tensor import fit_twice
 from sparkws.labelmodels.thirds import moment_balance
 from sparkws.stats.moments import Moments
 from sparkws.stats.triples import Triples
 
 SAME: Final = 1e-3  # two starts that differ more have found different tables
-_OTHER_ACCURACY: Final = 0.9
 _MOST_INNER: Final = 100
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 
@@ -135,9 +134,7 @@ class MatrixCompletion(TableModel):
         check_moments(moments, self.cardinality)
         p, source = moment_balance(self.class_balance, moments, triples, gold_items)
         problem = make_completion(moments, p, self.l2, mask_of(moments, self.groups))
-        starts = [self._start(problem, moments, triples, accuracy) for accuracy in (PRIOR_ACCURACY, _OTHER_ACCURACY)]
-        if triples is None or not triples.chosen:
-            starts[1] = rotated(starts[1], p, np.random.default_rng(self.seed))
+        starts = _starts(problem, moments, triples, np.random.default_rng(self.seed))
         first = solve(problem, starts[0], self.max_iter, self.tol)
         tables = [self._tables(problem, moments, first.mu)]
         if self.cardinality > 2:
@@ -147,16 +144,6 @@ class MatrixCompletion(TableModel):
         self.identified_, self.abstain_ = same & _in_triangles(moments, problem.mask), self.abstain
         self.loss_, self.n_iter_, self.converged_ = first.loss, first.n_iter, first.converged
         return self
-
-    def _start(
-        self, problem: "Completion", moments: Moments, triples: Triples | None, accuracy: float
-    ) -> NDArray[np.float64]:
-        lf, label = moments.lf_of, moments.label_of
-        if self.cardinality > 2 and triples is not None and triples.chosen:
-            three_way = fit_triples(triples, moments.votes, accuracy)
-            seen = three_way.seen[lf][:, None]
-            return np.where(seen, three_way.cpt[lf, label + 1], problem.anchor)
-        return problem.diagonal[:, None] * accurate_table(accuracy, self.cardinality)[label] / problem.p
 
     def _tables(self, problem: "Completion", moments: Moments, mu: NDArray[np.float64]) -> NDArray[np.float64]:
         k, m = self.cardinality, len(moments.lf_names)
@@ -223,6 +210,17 @@ class Solution:
     loss: float
     n_iter: int
     converged: bool
+
+
+def _starts(
+    problem: Completion, moments: Moments, triples: Triples | None, rng: np.random.Generator
+) -> list[NDArray[np.float64]]:
+    """Two starts `(c, k)`: where third moments tell the tables, both from those."""
+    lf, label, k = moments.lf_of, moments.label_of, len(problem.p)
+    fits = fit_twice(triples, moments.votes) if k > 2 and triples is not None and triples.chosen else None
+    if fits is None:
+        return [problem.anchor, rotated(problem.anchor, problem.p, rng)]
+    return [np.where(fit.seen[lf][:, None], fit.cpt[lf, label + 1], problem.anchor) for fit in fits]
 
 
 def make_completion(moments: Moments, p: NDArray[np.float64], l2: float, mask: NDArray[np.bool_]) -> Completion:

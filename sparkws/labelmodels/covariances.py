@@ -19,6 +19,8 @@ from sparkws.stats.moments import Moments
 
 MOST_ANCHORS: Final = 64  # functions that the others are measured against: 2,016 pairs; all would be m² / 2
 STANDS_OUT: Final = 4.0  # standard errors
+_HUBER: Final = 3.0  # standard errors
+_MOST_STEPS, _ENOUGH = 50, 1e-6
 _SMALL: Final = 400  # of matrices up to this size all eigenvectors are found faster than one by Lanczos
 
 
@@ -105,7 +107,32 @@ def scaled_differences(outcomes: Outcomes) -> tuple[NDArray[np.float64], NDArray
         ratios = rows[:, first[others]] * rows[:, second[others]] / between[others]
         squared[start:end] = np.median(ratios, axis=1)
         identified[lf] = True
-    return np.sqrt(np.maximum(squared, 0)) * np.where(direction < 0, -1.0, 1.0), identified
+    gamma = np.sqrt(np.maximum(squared, 0)) * np.where(direction < 0, -1.0, 1.0)
+    return _refined(outcomes, gamma), identified
+
+
+def _refined(outcomes: Outcomes, start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """γ `(d,)` that fits all pairs at once, C = γ γᵀ, by Huber's M-estimate (1964, Ann. Math. Stat. 35).
+
+    Where pairs are many it is as robust as medians, for then every misfit is many errors large; where
+    functions seldom meet, most products of two covariances are noise, whose median is near zero, and it is
+    least squares.
+    """
+    n, var = outcomes.n_items, outcomes.spread**2
+    others = outcomes.lf_of[:, None] != outcomes.lf_of
+    # One meeting of two functions that hardly ever meet is no outlier: never less than one item is expected.
+    error = np.sqrt(np.outer(var, var) / n + 1 / n**2)
+    gamma = start
+    for _ in range(_MOST_STEPS):
+        size = np.abs(outcomes.cov - np.outer(gamma, gamma)) / error
+        weight = np.where(others, np.minimum(1, _HUBER / np.maximum(size, _HUBER)), 0.0) / var
+        total = weight @ gamma**2
+        told = np.divide((weight * outcomes.cov) @ gamma, total, out=gamma.copy(), where=total > 0)
+        # Half the way: the whole step goes back and forth between γ c and γ / c.
+        gamma, before = (gamma + told) / 2, gamma
+        if np.abs(gamma - before).max() <= _ENOUGH * np.abs(gamma).max():
+            break
+    return gamma
 
 
 def leading(outcomes: Outcomes) -> NDArray[np.float64]:

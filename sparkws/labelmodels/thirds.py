@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.balance import ClassBalance, known_balance
 from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
-from sparkws.labelmodels.tensor import fit_triples
+from sparkws.labelmodels.tensor import fit_twice
 from sparkws.stats.moments import Moments
 from sparkws.stats.triples import Triples
 
@@ -57,7 +57,11 @@ def moment_balance(
         raise IncompatibleStatistics(
             "second and third moments are of different labeling functions or classes; count them on the same votes."
         )
-    balance = _of_two(outcomes_of(moments), triples) if k == 2 else fit_triples(triples, moments.votes).class_balance
+    if k == 2:
+        balance = _of_two(outcomes_of(moments), triples)
+    else:
+        fits = fit_twice(triples, moments.votes)
+        balance = None if fits is None else fits[0].class_balance
     if balance is not None:
         return balance, "estimate"
     spoken = moments.votes.sum(axis=0) + 1 / k
@@ -91,7 +95,13 @@ def _of_two(outcomes: Outcomes, triples: Triples) -> NDArray[np.float64] | None:
         return None
     told = np.flatnonzero(information)
     ratio = (weight * expected * third).sum(axis=(1, 2, 3))[told] / information[told]
-    kappa = _weighted_median(ratio, np.sqrt(information[told]))
+    weights = np.sqrt(information[told])
+    kappa = _weighted_median(ratio, weights)
+    # Triples that contradict each other, because functions depend on each other, tell no balance either. The
+    # median of values with this median deviation has 1.25 * 1.48 of it over the root of their number as its error.
+    deviation = _weighted_median(np.abs(ratio - kappa), weights)
+    if 1.85 * deviation * np.sqrt((weights**2).sum()) / weights.sum() > _LARGEST_ERROR:
+        return None
     of_one = 0.5 * (1 - kappa / np.sqrt(4 + kappa**2))
     return np.array([1 - of_one, of_one])
 
