@@ -19,7 +19,7 @@ from sparkws.stats.triples import Triples
 _MAX_ITER: Final = 500
 _FAINT: Final = 1e-12
 _OTHER_ACCURACY: Final = 0.9
-_SAME_BALANCE: Final = 0.02
+_SAME_BALANCE: Final = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,13 @@ class ThreeWay:
 
 
 def fit_twice(triples: Triples, votes: NDArray[np.int64]) -> tuple[ThreeWay, ThreeWay] | None:
-    """The fits from two starts; None unless both came to rest at the same class balance.
+    """The fits from two starts; None unless both found the same class balance.
 
     Where functions depend on each other, or votes are few, the likelihood is flat or has several summits.
     """
     first, second = (fit_triples(triples, votes, accuracy) for accuracy in (PRIOR_ACCURACY, _OTHER_ACCURACY))
     apart = np.abs(first.class_balance - second.class_balance).max()
-    return (first, second) if first.converged and second.converged and apart <= _SAME_BALANCE else None
+    return (first, second) if apart <= _SAME_BALANCE else None
 
 
 def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PRIOR_ACCURACY) -> ThreeWay:
