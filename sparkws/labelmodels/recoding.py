@@ -38,25 +38,25 @@ class Block:
         The votes that were seen together, none of them all abstentions; sorted by `_keys`. Empty if `pooled`.
     variable, outcome : (t,) int64 arrays
         What each tuple is: which of the block's variables, counted from 0, and which outcome of it.
-    pooled : bool
-        The one variable has the one outcome that any of them voted.
+    pooled : int or None
+        The class that all of them vote: the one variable has the one outcome that any of them did.
     """
 
     columns: NDArray[np.int64]
     tuples: NDArray[np.int8]
     variable: NDArray[np.int64]
     outcome: NDArray[np.int64]
-    pooled: bool = False
+    pooled: int | None = None
 
     @property
     def n_variables(self) -> int:
         """The variables of the block."""
-        return 1 if self.pooled else int(self.variable.max()) + 1
+        return 1 if self.pooled is not None else int(self.variable.max()) + 1
 
     @property
     def n_outcomes(self) -> int:
         """The most outcomes that one of them has."""
-        return 1 if self.pooled else int(self.outcome.max()) + 1
+        return self.pooled + 1 if self.pooled is not None else int(self.outcome.max()) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +111,8 @@ class Recoding:
         for number, (block, first) in enumerate(zip(self.blocks, self.first, strict=False)):
             votes = L[:, block.columns]
             voted = np.flatnonzero((votes != ABSTAIN).any(axis=1))
-            if block.pooled:
-                V[voted, first] = 0
+            if block.pooled is not None:
+                V[voted, first] = block.pooled
                 continue
             known, keys = _keys(block.tuples, self.cardinality), _keys(votes[voted], self.cardinality)
             place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
@@ -156,7 +156,7 @@ def make_recoding(
         if not use_abstain:
             by_class = [[j for j in group if n_classes[j] == 1 and votes[j, label]] for label in range(k)]
             parts = [[j for j in group if n_classes[j] > 1]]
-            blocks += [_pooled(part) for part in by_class if len(part) > 1]
+            blocks += [_pooled(part, label) for label, part in enumerate(by_class) if len(part) > 1]
             singles |= {part[0] for part in by_class if len(part) == 1} | {j for j in group if not n_classes[j]}
         for part in parts:
             block = _block(L, part, k, use_abstain=use_abstain) if len(part) > 1 else None
@@ -192,7 +192,9 @@ def recode_problem(
     """
     m, k = votes.shape
     n_items = int(counts.sum())
-    pooled = [(at, block) for block, at in zip(recoding.blocks, recoding.first, strict=False) if block.pooled]
+    pooled = [
+        (at, block) for block, at in zip(recoding.blocks, recoding.first, strict=False) if block.pooled is not None
+    ]
     # Below the functions, a row of votes for each pooled block: a voter of one class.
     together = [(counts @ (V[:, at] != ABSTAIN)) * (votes[block.columns].sum(axis=0) > 0) for at, block in pooled]
     known = make_problem(
@@ -205,7 +207,7 @@ def recode_problem(
     prior[where, : k + 1] = known.prior[rows]
     fixed[where, : k + 1] = known.fixed[rows]
     for block, first in zip(recoding.blocks, recoding.first, strict=False):
-        if block.pooled:
+        if block.pooled is not None:
             continue
         factors = known.prior[block.columns[None, :], block.tuples + 1]  # (t, g, k)
         if not use_abstain:
@@ -233,7 +235,7 @@ def marginals(recoding: Recoding, cpt: NDArray[np.float64], alone: NDArray[np.fl
     tables = np.zeros_like(alone)
     tables[recoding.singles] = cpt[: len(recoding.singles), : k + 1]
     for block, first in zip(recoding.blocks, recoding.first, strict=False):
-        if block.pooled:
+        if block.pooled is not None:
             tables[block.columns] = alone[block.columns]
             continue
         outcomes = cpt[first + block.variable, block.outcome + 1]  # (t, k)
@@ -245,9 +247,9 @@ def marginals(recoding: Recoding, cpt: NDArray[np.float64], alone: NDArray[np.fl
     return tables
 
 
-def _pooled(columns: Sequence[int]) -> Block:
+def _pooled(columns: Sequence[int], label: int) -> Block:
     none = np.empty(0, np.int64)
-    return Block(np.array(columns, np.int64), np.empty((0, len(columns)), np.int8), none, none, pooled=True)
+    return Block(np.array(columns, np.int64), np.empty((0, len(columns)), np.int8), none, none, pooled=label)
 
 
 def _block(L: NDArray[np.int8], columns: Sequence[int], cardinality: int, *, use_abstain: bool) -> Block | None:

@@ -76,8 +76,17 @@ class Pairs:
         return np.equal(self.lf_of[:, None], self.lf_of)
 
     def per_pair(self, cells: Array) -> Array:
-        """Sums over the cells of each pair of functions, `(m, m)`."""
-        return np.asarray(self.of_lf.T @ cells @ self.of_lf, np.float64)
+        """Sums over the cells of each pair of functions, `(c, c)` -> `(m, m)`."""
+        return self.per_lf(self.per_lf(cells).T).T
+
+    def per_lf(self, cells: Array) -> Array:
+        """Sums over the cells of each function in the second place, `(r, c)` -> `(r, m)`."""
+        # Cells are in the order of their functions: sums of neighbors, where a product of matrices would be cubic.
+        sums = np.zeros((len(cells), len(self.n_outcomes)))
+        present = np.unique(self.lf_of)
+        if len(present):
+            sums[:, present] = np.add.reduceat(cells, np.searchsorted(self.lf_of, present), axis=1)
+        return sums
 
 
 def pair_tables(moments: Moments, *, use_abstain: bool) -> Pairs:
@@ -163,9 +172,9 @@ def misfit(pairs: Pairs, U: Array, information: Array, masked: NDArray[np.bool_]
     ratio = pairs.per_pair(_deviance(observed, expected))
     if pairs.use_abstain:
         # Rows and columns of abstentions follow from the margins.
-        lacking, n = pairs.of_lf, pairs.n_both
-        half = lacking.T @ _deviance(pairs.margin - observed @ lacking, pairs.margin - expected @ lacking)
-        silent = n - (lacking.T @ pairs.margin) - (lacking.T @ pairs.margin).T
+        voted = pairs.of_lf.T @ pairs.margin
+        half = pairs.of_lf.T @ _deviance(pairs.margin - pairs.per_lf(observed), pairs.margin - pairs.per_lf(expected))
+        silent = pairs.n_both - voted - voted.T
         ratio += half + half.T + _deviance(silent + pairs.per_pair(observed), silent + pairs.per_pair(expected))
     inverse = np.linalg.pinv(information, hermitian=True)
     # (b, r) (a, r, s) (b, s) -> (a, b): the error of a's loading, seen through b's

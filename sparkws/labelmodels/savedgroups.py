@@ -18,7 +18,8 @@ def groups_to_json(
     blocks = []
     for block, first in zip(recoding.blocks, recoding.first, strict=False):
         end = first + block.n_variables
-        given = tables[first, 1:2] if block.pooled else tables[first + block.variable, block.outcome + 1]
+        variable, outcome = _places(block)
+        given = tables[first + variable, outcome + 1]
         blocks.append(
             {
                 "lfs": [lf_names[j] for j in block.columns],
@@ -65,11 +66,16 @@ def groups_from_json(
     tables[: len(singles), : k + 1] = cpt[singles]
     for block, first, saved in zip(blocks, recoding.first, plain["blocks"], strict=False):
         tables[first : first + block.n_variables, 0] = saved["none"]
-        if block.pooled:
-            tables[first, 1] = saved["given"][0]
-        else:
-            tables[first + block.variable, block.outcome + 1] = saved["given"]
+        variable, outcome = _places(block)
+        tables[first + variable, outcome + 1] = saved["given"]
     return recoding, tables, groups
+
+
+def _places(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Variable and outcome of each table of a block."""
+    if block.pooled is None:
+        return block.variable, block.outcome
+    return np.zeros(1, np.int64), np.array([block.pooled], np.int64)
 
 
 def _block(plain: dict[str, Any], where: dict[str, int]) -> Block:
@@ -79,5 +85,5 @@ def _block(plain: dict[str, Any], where: dict[str, int]) -> Block:
         np.array(plain["votes"], np.int8).reshape(-1, len(columns)),
         np.array(plain["variable"], np.int64),
         np.array(plain["outcome"], np.int64),
-        pooled=bool(plain["pooled"]),
+        pooled=plain["pooled"],
     )

@@ -29,10 +29,11 @@ from sparkws.stats.moments import Moments, of_patterns
 from sparkws.stats.patterns import Patterns
 
 MAX_GROUP: Final = 6
+FEWEST_GROUPS: Final = 3  # of functions that are all one or two groups, nothing tells the class
 _STARTS: Final = (0.0, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4)  # shares of the pairs, the most strongly correlated
 _FEW_STARTS: Final = (0.0, 0.02, 0.1)
 _MANY_CELLS: Final = 600
-_ROUNDS: Final = 12
+_ROUNDS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ class Dependencies:
     edges : tuple of Edge
         Within groups, the strongest first.
     cut : tuple of Edge
-        Left out because a group would have become too large.
+        Left out because a group would have become too large, or too few groups would have been left.
     groups : tuple of tuples of str
         What edges connect, functions in their order; no group of one.
     max_group : int
@@ -108,7 +109,10 @@ class Dependencies:
         said = f"{len(self.groups)} groups of labeling functions that repeat each other: {first_few(self.groups)}."
         if self.cut:
             names = [(edge.a, edge.b) for edge in self.cut]
-            said += f" {first_few(names)} depend too, but a group has at most {self.max_group} members."
+            said += (
+                f" {first_few(names)} depend too, but a group has at most {self.max_group} members, and "
+                f"{FEWEST_GROUPS} groups must be left to tell the class."
+            )
         return said
 
 
@@ -153,7 +157,7 @@ def learn_dependencies(
     pairs = pair_tables(moments, use_abstain=use_abstain)
     found = _search(pairs, moments.cardinality - 1, false_rate, least_excess)
     edges = _edges(found, moments, reads or {})
-    kept, _ = _grow(edges, max_group)
+    kept, _ = _grow(edges, max_group, len(moments.lf_names))
     if isinstance(statistics, Patterns) and kept:
         ratios = likelihood_ratios(statistics, _closure(kept), [(e.a, e.b) for e in kept], use_abstain=use_abstain)
         told = {(e.a, e.b): ratio for e, ratio in zip(kept, ratios, strict=True)}
@@ -163,7 +167,7 @@ def learn_dependencies(
             for e in edges
             if (e.a, e.b) not in refuted
         ]
-    kept, cut = _grow(edges, max_group)
+    kept, cut = _grow(edges, max_group, len(moments.lf_names))
     order = {name: j for j, name in enumerate(moments.lf_names)}
     groups = sorted(tuple(sorted(group, key=order.__getitem__)) for group in _closure(kept))
     return Dependencies(
@@ -213,7 +217,7 @@ def _settle(pairs: Pairs, masked: NDArray[np.bool_], rank: int, level: float, le
     for _ in range(_ROUNDS):
         U, information = low_rank(pairs, masked, rank, U)
         deviation, free = misfit(pairs, U, information, masked)
-        most_by_chance = stats.chi2.isf(level, free)
+        most_by_chance = _quantiles(level, free)
         beyond = excess(pairs, U)
         dependent = (deviation > most_by_chance) & (np.abs(beyond) > least_excess)
         cost = float(np.where(masked, most_by_chance, np.minimum(deviation, most_by_chance))[above].sum())
@@ -225,6 +229,12 @@ def _settle(pairs: Pairs, masked: NDArray[np.bool_], rank: int, level: float, le
         masked = dependent | masked if dependent.tobytes() in visited else dependent
     assert best is not None
     return best
+
+
+def _quantiles(level: float, free: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What χ² exceeds with a probability of `level`, for each number of degrees of freedom."""
+    few, at = np.unique(free, return_inverse=True)
+    return np.asarray(np.asarray(stats.chi2.isf(level, few))[at].reshape(free.shape), np.float64)
 
 
 def _edges(found: _Found, moments: Moments, reads: Mapping[str, Collection[str]]) -> list[Edge]:
@@ -247,16 +257,19 @@ def _edges(found: _Found, moments: Moments, reads: Mapping[str, Collection[str]]
     return sorted(edges, key=lambda edge: (-abs(edge.excess), edge.a, edge.b))
 
 
-def _grow(edges: Sequence[Edge], max_group: int) -> tuple[list[Edge], list[Edge]]:
-    """The edges that connect no more than `max_group` functions, the strongest taken first, and the others."""
+def _grow(edges: Sequence[Edge], max_group: int, n_lfs: int) -> tuple[list[Edge], list[Edge]]:
+    """The edges that may connect functions, the strongest taken first, and the others."""
     group: dict[str, frozenset[str]] = {}
     kept, cut = [], []
+    n_groups = n_lfs
     for edge in edges:
-        union = group.get(edge.a, frozenset([edge.a])) | group.get(edge.b, frozenset([edge.b]))
-        if len(union) > max_group:
+        parts = {group.get(name, frozenset([name])) for name in (edge.a, edge.b)}
+        union = frozenset().union(*parts)
+        if len(union) > max_group or n_groups + 1 - len(parts) < FEWEST_GROUPS:
             cut.append(edge)
             continue
         kept.append(edge)
+        n_groups += 1 - len(parts)
         group |= dict.fromkeys(union, union)
     return kept, cut
 

@@ -46,7 +46,7 @@ def test_as_missing_members_of_one_class_are_pooled_by_class():
     votes = np.array([[1, 1, -1, 0], [-1, 1, 0, -1], [1, -1, 0, 0], [-1, -1, -1, 0]], np.int8)
     recoding = recode(votes, [(0, 1, 2)], use_abstain=False)
     assert recoding.columns == ((2,), (3,), (0, 1))
-    assert recoding.apply(votes)[0].tolist() == [[-1, 0, 0], [0, -1, 0], [0, 0, 0], [-1, 0, -1]]
+    assert recoding.apply(votes)[0].tolist() == [[-1, 0, 1], [0, -1, 1], [0, 0, 1], [-1, 0, -1]]
 
 
 @given(hnp.arrays(np.int8, st.tuples(st.integers(1, 30), st.just(5)), elements=st.integers(-1, 2)), st.booleans())

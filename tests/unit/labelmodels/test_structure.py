@@ -105,6 +105,16 @@ def test_a_group_above_the_cap_is_split_and_that_is_said():
     assert "a group has at most 2 members" in dependencies.message
 
 
+def test_three_groups_are_left_to_tell_the_class():
+    rng = np.random.default_rng(0)
+    truth = synthetic.random_truth(rng, 5, 2, coverage=(0.8, 0.95), groups=[(0, 1, 2)], copy=0.9)
+    L, _ = synthetic.sample(truth, 5000, rng)
+    L = np.column_stack([L, np.where(rng.random((5000, 1)) < 0.9, L[:, 3:4], 0).astype(np.int8)])
+    dependencies = learn_dependencies(of_matrix(L, synthetic.lf_names(6), 2), abstain="missing")
+    members = sum(len(group) for group in dependencies.groups)
+    assert len(dependencies.groups) + 6 - members >= 3
+
+
 def test_pair_tables_by_hand():
     L = np.array([[0, 0], [0, 1], [1, 1], [1, -1]], np.int8)
     tables = pair_tables(moments.of_patterns(of_matrix(L, ("a", "b"), 2)), use_abstain=False)

@@ -118,6 +118,9 @@ def test_of_a_group_that_votes_one_class_any_number_counts_once_where_abstaining
     model = SuperLF(2, groups=[("lf_0", "lf_1")], abstain="missing").fit(of_matrix(L, synthetic.lf_names(3), 2))
     probs = model.posterior(np.array([[1, 1, -1], [1, -1, -1], [-1, 1, -1]], np.int8))
     np.testing.assert_allclose(probs[1:], probs[:2])
+    apart = DawidSkene(2, abstain="missing").fit(of_matrix(L, synthetic.lf_names(3), 2))
+    np.testing.assert_allclose(probs[1], apart.posterior(L[4:5])[0])
+    assert probs[1, 1] > 0.7
 
 
 def test_what_cannot_be_fitted_is_refused():
