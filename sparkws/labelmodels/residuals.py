@@ -16,12 +16,14 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
 
 from sparkws.stats.moments import Moments
 
 _STEPS: Final = 60
 _ENOUGH: Final = 1e-5
 _FILLS: Final = 2
+_FEW_CELLS: Final = 200  # above, only the leading eigenvectors are computed
 _LEAST_EXPECTED: Final = 0.02  # of a cell, in items: below it one item would outweigh everything
 
 Array = NDArray[np.float64]
@@ -216,7 +218,10 @@ def _leading(correlation: Array, takes_part: NDArray[np.bool_], rank: int) -> Ar
     """Leading eigenvectors, the part that is not known filled in by the products a few times."""
     filled = np.where(takes_part, correlation, 0.0)
     for _ in range(_FILLS + 1):
-        w, V = np.linalg.eigh(filled)
+        if len(filled) > _FEW_CELLS and rank < len(filled) // 4:
+            w, V = eigsh(filled, k=rank, which="LA", v0=np.linspace(1, 2, len(filled)))
+        else:
+            w, V = np.linalg.eigh(filled)
         U = V[:, -rank:] * np.sqrt(np.maximum(w[-rank:], 1e-6))
         filled = np.where(takes_part, correlation, U @ U.T)
     return np.asarray(U, np.float64)
