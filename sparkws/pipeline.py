@@ -285,6 +285,7 @@ def _votes_step(
         by_function = costs.by_function()
         details = {
             "lf_names": list(lfset.names),
+            "fingerprints": {lf.name: lf.fingerprint for lf in lfset},
             "faults": faults,
             "costs": by_function,
             "checked_key": None if config.engine.key_check == "trust" else key,
@@ -390,6 +391,7 @@ def _model_step(
             max_fault_rate=max_fault_rate,
             direct=job.direct,
             moments=stats_steps.read_moments(spark, counted),
+            fingerprints=votes.details.get("fingerprints", {}),
         )
         outputs = {f"{name}_label_model": stored.version}
         return Done(outputs=outputs, n_rows=counters.n_items, details={"result": stored.fitted.report})
@@ -426,6 +428,7 @@ def _labels_step(
             transition,
             job.options,
             clamped=output_of(spark, job, gold, f"{name}_gold") if clamps and gold is not None else None,
+            fingerprints=votes.details.get("fingerprints", {}),
         )
         counts = written.statistic
         result = {

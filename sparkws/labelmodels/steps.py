@@ -1,6 +1,6 @@
 """The steps `label_model` and `labels`: which tables, which kernels, which engine calls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sparkws.config import LabelModelConfig
@@ -44,11 +44,12 @@ def fit_model(
     direct: bool,
     cap: int = MAX_PATTERNS,
     moments: BothMoments | None = None,
+    fingerprints: Mapping[str, str] | None = None,
 ) -> FittedVersion:
     """Fit the label model from stored patterns and store it.
 
     When they are too many, the fit is from a sample of them and polished by passes over all, or from the moments
-    of all items where the model reads those.
+    of all items where the model reads those. `fingerprints` are those of the functions, stored beside it.
     """
     kernel = PatternsKernel(counters.lf_names, len(classes))
     level = 0
@@ -69,7 +70,7 @@ def fit_model(
         moments=moments,
         carry=lambda kernel: reduce_batches(spark, kernel, patterns, options),
     )
-    rows = persist.to_rows(fitted.model, classes)
+    rows = persist.to_rows(fitted.model, classes, fingerprints)
     return FittedVersion(fitted, write_rows(spark, target, rows, direct=direct, transition=transition))
 
 
@@ -84,10 +85,14 @@ def label_items(
     options: Options,
     *,
     clamped: TableVersion | None,
+    fingerprints: Mapping[str, str] | None = None,
 ) -> Written[LabelCounts]:
-    """Turn votes into published labels with a stored model; `clamped` gold is held, and joined by Spark."""
+    """Turn votes into published labels with a stored model; `clamped` gold is held, and joined by Spark.
+
+    A model that was fitted on votes of functions with other `fingerprints` is refused.
+    """
     kernel = LabelsKernel(
-        model=persist.from_rows(read_rows(spark, model), classes),
+        model=persist.from_rows(read_rows(spark, model), classes, fingerprints=fingerprints),
         key_dtype=votes.schema[ITEM_ID],
         votes_version=votes.version,
         model_version=model.version,
