@@ -11,23 +11,20 @@ as well. So the fit starts from third moments where those tell the tables, and t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments
+from sparkws.labelmodels.maskedloss import Completion, make_completion, named, rotated, solve
 from sparkws.labelmodels.tables import (
-    PRIOR_ACCURACY,
     TABLES,
     Stored,
     TableModel,
-    accurate_table,
     smoothed_tables,
 )
 from sparkws.labelmodels.tensor import fit_twice
@@ -36,8 +33,6 @@ from sparkws.stats.moments import Moments
 from sparkws.stats.triples import Triples
 
 SAME: Final = 1e-3  # two starts that differ more have found different tables
-_MOST_INNER: Final = 100
-_LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 
 
 class MatrixCompletion(TableModel):
@@ -145,71 +140,12 @@ class MatrixCompletion(TableModel):
         self.loss_, self.n_iter_, self.converged_ = first.loss, first.n_iter, first.converged
         return self
 
-    def _tables(self, problem: "Completion", moments: Moments, mu: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _tables(self, problem: Completion, moments: Moments, mu: NDArray[np.float64]) -> NDArray[np.float64]:
         k, m = self.cardinality, len(moments.lf_names)
         given_class = np.zeros((m, k, k))
         given_class[moments.lf_of, moments.label_of] = named(mu, problem.p, moments.label_of)
         everyone = np.ones(m, np.bool_)
         return smoothed_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, everyone)
-
-
-@dataclass(frozen=True, eq=False)
-class Completion:
-    """What the loss is made of.
-
-    Attributes
-    ----------
-    O : (c, c) float64 array
-        How often two votes meet.
-    mask : (c, c) bool array
-        The pairs that count.
-    p : (k,) float64 array
-        The class balance.
-    anchor : (c, k) float64 array
-        μ⁰.
-    l2 : float
-    """
-
-    O: NDArray[np.float64]
-    mask: NDArray[np.bool_]
-    p: NDArray[np.float64]
-    anchor: NDArray[np.float64]
-    l2: float
-
-    @property
-    def diagonal(self) -> NDArray[np.float64]:
-        """How often each vote is cast, `(c,)`."""
-        return np.diagonal(self.O)
-
-    def residuals(self, mu: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Of pairs `(c, c)` and of single votes `(c,)`."""
-        return np.where(self.mask, self.O - (mu * self.p) @ mu.T, 0.0), mu @ self.p - self.diagonal
-
-    def loss(self, mu: NDArray[np.float64]) -> float:
-        """The value to minimize."""
-        pairs, singles = self.residuals(mu)
-        return float((pairs**2).sum() + (singles**2).sum() + self.l2**2 * ((mu - self.anchor) ** 2).sum())
-
-    def half_gradient(self, mu: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Half the derivative, `(c, k)`."""
-        pairs, singles = self.residuals(mu)
-        return -2 * pairs @ (mu * self.p) + np.outer(singles, self.p) + self.l2**2 * (mu - self.anchor)
-
-    def curvature(self, mu: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The product of Gauss and Newton's half Hessian with a step, `(c, k)`."""
-        half = (step * self.p) @ mu.T
-        changed = np.where(self.mask, half + half.T, 0.0)
-        return 2 * changed @ (mu * self.p) + np.outer(step @ self.p, self.p) + self.l2**2 * step
-
-
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Where the solver came to rest."""
-
-    mu: NDArray[np.float64]
-    loss: float
-    n_iter: int
-    converged: bool
 
 
 def _starts(
@@ -221,13 +157,6 @@ def _starts(
     if fits is None:
         return [problem.anchor, rotated(problem.anchor, problem.p, rng)]
     return [np.where(fit.seen[lf][:, None], fit.cpt[lf, label + 1], problem.anchor) for fit in fits]
-
-
-def make_completion(moments: Moments, p: NDArray[np.float64], l2: float, mask: NDArray[np.bool_]) -> Completion:
-    """The loss of some moments; μ⁰ are votes of accuracy .7, as frequent as they are."""
-    O = moments.gram / moments.n_items
-    anchor = np.diagonal(O)[:, None] * accurate_table(PRIOR_ACCURACY, len(p))[moments.label_of] / p
-    return Completion(O, mask, p, anchor, l2)
 
 
 def mask_of(moments: Moments, groups: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
@@ -256,78 +185,3 @@ def _in_triangles(moments: Moments, mask: NDArray[np.bool_]) -> NDArray[np.bool_
     belongs = np.equal(np.arange(m)[:, None], moments.lf_of).astype(np.float64)
     linked = ((belongs @ mask @ belongs.T) > 0).astype(np.float64)
     return np.asarray(((linked @ linked) * linked).any(axis=1), np.bool_)
-
-
-def solve(problem: Completion, start: NDArray[np.float64], max_iter: int, tol: float) -> Solution:
-    """A stationary point of the loss, by Levenberg's damped Gauss-Newton steps."""
-    mu, loss, damping = start, problem.loss(start), 1e-3
-    scale = float(np.abs(problem.O - np.outer(problem.diagonal, problem.diagonal))[problem.mask].max(initial=0.0))
-    enough = tol * max(scale, np.finfo(float).tiny)
-    for n_iter in range(max_iter):
-        gradient = problem.half_gradient(mu)
-        if np.abs(gradient).max() <= enough:
-            return Solution(mu, loss, n_iter, True)
-        while damping < _MOST_DAMPING:
-            step = _conjugate_gradients(problem, mu, -gradient, damping)
-            better = problem.loss(mu + step)
-            if better < loss:
-                mu, loss, damping = mu + step, better, max(damping / 10, _LEAST_DAMPING)
-                break
-            damping *= 10
-        else:  # no step gains anything: rounding is all that is left
-            return Solution(mu, loss, n_iter, True)
-    return Solution(mu, loss, max_iter, False)
-
-
-def _conjugate_gradients(
-    problem: Completion, mu: NDArray[np.float64], right: NDArray[np.float64], damping: float
-) -> NDArray[np.float64]:
-    """The step x of (H + damping D) x = right, D the diagonal of H: no matrix of all parameters is made."""
-    diagonal = 2 * problem.mask @ (mu * problem.p) ** 2 + problem.p**2 + problem.l2**2
-    x = np.zeros_like(mu)
-    rest = right
-    better = rest / ((1 + damping) * diagonal)
-    direction, size = better, float((rest * better).sum())
-    enough = 1e-12 * size
-    for _ in range(_MOST_INNER):
-        if size <= enough:
-            break
-        bent = problem.curvature(mu, direction) + damping * diagonal * direction
-        length = size / float((direction * bent).sum())
-        x = x + length * direction
-        rest = rest - length * bent
-        better = rest / ((1 + damping) * diagonal)
-        size, before = float((rest * better).sum()), size
-        direction = better + size / before * direction
-    return x
-
-
-def rotated(mu: NDArray[np.float64], p: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Other tables `(c, k)` under which votes and pairs are exactly as frequent."""
-    k = len(p)
-    root = np.sqrt(p)
-    # A basis that begins with √p; the other directions are turned among themselves.
-    basis = np.linalg.qr(np.column_stack([root, rng.normal(size=(k, k - 1))]))[0]
-    turn = np.eye(k)
-    turn[1:, 1:] = np.linalg.qr(rng.normal(size=(k - 1, k - 1)))[0]
-    return np.asarray((mu * root) @ (basis @ turn @ basis.T) / root, np.float64)
-
-
-def named(mu: NDArray[np.float64], p: NDArray[np.float64], label_of: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The same solution with the columns that make the functions right most often, `(c, k)`.
-
-    Two classes may come out mirrored whatever their balance: differences with the other sign have the same
-    pairs. Of more classes, those of equal balance may come out exchanged.
-    """
-    right = np.stack([np.bincount(label_of, weights=mu[:, y] * p[y], minlength=len(p)) for y in range(len(p))], axis=1)
-    if len(p) == 2:
-        cast = np.bincount(label_of, weights=mu @ p, minlength=2)
-        if np.trace(right) < cast @ p:
-            # With δ = μ_1 - μ_0, μ_1 is the mean + p_0 δ and μ_0 the mean - p_1 δ.
-            mu = (mu @ p)[:, None] + np.outer(mu[:, 1] - mu[:, 0], [p[1], -p[0]])
-        return mu
-    order = np.arange(len(p))
-    for share in np.unique(p.round(3)):
-        equal = np.flatnonzero(p.round(3) == share)
-        order[equal] = equal[linear_sum_assignment(right[np.ix_(equal, equal)], maximize=True)[1]]
-    return np.asarray(mu[:, order], np.float64)

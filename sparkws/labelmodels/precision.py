@@ -18,8 +18,15 @@ from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import ClassBalance, known_balance, volume
-from sparkws.labelmodels.em import MAX_PRECISION, check_fittable, fixed_precision, precision_tables
-from sparkws.labelmodels.tables import TABLES, Stored, TableModel
+from sparkws.labelmodels.em import check_fittable
+from sparkws.labelmodels.tables import (
+    MAX_PRECISION,
+    TABLES,
+    Stored,
+    TableModel,
+    fixed_precision,
+    precision_tables,
+)
 from sparkws.stats import moments as pairs
 from sparkws.stats.moments import Moments
 from sparkws.stats.patterns import Patterns, collapse, unpack

@@ -14,6 +14,10 @@ from sparkws.labelmodels.posterior import posterior
 Axis = Literal["lf", "vote", "class"]
 
 PRIOR_ACCURACY: Final = 0.7
+SINGLE_CLASS_PRECISION: Final = 0.75
+# Of a class above three quarters of the volume, a vote must still count for the class, not against it.
+_ABOVE_VOLUME: Final = 0.02
+MAX_PRECISION: Final = 0.99
 
 
 @dataclass(frozen=True)
@@ -127,3 +131,26 @@ def accurate_table(accuracy: float, cardinality: int) -> NDArray[np.float64]:
     table = np.full((cardinality, cardinality), (1 - accuracy) / (cardinality - 1))
     np.fill_diagonal(table, accuracy)
     return table
+
+
+def fixed_precision(pi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(y = l | vote l) of functions whose precision is not estimated, `(k,)`, for the volume of voting π."""
+    precision = np.maximum(SINGLE_CLASS_PRECISION, pi + _ABOVE_VOLUME)
+    return np.where(precision > MAX_PRECISION, (1 + pi) / 2, precision)
+
+
+def precision_tables(
+    precision: NDArray[np.float64], votes: NDArray[np.int64], n_items: int, pi: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Tables `(m, k + 1, k)` of functions whose votes are right with the precisions `(m, k)`.
+
+    By Bayes, P(vote l | y) is proportional to P(y | vote l) / π_y: a_l / π_l for y = l, and
+    (1 - a_l) / (1 - π_l) elsewhere, because errors spread over the other classes as π does. A row may be
+    scaled freely, only its ratios are evidence; columns of a table sum to 1.
+    """
+    k = len(pi)
+    rows = np.repeat(((1 - precision) / (1 - pi))[:, :, None], k, axis=2)
+    rows[:, np.arange(k), np.arange(k)] = precision / pi
+    rows *= (votes / n_items)[:, :, None]
+    rows /= np.maximum(rows.sum(axis=1).max(axis=1), 1)[:, None, None]
+    return np.concatenate([1 - rows.sum(axis=1, keepdims=True), rows], axis=1)

@@ -15,12 +15,11 @@ from sparkws.labelmodels.em import (
     count_votes,
     e_step,
     expect,
-    fixed_precision,
     m_step,
     make_problem,
     make_rows,
-    precision_tables,
 )
+from sparkws.labelmodels.tables import fixed_precision, precision_tables
 from sparkws.stats.patterns import of_matrix
 from tests.exact import exact_patterns
 
