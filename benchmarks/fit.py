@@ -138,7 +138,7 @@ class LargeFit:
         self.n_fits += 1
         return fit_model(
             self.spark,
-            LabelModelConfig(abstain="missing", polish=polish),
+            LabelModelConfig(kind="dawid_skene", abstain="missing", polish=polish),
             self.table,
             counters,
             ("no", "yes"),

@@ -260,6 +260,7 @@ def test_votes_made_elsewhere_wide_and_long(project: Project, run: Any, tmp_path
                 "classes": ["no", "yes"],
                 "gold": {"table": "./gold", "key": "item", "column": "truth"},
                 "votes": {"table": f"./{name}", "key": "item", "format": name, **how},
+                "label_model": {"kind": "dawid_skene"},
             }
             for name, how in (("wide", {}), ("long", {"lf_column": "worker", "vote_column": "answer"}))
         },
@@ -343,8 +344,8 @@ def test_gold_that_is_wrong_is_told_before_any_work(project: Project, run: Any) 
     for gold, code, said in (
         ({"column": "trth"}, 3, "Did you mean 'truth'?"),
         ({"expression": "IF(trth, 1)"}, 2, "Spark refuses"),
-        ({"column": "truth", "split_column": "text", "splits": ["hmm"]}, 3, "no gold item is in the split ['hmm']"),
-        ({"column": "text"}, 3, "have a class in 'class' that does not exist"),
+        ({"column": "truth", "split_column": "id", "splits": ["hmm"]}, 3, "no gold item is in the split ['hmm']"),
+        ({"column": "id"}, 3, "have a class in 'class' that does not exist"),
     ):
         ended, _, log = run(project(gold=gold))
         assert ended == code

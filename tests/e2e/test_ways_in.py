@@ -49,7 +49,7 @@ def test_spark_submit_gives_the_exit_code(project: Project) -> None:
     path = project(label_model={"kind": "oracle"})
     ended = submit("--config", str(path))
     assert ended.returncode == 2
-    assert "'majority' or 'dawid_skene'" in ended.stdout
+    assert "'auto', 'majority'" in ended.stdout
 
 
 def test_the_notebook_runs_here(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,7 +99,9 @@ def _plain(kind: str, actual: pl.DataFrame) -> list[Row]:
         rows = [{**row, "payload": json.loads(row["payload"])} for row in rows]
     if kind == "label_model":
         is_fitted = any(row["kind"] == "dawid_skene" for row in rows)
-        rows = [row for row in rows if not (is_fitted and row["parameter"] == "converged")]
+        untold = {"fingerprint", *(["converged"] if is_fitted else [])}
+        told = [row for row in rows if row["parameter"] not in untold]
+        rows = [{column: value for column, value in row.items() if column != "text"} for row in told]
     return rows
 
 

@@ -74,7 +74,7 @@ def fit(
     """What the step gives, and the rows of the model that it stored."""
     assert table.folder is not None
     target = parse_ref(str(table.folder.parent / f"model_{lane}"))
-    config = LabelModelConfig(**{"abstain": "missing", "polish": 100, **options})
+    config = LabelModelConfig(**{"kind": "dawid_skene", "abstain": "missing", "polish": 100, **options})
     stored = fit_model(
         spark,
         config,
