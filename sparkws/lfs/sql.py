@@ -7,6 +7,7 @@ import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import InvalidFunction
+from sparkws.lfs.cheaper import cheaper
 from sparkws.lfs.patterns import POLARS_ERRORS, reason
 
 # Nodes of an expression's tree whose value depends on other rows, and leaves that hold names and data.
@@ -58,7 +59,7 @@ def bind_sql(name: str, sql: str, schema: pl.Schema, *, is_condition: bool) -> p
     except POLARS_ERRORS as error:
         raise InvalidFunction(f"{name!r} has the expression {sql!r}, which does not fit: {reason(error)}.") from None
     check_result(name, sql, dtype, is_condition=is_condition)
-    return expression
+    return cheaper(expression)
 
 
 def check_result(name: str, sql: str, dtype: pl.DataType, *, is_condition: bool) -> None:
