@@ -5,11 +5,12 @@
 
 import io
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import polars as pl
 
-_LENGTHS = {"LenChars": len, "LenBytes": lambda word: len(word.encode())}
+_LENGTHS: Final[dict[str, Callable[[str], int]]] = {"LenChars": len, "LenBytes": lambda word: len(word.encode())}
 
 
 def cheaper(expression: pl.Expr) -> pl.Expr:
