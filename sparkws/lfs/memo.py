@@ -20,7 +20,7 @@ _Key = tuple[object, ...]
 
 
 class Memo:
-    """The last results of a preprocessor, by the values that it reads.
+    """The last results of a preprocessor, by the values that it reads or sets anew.
 
     Kept are at most `most_entries` results and about 64 MiB; what was not used for the longest time goes first.
     Only plain data is looked up and kept: text, numbers, dates and containers of them. It travels empty.
@@ -48,7 +48,7 @@ class Memo:
             kind = type(value)
             if kind is float:
                 parts.append(value.hex())
-            elif kind not in _ATOMS:
+            elif kind not in _ATOMS and value is not _MISSING:
                 return None
             parts += (kind, value)
         return tuple(parts)

@@ -112,7 +112,8 @@ class _Planner:
         if (preprocessor, needed) not in self.runs:
             at = self.result_of(needed)
             reads = preprocessor.reads
-            columns = None if reads is None else tuple(sorted(reads.columns))
+            # What it overwrites counts too: where it was the same already, nothing is seen to be set.
+            columns = None if reads is None else tuple(sorted(reads.columns | reads.sets))
             keeps = preprocessor.memoize and preprocessor not in self.ahead
             memo = Memo(preprocessor.entries, columns) if keeps else None
             self.steps.append(Step(preprocessor, at, memo=memo))

@@ -318,6 +318,25 @@ def test_the_same_values_are_preprocessed_once():
     assert runs == ["a", "b", None]  # nothing is kept from one table to the next
 
 
+def test_a_column_that_is_overwritten_with_what_it_held_is_set_elsewhere_too():
+    @preprocessor(memoize=True)
+    def counted(x):
+        x.n = len(x.text)
+        return x
+
+    @labeling_function(pre=[counted])
+    def lf_made(x):
+        return 1 if x.n == 1 else 0
+
+    @labeling_function
+    def lf_own(x):
+        return 1 if x.n == 1 else 0
+
+    items = pl.DataFrame({"text": ["a", "a"], "n": [1, 5]})
+    got = LFSet([lf_made, LabelingFunction("lf_own", lf_own.f, deterministic=False)]).apply(items, classes=CLASSES)
+    assert (got["lf_made"].to_list(), got["lf_own"].to_list()) == ([1, 1], [1, 0])
+
+
 def test_what_fails_is_tried_again():
     runs = []
 
