@@ -122,7 +122,8 @@ def _is_plain(value: Any) -> bool:
 
 def _texts(value: Any) -> Iterator[str | PurePath]:
     if isinstance(value, str | PurePath):
-        yield value
+        if value != "":  # which would be the folder of the process
+            yield value
     elif isinstance(value, Mapping):
         yield from _texts(list(value.values()))
     elif isinstance(value, list | tuple):

@@ -80,6 +80,13 @@ def test_a_folder_is_its_files(words):
     assert names(words.parent) != before
 
 
+def test_an_empty_text_is_no_folder(words, monkeypatch):
+    monkeypatch.chdir(words.parent)
+    before = Loaded(len, "").fingerprint
+    words.write_text("other")
+    assert Loaded(len, "").fingerprint == before
+
+
 def test_the_function_and_every_argument_count():
     recipes = [Loaded(dict), Loaded(dict, a=1), Loaded(dict, a=2), Loaded(dict, b=1), Loaded(list), Loaded(list, "ab")]
     assert len(set(recipes)) == len(recipes)
