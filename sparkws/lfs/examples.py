@@ -1,6 +1,6 @@
 """Examples of labeling functions: items with the votes that they must get, checked before any job."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final
@@ -110,7 +110,7 @@ def _misses(lf: LabelingFunction, classes: tuple[str, ...], time_limit_s: float 
         raise InvalidFunction(f"{lf.name!r} has examples, but only Spark can say how it votes; take them out.")
     for number, (row, expected) in enumerate(lf.examples, 1):
         told = expected.__name__ if isinstance(expected, type) else repr(expected)
-        if not isinstance(expected, type) and codes.get(expected) is None:
+        if not isinstance(expected, type) and (not isinstance(expected, Hashable) or codes.get(expected) is None):
             raise InvalidFunction(
                 f"example {number} of {lf.name!r} expects {expected!r}, which is no vote: "
                 f"{explain_invalid(expected, classes)}"

@@ -131,7 +131,8 @@ def test_examples_of_another_form_are_refused(examples, told):
 
 
 @pytest.mark.parametrize(
-    ("vote", "told"), [("span", "'span', which is no vote.*Did you mean 'spam'"), (2, "expects 2")]
+    ("vote", "told"),
+    [("span", "'span', which is no vote.*Did you mean 'spam'"), (2, "expects 2"), ([1], r"expects \[1\]")],
 )
 def test_an_expected_vote_that_is_none_is_refused(vote, told):
     with pytest.raises(InvalidFunction, match=told):
