@@ -198,22 +198,23 @@ class Expressions:
     def _compare(self, node: ast.Compare, names: Names) -> Term:
         left, found = self.term(node.left, names), Const(True)
         result: Truth | Const | Fails = found
-        for op, comparator in zip(node.ops, node.comparators, strict=True):
+        for position, (op, comparator) in enumerate(zip(node.ops, node.comparators, strict=True)):
             if isinstance(result, Const) and not result.value:
                 break
-            right = self.term(comparator, names)
+            with _Conditional(self) if position else nullcontext():
+                right = self.term(comparator, names)
             result = both(result, truth_of(_compared(type(op).__name__, left, right)))
             left = right
         return result
 
     def _boolop(self, node: ast.BoolOp, names: Names) -> Term:
         is_and = isinstance(node.op, ast.And)
-        *firsts, last = node.values
-        with _Conditional(self):
-            found = self.term(last, names)
-        for position, value in reversed([*enumerate(firsts)]):
+        terms: list[Term] = []
+        for position, value in enumerate(node.values):  # in Python's order: the first may assign what others use
             with _Conditional(self) if position else nullcontext():
-                term = self.term(value, names)
+                terms.append(self.term(value, names))
+        *firsts, found = terms
+        for term in reversed(firsts):
             if isinstance(term, Truth) and isinstance(found, Truth):
                 found = _joined(is_and, term, found)
             elif is_and:

@@ -172,7 +172,8 @@ class Statements:
             raise NotTranslated("has a loop with break, continue or else")
         together = _any_of(loop)
         if together is not None:
-            return [together]
+            # Where nothing is returned, its names stand for the last value from here on.
+            return [together, *(_Bind(self.expressions.bound(loop.target, value)) for value in values[-1:])]
         if len(values) > _MOST_TURNS:
             raise NotTranslated(f"has a loop of {len(values):,} turns, which is too long to write out")
         turns: list[list[_Statement]] = [

@@ -244,3 +244,23 @@ def test_names_mean_what_they_mean_where_the_function_stands():
     lf = function_of(f"def make(words):\n{inner}    return lf\nlf = make(['k'])\n")
     items = pl.DataFrame([(1, "k"), (2, "a")], {"id": pl.Int64, "a": pl.String}, orient="row")
     assert evaluate(items, {"lf": compiled(lf, CLASSES, SCHEMA)})["lf"].to_list() == [1, -1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "w = 'z'\n for w in ('q', 'k'):\n  if w == x.a:\n   return 1\n return 0 if w == 'k' else 2",
+        "n = 2\n return (n := x.n) and n",
+        "n = 2\n n = (n := x.n) or n\n return 1 if n == 2 else 0",
+    ],
+)
+def test_a_name_that_is_bound_anew_stands_for_its_new_value(body):
+    items = pl.DataFrame([(i, "k" if i else "a", i) for i in range(3)], ["id", "a", "n"], orient="row")
+    items = items.join(pl.DataFrame(schema=SCHEMA), on=["id", "a", "n"], how="left").select(SCHEMA.names())
+    check_equal(function_of(f"def lf(x):\n {body}\n"), items)
+
+
+def test_an_assignment_in_a_comparison_that_may_not_be_reached_stays_python():
+    source = "def lf(x):\n m = 1\n if 1 < x.n < (m := 5):\n  return 1\n return 0 if m == 1 else 2\n"
+    with pytest.raises(StaysPython, match="assigns with := where that may not be reached"):
+        compiled(function_of(source), CLASSES, SCHEMA)
