@@ -11,6 +11,7 @@ from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import InvalidFunction
 from sparkws.lfs.chains import chain_of, check_materialized, check_options
 from sparkws.lfs.fingerprint import fingerprint_of
+from sparkws.lfs.libraries import runtime_of
 from sparkws.lfs.loaded import load_all
 from sparkws.lfs.made import check_makes, made_columns
 from sparkws.lfs.memo import DEFAULT_ENTRIES
@@ -111,8 +112,8 @@ class Preprocessor:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change with its code, resources and options."""
-        return fingerprint_of(self)
+        """16 hex digits that change with its code, resources and options, and the versions below it."""
+        return fingerprint_of(self, runtime_of(self.vectorized or "row"))
 
     @property
     def entries(self) -> int:

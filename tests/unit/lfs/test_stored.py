@@ -7,6 +7,7 @@ import pytest
 
 from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.lfs import LabelingFunction, LFSet, VotesKernel, preprocessor
+from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.stored import StoreKernel
 
 INPUTS = pl.DataFrame({"input_hash": ["i", "j", "k"], "text": ["a b", "", "c"], "n": [1, 2, 3]})
@@ -107,3 +108,16 @@ def test_two_of_one_name_would_have_one_table():
     lfs = [LabelingFunction(f"lf_{i}", lambda x: 1, pre=[entry]) for i, entry in enumerate((of_items, again))]
     with pytest.raises(ConfigError, match=r"materialized preprocessors .* got \['of_items'\]"):
         LFSet(lfs).materialized
+
+
+def test_results_of_other_versions_are_others(monkeypatch):
+    def fingerprint(**options):
+        return Preprocessor("p", len, columns=["text"], makes={"n": pl.Int64}, materialize=True, **options).fingerprint
+
+    before = [fingerprint(), fingerprint(vectorized="polars")]
+    monkeypatch.setattr("unicodedata.unidata_version", "1.0")
+    assert before[0] != fingerprint()
+    monkeypatch.undo()
+    monkeypatch.setattr(pl, "__version__", "0.1")
+    assert before[1] != fingerprint(vectorized="polars")
+    assert before[0] == fingerprint()
