@@ -76,8 +76,8 @@ class Statements:
             return self._chosen(
                 value.test,
                 names,
-                lambda: self._returned(value.body, names),
-                lambda: self._returned(value.orelse, names),
+                lambda: self._returned(value.body, dict(names)),
+                lambda: self._returned(value.orelse, dict(names)),
             )
         return self._voted(self.expressions.term(value, names))
 

@@ -251,6 +251,7 @@ def test_names_mean_what_they_mean_where_the_function_stands():
     [
         "w = 'z'\n for w in ('q', 'k'):\n  if w == x.a:\n   return 1\n return 0 if w == 'k' else 2",
         "n = 2\n return (n := x.n) and n",
+        "n = 2\n return (n := 1) if x.n == 1 else n",
         "n = 2\n n = (n := x.n) or n\n return 1 if n == 2 else 0",
     ],
 )
