@@ -129,6 +129,8 @@ def _texts(value: Any) -> Iterator[str | PurePath]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _texts(part)
+    elif isinstance(value, set | frozenset):
+        yield from _texts(sorted(value, key=repr))
 
 
 def _contents(names: list[str]) -> list[list[str]]:

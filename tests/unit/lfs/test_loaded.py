@@ -70,6 +70,13 @@ def test_another_content_is_another_resource(words):
     assert fingerprint_of(before) != fingerprint_of(after)
 
 
+def test_files_in_a_set_count_too(words):
+    before = Loaded(len, {str(words), "other"}).fingerprint
+    assert Loaded(len, {"other", str(words)}).fingerprint == before
+    words.write_text("bad")
+    assert Loaded(len, {str(words), "other"}).fingerprint != before
+
+
 def test_a_folder_is_its_files(words):
     def names(folder):
         return Loaded(len, str(folder)).fingerprint
