@@ -170,6 +170,8 @@ def _text_compared(name: str, a: Text, b: Term) -> Term:
         if name in ("Eq", "NotEq"):
             equal = holds(a, [b.value], "whole")
             return equal if name == "Eq" else negated(equal)
+        if any("\ud800" <= character <= "\udfff" for character in b.value):
+            raise NotTranslated(f"compares with {b.value!r}, which is no text that can be written")
         if a.case is None:
             return Truth(COMPARISONS[name](a.source, pl.lit(b.value)))
     elif isinstance(b, Const) and not is_plain(b.value):
@@ -207,9 +209,10 @@ def _bounded(name: str, number: Whole | Real, bound: int | float) -> Term:
 def _floats(name: str, a: Real, b: Real) -> Truth:
     """In Python nothing is equal to NaN, nor above or below it; polars puts it above all."""
     is_number = a.value.is_not_nan() & b.value.is_not_nan()
-    if name == "NotEq":
-        return Truth(~(a.value.eq(b.value) & is_number))
-    return Truth(COMPARISONS[name](a.value, b.value) & is_number)
+    holds_true = COMPARISONS["Eq" if name == "NotEq" else name](a.value, b.value) & is_number
+    # NaN beside a NULL settles nothing: false and unknown would be false.
+    is_decided = a.value.is_not_null() & b.value.is_not_null()
+    return Truth(pl.when(is_decided).then(~holds_true if name == "NotEq" else holds_true))
 
 
 def _as_real(number: Whole | Real) -> Real:
@@ -277,7 +280,11 @@ def _calculated(name: str, a: Term, b: Term) -> Term:
     if name in ("Add", "Sub", "Mult"):
         return Real(ARITHMETIC[name](x.value, y.value))
     if name == "Div":
-        return Real(pl.when(y.value != 0).then(x.value / y.value))  # Python raises at zero
+        divisor = y.value
+        if isinstance(b, Const):
+            # By a number polars multiplies with its reciprocal, which rounds otherwise: it gets a column of it.
+            divisor = x.value.is_not_null().cast(pl.Float64) * y.value
+        return Real(pl.when(divisor != 0).then(x.value / divisor))  # Python raises at zero
     raise NotTranslated("divides floats without a remainder")
 
 

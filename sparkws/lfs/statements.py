@@ -158,8 +158,12 @@ class Statements:
         for target, term in terms:
             if not isinstance(target, ast.Name):
                 raise NotTranslated("assigns to something else than a name")
-            if isinstance(term, Const) and isinstance(statement, ast.AugAssign) and isinstance(term.value, list | set):
-                raise NotTranslated("changes a list or a set")
+            if (
+                isinstance(term, Const)
+                and isinstance(statement, ast.AugAssign)
+                and isinstance(term.value, list | set | dict)
+            ):
+                raise NotTranslated("changes a list, a set or a dictionary")
             names[target.id] = term
             where = unknown(term)
             if where is not None:
@@ -170,10 +174,16 @@ class Statements:
         values = self.expressions.iterated(loop.iter, names)
         if loop.orelse or any(isinstance(inner, ast.Break | ast.Continue) for inner in ast.walk(loop)):
             raise NotTranslated("has a loop with break, continue or else")
+        is_set = isinstance(self.expressions.constant(loop.iter, names), set | frozenset)
         together = _any_of(loop)
+        if is_set and any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(loop.target)):
+            raise NotTranslated("loops over a set with a name that has a value before; use a tuple")
         if together is not None:
-            # Where nothing is returned, its names stand for the last value from here on.
-            return [together, *(_Bind(self.expressions.bound(loop.target, value)) for value in values[-1:])]
+            # Where nothing is returned, its names stand for the last value from here on: which one is that of a set?
+            last = [] if is_set else values[-1:]
+            return [together, *(_Bind(self.expressions.bound(loop.target, value)) for value in last)]
+        if is_set:
+            raise NotTranslated("loops over a set, whose order is another one in every process; use a tuple")
         if len(values) > _MOST_TURNS:
             raise NotTranslated(f"has a loop of {len(values):,} turns, which is too long to write out")
         turns: list[list[_Statement]] = [

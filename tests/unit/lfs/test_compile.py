@@ -229,6 +229,9 @@ def test_a_translation_that_is_wrong_is_found_and_the_function_interpreted(monke
         ("def lf(x):\n    t = x.a\n    return 1 if re.search(r'(a)\\1', t) else -1\n", 3, "a backreference"),
         ("def lf(x):\n    try:\n        return 1\n    finally:\n        pass\n", 2, "has a statement Try"),
         ("def lf(x):\n    return x.a > 'a'\n", 2, "returns True or False"),
+        ("def lf(x):\n    for w in {'a', 'b'}:\n        if w in x.a: return len(w)\n    return 0\n", 2, "over a set"),
+        ("def lf(x):\n    w = 1\n    for w in {2, 3}:\n        if w == x.n: return 1\n    return w\n", 3, "over a set"),
+        ("D = {}\ndef lf(x):\n    d = D\n    d |= {'b': 1}\n    return d.get(x.a, 0)\n", 4, "changes a list, a set"),
         ("def lf(x):\n    return 1 if isinstance(x.a, 5) else -1\n", 2, "cannot be translated (TypeError"),
         ("len = str\ndef lf(x):\n    return -1 if len(x.n) else 1\n", 3, "calls str() of what is no text"),
     ],
@@ -265,3 +268,39 @@ def test_an_assignment_in_a_comparison_that_may_not_be_reached_stays_python():
     source = "def lf(x):\n m = 1\n if 1 < x.n < (m := 5):\n  return 1\n return 0 if m == 1 else 2\n"
     with pytest.raises(StaysPython, match="assigns with := where that may not be reached"):
         compiled(function_of(source), CLASSES, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("condition", "items"),
+    [
+        # A quotient is rounded once, not a reciprocal and then a product.
+        ("x.n / 10 > 0.3", {"n": [3, 8, None, 0]}),
+        ("x.n / 49 == 1", {"n": [49, 48, 98]}),
+        ("x.f / 49 == 1", {"f": [49.0, float("nan"), float("inf"), None]}),
+        ("x.f / 1e-320 > 1", {"f": [5e-324, 1e-320, 1.0]}),
+        ("len(x.text) / 10 > 0.3", {"text": ["abc", "abcd", None]}),
+        # None is compared with nothing, not even with NaN.
+        ("x.f < x.g", {"f": [float("nan"), None, 1.0], "g": [None, float("nan"), 2.0]}),
+        ("x.f != x.g", {"f": [float("nan"), None, 1.0], "g": [None, float("nan"), 2.0]}),
+        ("x.n < x.f", {"n": [None, 1], "f": [float("nan"), 2.0]}),
+        ("x.f < x.g < x.n", {"f": [float("nan")], "g": [None], "n": [None]}),
+        ("x.f / 3.0 == x.g", {"f": [None, 3.0], "g": [float("nan"), 1.0]}),
+    ],
+)
+def test_numbers_are_compared_as_python_compares_them(condition, items):
+    schema = {"text": pl.String, "n": pl.Int64, "f": pl.Float64, "g": pl.Float64}
+    frame = pl.DataFrame(items, {name: schema[name] for name in items})
+    lf = function_of(f"def lf(x):\n    return 1 if {condition} else 0")
+    expected = []
+    for row in frame.iter_rows(named=True):
+        try:
+            expected.append(lf(row))
+        except TypeError:
+            expected.append(ASK)
+    assert evaluate(frame, {"lf": compiled(lf, CLASSES, frame.schema)})["lf"].to_list() == expected
+
+
+def test_a_comparison_with_half_a_character_stays_python():
+    lf = function_of("def lf(x):\n    return 1 if x.a > '\\ud800' else 0")
+    with pytest.raises(StaysPython, match="no text that can be written"):
+        compiled(lf, CLASSES, SCHEMA)
