@@ -153,11 +153,15 @@ def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
     import polars as pl
 
     from sparkws import load_config
+    from sparkws.engine.peek import schema_without_spark
+    from sparkws.engine.refs import parse_ref
     from sparkws.lfs import lfset_of
     from sparkws.lfs.explain import explained
     from sparkws.report.text import log_functions
 
     config = load_config(arguments.config, *arguments.overlay)
+    source = config.source.table if config.source is not None else None
+    columns = None if source is None else schema_without_spark(parse_ref(source, config.base_dir))
     shown: dict[str, Any] = {}
     for name, task in config.tasks.items():
         if task.lfs is None:
@@ -166,7 +170,7 @@ def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         lfset = lfset_of(task.lfs, config.base_dir)
         described = lfset.describe()
         if arguments.explain:
-            described = pl.DataFrame([asdict(explained(lf, task.classes)) for lf in lfset])
+            described = pl.DataFrame([asdict(explained(lf, task.classes, columns)) for lf in lfset])
         log_functions(name, described)
         shown[name] = json.loads(described.write_json())
     return {"project": config.project, "tasks": shown}
@@ -176,6 +180,7 @@ def _test(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
     from sparkws import load_config
     from sparkws.checks import check_tasks
     from sparkws.lfs import check_examples, lfset_of
+    from sparkws.lfs.chance import refuse_chance
     from sparkws.lfs.leaks import refuse_leaks
     from sparkws.report.text import log_examples
 
@@ -188,6 +193,7 @@ def _test(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
             continue
         lfset = lfset_of(task.lfs, config.base_dir)
         refuse_leaks(name, lfset, task.gold)
+        refuse_chance(lfset)
         checked = check_examples(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
         log_examples(name, checked)
         missed = [asdict(miss) for miss in checked.missed]

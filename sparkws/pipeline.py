@@ -28,6 +28,7 @@ from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of, materialize
 from sparkws.lfs import steps as lf_steps
+from sparkws.lfs.chance import refuse_chance
 from sparkws.lfs.examples import refuse_missed
 from sparkws.lfs.leaks import gold_columns, refuse_leaks
 from sparkws.lfs.preprocess import Preprocessor
@@ -77,9 +78,10 @@ def run(
         If a worker does not see the source or the workspace as this process does.
     """
     check_tasks([*(tasks or ()), *(functions or ())], config.tasks)
-    _check_tables(config, overwrite)
     chosen = tuple(config.tasks) if tasks is None else tuple(tasks)
     lfsets = {name: _functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
+    prepared = _check_prepared(config, [lfset for lfset in lfsets.values() if lfset is not None])
+    _check_tables(config, prepared, overwrite)
     workspace = parse_workspace(config.workspace, config.base_dir)
     source = None if config.source is None else _open_source(spark, config)
     job = replace(_prepare(spark, config, workspace, source), overwrite=frozenset(overwrite))
@@ -94,11 +96,25 @@ def run(
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
 
 
-def _check_tables(config: ProjectConfig, tables: Sequence[str]) -> None:
-    known = [f"{task}_{table}" for task in config.tasks for table in TASK_TABLES]
+def _check_prepared(config: ProjectConfig, lfsets: Iterable[LFSet]) -> list[str]:
+    """The tables of materialized preprocessors, which all tasks share: each belongs to one preprocessor."""
+    taken = {f"{task}_{table}".lower() for task in config.tasks for table in TASK_TABLES}
+    known: dict[str, str] = {}
+    for preprocessor in (entry for lfset in lfsets for entry in lfset.materialized):
+        table = f"{PREP_PREFIX}{preprocessor.name}"
+        if table.lower() in taken:
+            raise ConfigError(f"{preprocessor} would be kept in {table!r}, a table of a task; rename one of them.")
+        if known.setdefault(table, preprocessor.fingerprint) != preprocessor.fingerprint:
+            raise ConfigError(
+                f"two tasks have a {preprocessor} of different code, and both would be kept in {table!r}; rename one."
+            )
+    return list(known)
+
+
+def _check_tables(config: ProjectConfig, prepared: Sequence[str], tables: Sequence[str]) -> None:
+    known = [*(f"{task}_{table}" for task in config.tasks for table in TASK_TABLES), *prepared]
     for table in tables:
-        # Which preprocessors there are, only the functions know.
-        if table not in known and not table.startswith(PREP_PREFIX):
+        if table not in known:
             hint = did_you_mean(table, known)
             raise ConfigError(f"{table!r} is no table of the project; it has {first_few(known, 12)}.{hint}")
 
@@ -117,6 +133,7 @@ def _functions_of(
     configured = bool(task.lfs.modules or task.lfs.declarative) or not given
     lfset = LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])
     refuse_leaks(name, lfset, task.gold)
+    refuse_chance(lfset)
     refuse_missed(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
     return lfset
 
@@ -216,9 +233,6 @@ def _prep_step(
     """Make what a preprocessor makes; all tasks share the table."""
     assert task.lfs is not None
     table, limit = f"{PREP_PREFIX}{preprocessor.name}", task.lfs.time_limit_s
-    taken = [f"{task_name}_{kind}" for task_name in job.config.tasks for kind in TASK_TABLES]
-    if table.lower() in map(str.lower, taken):
-        raise ConfigError(f"{preprocessor} would be kept in {table!r}, which is a table of a task; rename one of them.")
 
     def act(transition: Transition) -> Done:
         version, counts = materialize.store_results(

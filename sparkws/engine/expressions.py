@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkws.checks import first_few
@@ -31,7 +31,9 @@ _OF_THE_MOMENT: Final = frozenset(
     }
 )
 _OF_THE_MOMENT_CALLED: Final = _OF_THE_MOMENT | {"curdate", "now"}
-_NOT_NAMES: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+_NOT_NAMES: Final = re.compile(
+    r"""(?<!\w)[rR](?:'[^']*'|"[^"]*")|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.DOTALL
+)
 _NAME: Final = re.compile(r"([A-Za-z_]\w*)(\s*\(\s*\)|\s*\()?")
 
 # Why an expression is not of one row alone, by the beginnings of Spark's names for it.
@@ -110,23 +112,32 @@ def expression_faults(expressions: Mapping[str, str]) -> Iterator[None]:
 
 
 def _check(rows: DataFrame, one: DataFrame, name: str, sql: str) -> None:
+    is_parsed = False
     try:
         _ = rows.select(F.expr(sql)).columns
+        is_parsed = True
         _analyze(rows, one, [sql])
     except PySparkException as error:
         condition = error.getCondition() or ""
         known = [reason for start, reason in _REASONS.items() if condition.startswith(start)]
+        if is_parsed and condition.startswith("PARSE"):  # only within brackets
+            known = ["ends in a word that Spark would take for its name; an operator before it may be missing"]
         reason = known[0] if known else f"Spark refuses: {first_line(error)}"
         raise InvalidFunction(f"{name!r} has the expression {sql!r}, which {reason}.") from None
 
 
 def _analyze(rows: DataFrame, one: DataFrame, sqls: Sequence[str]) -> None:
     """Let Spark analyze expressions where it takes only those of a row: no job is run."""
-    made = [F.expr(sql) for sql in sqls]
+    made = [_whole(sql) for sql in sqls]
     # A condition of a join is no aggregate, window, generator or star, and the same every time.
     _ = rows.join(one, F.array(*[value.isNull() for value in made])[0]).columns
     # Within a function of elements there is no other table.
     _ = rows.select(F.transform(F.array(F.lit(0)), lambda _: F.array(*[value.isNull() for value in made]))).columns
+
+
+def _whole(sql: str) -> Column:
+    """An expression within brackets: a word behind it would else be taken for its name."""
+    return F.expr(f"(\n{sql}\n)")
 
 
 def _of_the_moment(sql: str, columns: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from sparkws.vocab import ABSTAIN
 
 COLLAPSED_SHARE: Final = 0.98
 FEWEST_OVERLAPPING: Final = 3
+_SEEN: Final = 0.01  # a difference that two digits show
 # A difference below two standard errors is within what chance does in one case of twenty.
 STANDARD_ERRORS: Final = 2.0
 
@@ -218,7 +219,7 @@ def _below_chance(model: LabelModel, lf_names: Sequence[str]) -> list[Finding]:
             f"{lf_names[j]!r} is estimated to be right on {right[j]:.2f} of the items it votes on, less than the "
             f"{blind[j]:.2f} of blind votes: it may vote for the wrong class.",
         )
-        for j in np.flatnonzero(right < blind - 1e-9).tolist()
+        for j in np.flatnonzero(right < blind - _SEEN).tolist()
     ]
 
 

@@ -6,6 +6,7 @@ Python would raise there or nobody can be sure. Those rows the function itself d
 """
 
 import ast
+import warnings
 from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
 from types import FunctionType
@@ -72,7 +73,10 @@ def compiled(lf: LabelingFunction, classes: Sequence[str], schema: Mapping[str, 
     expressions = Expressions(f, item, {name: schema[name] for name in lf.columns if name in schema}, line=node.lineno)
     body = node.body if isinstance(node.body, list) else [ast.copy_location(ast.Return(node.body), node.body)]
     try:
-        vote = Statements(expressions, lf.name, classes).vote(body, names)
+        # What Python says of a pattern, it says where the function itself comes to it.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            vote = Statements(expressions, lf.name, classes).vote(body, names)
     except NotTranslated as error:
         raise StaysPython(str(error), expressions.line) from None
     except Exception as error:  # whatever it is, the function still runs as Python

@@ -110,8 +110,6 @@ class Compiled:
 
 def differs(name: str, how: str) -> CompiledVotesDiffer:
     """The error that names a function whose expression is not equal to it."""
-    error = CompiledVotesDiffer(
-        f"{name!r} does not vote as its translation: {how} It can only be interpreted; please report it."
-    )
+    error = CompiledVotesDiffer(f"{name!r} does not vote as its translation: {how} Please report it.")
     error.lf = name
     return error

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # Texts come first, so that a word within one is none of the others; a name before a bracket is a function.
 _PARTS: Final = re.compile(
-    r"""'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.)*" | (?<![\w.`])`(?P<quoted>(?:[^`]|``)+)`"""
-    r"""| (?<![\w.`])(?P<plain>[^\W\d]\w*)(?!\w|\s*\()""",
+    r"""(?<!\w)[rR](?:'[^']*'|"[^"]*") | '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.)*" """
+    r"""| (?<![\w.`])`(?P<quoted>(?:[^`]|``)+)` | (?<![\w.`])(?P<plain>[^\W\d]\w*)(?!\w|\s*\()""",
     re.VERBOSE | re.DOTALL,
 )
 

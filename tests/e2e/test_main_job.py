@@ -198,7 +198,10 @@ def test_a_missed_example_or_a_function_that_reads_the_gold_stops_before_any_wor
 
 def test_a_function_that_votes_by_chance_is_refused_unless_it_says_so(project: Project, run: Any) -> None:
     path = project()
-    chance = "\nimport random\n\n\n@labeling_function{}\ndef lf_chance(x):\n    return random.randrange(2)\n"
+    chance = (
+        "\nfrom random import Random\n\nDICE = Random()\n\n\n@labeling_function{}\n"
+        "def lf_chance(x):\n    return DICE.randrange(2)\n"
+    )
     (path.parent / "functions.py").write_text(MODULE + chance.format(""))
     code, _, log = run(path)
     assert code == 2
@@ -212,6 +215,16 @@ def test_a_function_that_votes_by_chance_is_refused_unless_it_says_so(project: P
     costs = result["tasks"]["spam"]["votes"]["slowest"]
     assert {"lf_chance", "lf_money", "lf_praise"} <= set(costs)
     assert "all functions vote on" in log
+
+
+def test_a_call_of_chance_is_refused_before_any_work(project: Project, run: Any) -> None:
+    path = project()
+    rare = "@labeling_function\ndef lf_rare(x):\n    return random.choice([0, 1]) if x.text == '?' else -1\n"
+    rare = "\nimport random\n\n\n" + rare
+    (path.parent / "functions.py").write_text(MODULE + rare)
+    code, _, log = run(path)
+    assert code == 2
+    assert "'lf_rare' calls random.choice()" in log
 
 
 def test_configuration_errors_end_with_two(project: Project, run: Any) -> None:

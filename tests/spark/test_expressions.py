@@ -58,6 +58,8 @@ def test_an_expression_of_a_row(spark: SparkSession, source: Query, sql: str) ->
         ("to_date(c) < current_date", "asks for 'current_date', so its votes would differ"),
         ("current_timestamp( ) > c", "asks for 'current_timestamp'"),
         ("now() > c", "asks for 'now'"),
+        (r"r'\' = now()", "asks for 'now'"),
+        ("n > 1 nonsense", "ends in a word that Spark would take for its name"),
         ("unix_timestamp() > n", "asks for 'unix_timestamp'"),
         ("user() = c", "asks for 'user'"),
     ],

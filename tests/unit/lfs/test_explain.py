@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 
 import sparkws.demo
 from sparkws.cli import main
@@ -81,3 +82,19 @@ def test_the_command_tells_of_every_function_of_a_project(capsys):
     by_name = {one["name"]: one for one in told}
     assert by_name["lf_product"]["runs"] == "compiled"
     assert "a backreference" in by_name["lf_stretched"]["why"]
+
+
+def test_the_command_takes_types_from_the_table_where_it_sees_it(capsys, tmp_path):
+    rows = pl.DataFrame({"id": [1], "n": [2]}, schema={"id": pl.Int64, "n": pl.Date})
+    write_deltalake(str(tmp_path / "items"), rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    (tmp_path / "functions.py").write_text(
+        "from sparkws import labeling_function\n\n\n"
+        "@labeling_function\ndef lf_two(x):\n    return 1 if x.n == 2 else 0\n"
+    )
+    (tmp_path / "project.yaml").write_text(
+        "project: typed\nworkspace: ./tables\nsource: {table: ./items, key: id}\n"
+        "tasks: {t: {classes: [a, b], lfs: {modules: [functions.py]}}}\n"
+    )
+    assert main(["lfs", "--explain", "--config", str(tmp_path / "project.yaml")]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])["tasks"]["t"]
+    assert [(one["runs"], one["why"]) for one in told] == [("Python", "reads column 'n', which is Date")]

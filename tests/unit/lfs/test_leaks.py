@@ -59,3 +59,8 @@ def test_a_function_that_does_not_say_what_it_reads_does_not_see_it():
     kernel.run(frame.select(kernel.columns))
     assert {tuple(columns) for columns in seen} == {("id", "text")}
     assert kernel.columns == ("id", "text")
+
+
+def test_a_raw_text_ends_at_its_quote():
+    gold = GoldConfig(expression=r"CASE WHEN r'\' = stars THEN 'text' END")
+    assert gold_columns(gold, ["text", "stars"]) == ("stars",)
