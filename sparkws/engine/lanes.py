@@ -7,6 +7,7 @@ workers write files themselves where they share the target's folder with the dri
 
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Literal, TypeVar
@@ -207,9 +208,15 @@ def _commit_written(
     frame: DataFrame, program: Program, kernel: WriteKernel[S], options: Options, to: Destination, lane: Lane
 ) -> Written[S]:
     """Let workers write files, and commit them."""
+    is_new = not to.folder.exists()
     to.folder.mkdir(parents=True, exist_ok=True)
-    with our_errors():
-        written = frame.mapInArrow(carry(program, options.care), WRITTEN_DDL).toArrow()
+    try:
+        with our_errors():
+            written = frame.mapInArrow(carry(program, options.care), WRITTEN_DDL).toArrow()
+    except BaseException:
+        if is_new:  # readers would take a folder without a log for a broken table
+            shutil.rmtree(to.folder, ignore_errors=True)
+        raise
     statistic = programs.merge_packed(kernel, written.column("statistic").to_pylist())
     adds = [json.loads(add) for add in written.column("add").to_pylist()]
     version = commit_files(frame.sparkSession, to, kernel.schema, adds)
