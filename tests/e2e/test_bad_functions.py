@@ -114,6 +114,4 @@ def test_it_is_named_too_where_spark_tries_nothing_again(write, tmp_path):
     command = [sys.executable, "-m", "sparkws.cli", "run", "--config", str(path), "--master", "local[1]"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1
-    log = ended.stderr.strip()
-    assert "a Python worker died in one of 'lf_praise', 'lf_short', 'lf_money', 'lf_ends' on a batch of 60" in log
-    check_one_sentence(log, "a Python worker died in 'lf_ends' on item_id 'c003'", tmp_path)
+    check_one_sentence(ended.stderr.strip(), "a Python worker died in 'lf_ends' on item_id 'c003'", tmp_path)
