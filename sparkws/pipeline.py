@@ -3,7 +3,8 @@
 Every step says what it reads, what else it depends on and what it writes. It runs when one of these
 differs from its last success in the ledger, and is skipped otherwise. Steps commit one table at a time
 and name the versions that they were made from, so a job killed anywhere and run again converges. The
-module is longer than 300 lines so that the whole order of a task is read in one place.
+module is longer than 300 lines so that all steps of a task, in their order, are read in one place; what is
+checked and opened before them is in `opening`.
 """
 
 import logging
@@ -11,32 +12,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from sparkws.checks import check_columns, check_tasks, did_you_mean, first_few
+from sparkws.checks import check_tasks, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
 from sparkws.engine.history import Transition
-from sparkws.engine.lanes import Options
 from sparkws.engine.lock import hold
-from sparkws.engine.reach import probe
-from sparkws.engine.refs import Workspace, parse_ref, parse_workspace
-from sparkws.engine.relational import with_key
+from sparkws.engine.refs import parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, TableVersion, check_workspace, open_table, query
-from sparkws.engine.worker import Care
-from sparkws.errors import ConfigError
-from sparkws.hashing import check_key_type
+from sparkws.engine.tables import Source, open_table
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
-from sparkws.lfs import LabelingFunction, LFSet, lfset_of, materialize
+from sparkws.lfs import LabelingFunction, LFSet, materialize
 from sparkws.lfs import steps as lf_steps
-from sparkws.lfs.chance import refuse_chance
-from sparkws.lfs.examples import refuse_missed
-from sparkws.lfs.leaks import gold_columns, refuse_leaks
+from sparkws.lfs.leaks import gold_columns
 from sparkws.lfs.preprocess import Preprocessor
 from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
+from sparkws.opening import check_prepared, check_tables, functions_of, keyed_by, open_source, prepare
 from sparkws.runner import Done, Job, output_of, read_ledger, run_step
 from sparkws.stats import steps as stats_steps
-from sparkws.vocab import ITEM_ID, PREP_PREFIX, TASK_TABLES
+from sparkws.vocab import ITEM_ID, PREP_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -79,102 +73,21 @@ def run(
     """
     check_tasks([*(tasks or ()), *(functions or ())], config.tasks)
     chosen = tuple(config.tasks) if tasks is None else tuple(tasks)
-    lfsets = {name: _functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
-    prepared = _check_prepared(config, [lfset for lfset in lfsets.values() if lfset is not None])
-    _check_tables(config, prepared, overwrite)
+    lfsets = {name: functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
+    prepared = check_prepared(config, [lfset for lfset in lfsets.values() if lfset is not None])
+    check_tables(config, prepared, overwrite)
     workspace = parse_workspace(config.workspace, config.base_dir)
-    source = None if config.source is None else _open_source(spark, config)
-    job = replace(_prepare(spark, config, workspace, source), overwrite=frozenset(overwrite))
+    source = None if config.source is None else open_source(spark, config)
+    job = replace(prepare(spark, config, workspace, source), overwrite=frozenset(overwrite))
     steps: list[StepResult] = []
     wait_s, called = config.engine.lock_wait_s, f"{config.project!r} with {first_few(chosen)}"
     with hold(spark, workspace, called, shares_folder=job.direct, wait_s=wait_s) as check_lock:
         locked = replace(job, check_lock=check_lock)
         if config.source is not None:  # it may have moved while another job was waited for
-            source = _open_source(spark, config)
+            source = open_source(spark, config)
         for name in chosen:
             steps += _run_task(spark, locked, name, config.tasks[name], source, lfsets[name])
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
-
-
-def _check_prepared(config: ProjectConfig, lfsets: Iterable[LFSet]) -> list[str]:
-    """The tables of materialized preprocessors, which all tasks share: each belongs to one preprocessor."""
-    taken = {f"{task}_{table}".lower() for task in config.tasks for table in TASK_TABLES}
-    known: dict[str, str] = {}
-    for preprocessor in (entry for lfset in lfsets for entry in lfset.materialized):
-        table = f"{PREP_PREFIX}{preprocessor.name}"
-        if table.lower() in taken:
-            raise ConfigError(f"{preprocessor} would be kept in {table!r}, a table of a task; rename one of them.")
-        if known.setdefault(table, preprocessor.fingerprint) != preprocessor.fingerprint:
-            raise ConfigError(
-                f"two tasks have a {preprocessor} of different code, and both would be kept in {table!r}; rename one."
-            )
-    return list(known)
-
-
-def _check_tables(config: ProjectConfig, prepared: Sequence[str], tables: Sequence[str]) -> None:
-    known = [*(f"{task}_{table}" for task in config.tasks for table in TASK_TABLES), *prepared]
-    for table in tables:
-        if table not in known:
-            hint = did_you_mean(table, known)
-            raise ConfigError(f"{table!r} is no table of the project; it has {first_few(known, 12)}.{hint}")
-
-
-def _functions_of(
-    name: str, task: TaskConfig, base_dir: str, functions: Mapping[str, Iterable[LabelingFunction]]
-) -> LFSet | None:
-    """The functions that a task runs; None where its votes are made elsewhere."""
-    given = tuple(functions.get(name, ()))
-    if task.lfs is None:
-        if given:
-            raise ConfigError(
-                f"task {name!r} takes its votes from a table, so it cannot run {first_few([lf.name for lf in given])}."
-            )
-        return None
-    configured = bool(task.lfs.modules or task.lfs.declarative) or not given
-    lfset = LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])
-    refuse_leaks(name, lfset, task.gold)
-    refuse_chance(lfset)
-    refuse_missed(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
-    return lfset
-
-
-def _open_source(spark: SparkSession, config: ProjectConfig) -> Source:
-    chosen = config.source
-    assert chosen is not None
-    source: Source
-    if chosen.table is not None:
-        source = open_table(spark, parse_ref(chosen.table, config.base_dir), chosen.version)
-    else:
-        assert chosen.query is not None
-        refs = {name: parse_ref(text, config.base_dir) for name, text in chosen.tables.items()}
-        source = query(spark, chosen.query, refs)
-    return _keyed(spark, source, chosen.key, chosen.key_expression)
-
-
-def _keyed(spark: SparkSession, source: Source, key: str, expression: str | None) -> Source:
-    """A source with its key, made where there is an expression for it, and of a type that can be one."""
-    keyed = source if expression is None else with_key(spark, source, key, expression)
-    check_columns(str(keyed), (key,), keyed.schema.names())
-    check_key_type(str(keyed), key, keyed.schema[key])
-    return keyed
-
-
-def _prepare(spark: SparkSession, config: ProjectConfig, workspace: Workspace, source: Source | None) -> Job:
-    """Probe once which folders the workers share, for all steps."""
-    options = Options(
-        lane=config.engine.lane,
-        task_bytes=config.engine.task_mib << 20,
-        batch_rows=config.engine.batch_rows,
-        care=Care(memory_mib=config.engine.worker_memory_mib),
-    )
-    check_workspace(spark, workspace)
-    folder = workspace.root.folder
-    read = [source.folder] if isinstance(source, TableVersion) and source.folder is not None else []
-    reach = probe(spark, read=read, write=[folder] if folder is not None else [])
-    for used in [*read, *([] if folder is None else [folder])]:
-        reach.refuse_split(used)
-    direct = folder is not None and reach.why_not(folder) == ""
-    return Job(config=config, workspace=workspace, options=replace(options, reach=reach), direct=direct)
 
 
 def _run_task(
@@ -204,7 +117,7 @@ def _gold_source(spark: SparkSession, job: Job, gold: GoldConfig, source: Source
         assert source is not None
         assert job.config.source is not None
         known, key = source, gold.key or job.config.source.key
-    return _keyed(spark, known, key, gold.key_expression), key
+    return keyed_by(spark, known, key, gold.key_expression), key
 
 
 def _gold_step(
@@ -332,7 +245,7 @@ def _votes_step(
 def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> StepResult:
     votes = task.votes
     assert votes is not None
-    source = _keyed(spark, open_table(spark, parse_ref(votes.table, job.config.base_dir)), votes.key, None)
+    source = keyed_by(spark, open_table(spark, parse_ref(votes.table, job.config.base_dir)), votes.key, None)
     step = f"{name}.votes"
 
     def act(transition: Transition) -> Done:

@@ -1,22 +1,32 @@
-"""Label models: from pattern counts to the probability of each class."""
+"""Label models: from exact statistics of votes to the probability of each class."""
 
+from sparkws.labelmodels.calibration import Calibration, calibrate
 from sparkws.labelmodels.completion import MatrixCompletion
+from sparkws.labelmodels.contributions import contributions, what_each_adds
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import make_label_model
 from sparkws.labelmodels.guard import Finding, check_model
+from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
+from sparkws.labelmodels.pairs import pair_table
 from sparkws.labelmodels.posterior import LabelModel, posterior, predict
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
 from sparkws.labelmodels.sampling import sample_level, standard_error
+from sparkws.labelmodels.structure import learn_dependencies
+from sparkws.labelmodels.superlf import SuperLF
+from sparkws.labelmodels.taskgraph import task_graph, task_tree
 from sparkws.labelmodels.triplet import Triplet
+from sparkws.labelmodels.trust import bootstrap, leave_one_out
 from sparkws.labelmodels.weighted import WeightedVote
 
 __all__ = [
+    "Calibration",
     "DawidSkene",
     "Finding",
+    "Hierarchical",
     "LabelCounts",
     "LabelModel",
     "LabelsKernel",
@@ -25,13 +35,23 @@ __all__ = [
     "Metrics",
     "PrecisionVote",
     "PublishedTriplet",
+    "SuperLF",
     "Triplet",
     "WeightedVote",
+    "bootstrap",
+    "calibrate",
     "check_model",
+    "contributions",
     "evaluate",
+    "learn_dependencies",
+    "leave_one_out",
     "make_label_model",
+    "pair_table",
     "posterior",
     "predict",
     "sample_level",
     "standard_error",
+    "task_graph",
+    "task_tree",
+    "what_each_adds",
 ]

@@ -5,7 +5,6 @@ the items. Leaving a function out and fitting again shows what does not shrink: 
 function that may be wrong.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.guard import estimated_accuracy
+from sparkws.labelmodels.heldout import Fit
 from sparkws.labelmodels.posterior import LabelModel, predict
 from sparkws.stats.patterns import Patterns, collapse, select, unpack, with_counts
 from sparkws.vocab import ABSTAIN
 
-Fit = Callable[[Patterns], LabelModel]
 COVERED: Final = 0.9  # of an interval
 MOST_LEFT_OUT: Final = 50
 

@@ -127,6 +127,7 @@ def _of_constant(term: Const, name: str, arguments: Sequence[Term], *, are_known
 
 
 def regex_of(function: Any, arguments: Sequence[Term]) -> Term:
+    """What `re.compile`, or one of `SEARCHES`, gives for a pattern that is known."""
     known = [argument.value for argument in arguments if isinstance(argument, Const)]
     if function is re.compile:
         if len(known) == len(arguments) and isinstance(known[0], str):
@@ -159,6 +160,7 @@ def _searched(pattern: str, flags: int, method: Any, text: Term) -> Term:
 
 
 def builtin_of(function: Any, term: Term) -> Term:
+    """What `len`, `bool` or `str` of a term gives."""
     if isinstance(term, Fails):
         return term
     if function is bool:
@@ -175,6 +177,7 @@ def builtin_of(function: Any, term: Term) -> Term:
 
 
 def is_instance(term: Term, kinds: Any) -> Term:
+    """What `isinstance` gives, by the type that every value of a term has."""
     of = {Text: str, Whole: int, Real: float, Truth: bool}.get(type(term))
     if isinstance(term, Fails):
         return term

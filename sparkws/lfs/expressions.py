@@ -1,4 +1,7 @@
-"""Expressions of labeling functions, from Python's syntax tree to terms."""
+"""Expressions of labeling functions, from Python's syntax tree to terms.
+
+The module is longer than 300 lines because it is one visitor, with a method for each kind of node.
+"""
 
 import ast
 import builtins

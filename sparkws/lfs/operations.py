@@ -1,4 +1,7 @@
-"""Comparisons, membership and arithmetic of terms, as Python would answer."""
+"""Comparisons, membership and arithmetic of terms, as Python would answer.
+
+The module is longer than 300 lines because all three rest on what a number is, known or not.
+"""
 
 import math
 import operator

@@ -2,7 +2,8 @@
 
 A NULL that polars computes means "ask Python": there the function would raise, or has a value that is not
 decided natively. None, which is a value, never stands for itself in an expression: a column that may hold it
-is two cases, `Column`.
+is two cases, `Column`. The module is longer than 300 lines because the kinds of terms and what joins them are one
+algebra: a new kind has to be thought of in each of its functions.
 """
 
 from collections.abc import Callable

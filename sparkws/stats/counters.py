@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.stats.compatible import check_same_lfs, not_a_part
 from sparkws.stats.packing import blocks, key_columns, unpack_keys
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, GOLD, N_ITEMS
@@ -181,10 +182,7 @@ def subtract(total: Counters, part: Counters) -> Counters:
     """
     rest = _combine(total, part, -1)
     if rest.n_items < 0 or any((np.asarray(getattr(rest, field.name)) < 0).any() for field in fields(rest)[1:]):
-        raise IncompatibleStatistics(
-            f"the part has {part.n_items:,} items that are not all among the {total.n_items:,} of the total; "
-            "were both counted on the same table? Count again from the votes."
-        )
+        raise not_a_part(part.n_items, total.n_items)
     return rest
 
 
@@ -277,12 +275,7 @@ def _sum_by(cell: NDArray[np.integer], counts: NDArray[np.int64], size: int) -> 
 
 
 def _combine(a: Counters, b: Counters, sign: int) -> Counters:
-    if (a.lf_names, a.cardinality) != (b.lf_names, b.cardinality):
-        only_one = sorted(set(a.lf_names) ^ set(b.lf_names))
-        raise IncompatibleStatistics(
-            f"counters of different labeling functions or classes: {first_few(only_one)} in one of them only, "
-            f"{a.cardinality} and {b.cardinality} classes; recount one of them."
-        )
+    check_same_lfs("counters", a, b)
     return replace(a, **{f.name: getattr(a, f.name) + sign * getattr(b, f.name) for f in fields(a)[1:]})
 
 

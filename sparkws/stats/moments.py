@@ -16,6 +16,7 @@ from scipy import sparse
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.stats.compatible import check_same_lfs, not_a_part
 from sparkws.stats.packing import blocks, key_columns, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
@@ -181,10 +182,7 @@ def subtract(total: Moments, part: Moments) -> Moments:
     """
     rest = _combine(total, part, -1)
     if rest.n_items < 0 or (rest.gram < 0).any():
-        raise IncompatibleStatistics(
-            f"the part has {part.n_items:,} items that are not all among the {total.n_items:,} of the total; "
-            "were both counted on the same table? Count again from the votes."
-        )
+        raise not_a_part(part.n_items, total.n_items)
     return rest
 
 
@@ -255,12 +253,7 @@ def _sparse(
 
 
 def _combine(a: Moments, b: Moments, sign: int) -> Moments:
-    if (a.lf_names, a.cardinality) != (b.lf_names, b.cardinality):
-        only_one = sorted(set(a.lf_names) ^ set(b.lf_names))
-        raise IncompatibleStatistics(
-            f"moments of different labeling functions or classes: {first_few(only_one)} in one of them only, "
-            f"{a.cardinality} and {b.cardinality} classes; count one of them again."
-        )
+    check_same_lfs("moments", a, b)
     cells = np.union1d(a.cells, b.cells)
     gram = np.zeros((len(cells), len(cells)), np.int64)
     for part, factor in ((a, 1), (b, sign)):

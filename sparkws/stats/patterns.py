@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sparkws import hashing
 from sparkws.checks import check_columns, check_label_matrix, did_you_mean, first_few
 from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.stats.compatible import check_same_lfs
 from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
 from sparkws.vocab import ABSTAIN, GOLD, ITEM_ID, LEVEL, N_ITEMS
 
@@ -195,7 +196,7 @@ def merge(a: Patterns, b: Patterns) -> Patterns:
     IncompatibleStatistics
         If functions or classes differ.
     """
-    check_same_lfs(a, b)
+    check_same_lfs("patterns", a, b)
     return Patterns(a.lf_names, a.cardinality, _aggregate(pl.concat([a.rows, b.rows])))
 
 
@@ -207,7 +208,7 @@ def subtract(total: Patterns, part: Patterns) -> Patterns:
     IncompatibleStatistics
         If functions or classes differ, or `part` counts something that `total` never saw.
     """
-    check_same_lfs(total, part)
+    check_same_lfs("patterns", total, part)
     taken = part.rows.with_columns(-pl.col(N_ITEMS))
     rest = Patterns(total.lf_names, total.cardinality, _aggregate(pl.concat([total.rows, taken])))
     _check_not_negative(rest)
@@ -258,16 +259,6 @@ def select(patterns: Patterns, lf_names: Sequence[str]) -> Patterns:
     keys = votes.select(pack(lf_names, patterns.cardinality))
     rows = keys.hstack(patterns.rows.select(GOLD, LEVEL, N_ITEMS))
     return Patterns(tuple(lf_names), patterns.cardinality, _aggregate(rows))
-
-
-def check_same_lfs(a: Patterns, b: Patterns) -> None:
-    """Refuse counts of different functions or classes."""
-    if (a.lf_names, a.cardinality) != (b.lf_names, b.cardinality):
-        only_one = sorted(set(a.lf_names) ^ set(b.lf_names))
-        raise IncompatibleStatistics(
-            f"patterns of different labeling functions or classes: {first_few(only_one)} in one of them only, "
-            f"{a.cardinality} and {b.cardinality} classes; recount one of them."
-        )
 
 
 def _aggregate(rows: pl.DataFrame) -> pl.DataFrame:

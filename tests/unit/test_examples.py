@@ -11,6 +11,7 @@ import sparkws
 NEEDS_MORE = (
     "sparkws.engine",
     "sparkws.cli",
+    "sparkws.opening",
     "sparkws.pipeline",
     "sparkws.runner",
     "sparkws.multitask",
