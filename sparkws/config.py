@@ -311,6 +311,8 @@ class LabelModelConfig(Section):
     max_iter: Annotated[int, Field(ge=1)] = 1000
     tol: Annotated[float, Field(ge=0)] = 1e-7
     polish: Annotated[int, Field(ge=0)] = 10
+    lfs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    exclude: tuple[str, ...] = ()
     tie_break_policy: Literal["abstain", "random"] = "abstain"
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 

@@ -17,6 +17,7 @@ from sparkws.engine.tables import Source, TableVersion, check_workspace, open_ta
 from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
 from sparkws.hashing import check_key_type
+from sparkws.labelmodels.subset import chosen_functions
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs.chance import refuse_chance
 from sparkws.lfs.examples import refuse_missed
@@ -62,6 +63,7 @@ def functions_of(
         return None
     configured = bool(task.lfs.modules or task.lfs.declarative) or not given
     lfset = LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])
+    chosen_functions(task.label_model, lfset.names)
     refuse_leaks(name, lfset, task.gold)
     refuse_chance(lfset)
     refuse_missed(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)

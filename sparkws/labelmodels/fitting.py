@@ -17,9 +17,10 @@ from sparkws.labelmodels.factory import AnyModel, MomentModel, fit_model, make_l
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
-from sparkws.labelmodels.polish import Reduce, polish
+from sparkws.labelmodels.polish import Carry, polish
 from sparkws.labelmodels.posterior import hits, predict
 from sparkws.labelmodels.sampling import standard_error, standard_errors
+from sparkws.labelmodels.subset import chosen_functions, counters_of
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.stats import joint
 from sparkws.stats.analysis import lf_summary
@@ -45,7 +46,7 @@ def fit_label_model(
     gold_use: str = "evaluate",
     max_fault_rate: float = 1.0,
     level: int = 0,
-    carry: Reduce | None = None,
+    carry: Carry | None = None,
     moments: BothMoments | None = None,
 ) -> Fitted:
     """Fit the configured model from pattern counts, and compare it with majority vote.
@@ -74,8 +75,9 @@ def fit_label_model(
     """
     if not counters.n_items:
         raise NothingToFit("the votes table has no items, so there is nothing to label; does the source have rows?")
-    out = faulty(counters, max_fault_rate)
-    taking_part = [name for name in counters.lf_names if name not in out]
+    chosen = chosen_functions(config, counters.lf_names)
+    out = [name for name in faulty(counters, max_fault_rate) if name in chosen]
+    taking_part = [name for name in chosen if name not in out]
     if not taking_part:
         raise NothingToFit(
             f"all {len(out)} labeling functions faulted on more than {max_fault_rate:.1%} of the items: "
@@ -110,7 +112,8 @@ def fit_label_model(
         "polish": sample.polish,
         "dependencies": _dependencies(model),
         "left_out": out,
-        "lf_summary": _summary(counters),
+        "not_chosen": [name for name in counters.lf_names if name not in chosen],
+        "lf_summary": _summary(counters_of(chosen, counters, patterns, level, carry)),
         "gold_use": gold_use,
         "metrics": _compare(model, counted),
         "warnings": [asdict(finding) for finding in check_model(model, counted, classes, out)],
@@ -133,7 +136,7 @@ def _beyond_sample(
     seen: Patterns,
     counters: Counters,
     level: int,
-    carry: Reduce | None,
+    carry: Carry | None,
 ) -> tuple[DawidSkene, _Sample]:
     """The model of a sample, polished if that is asked for, with the error that the sample brings or has left."""
     rng = np.random.default_rng(config.seed)

@@ -4,13 +4,14 @@ A step is one pass over the table: workers make the E-step and add up expectatio
 makes the M-step with the code of the fit in memory. What reaches the driver has the size of the model.
 """
 
-from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.kernels import ReduceKernel
 from sparkws.labelmodels.balance import choose_balance
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.em import log_prior, m_step, make_problem
@@ -18,11 +19,18 @@ from sparkws.labelmodels.estimate import has_converged
 from sparkws.labelmodels.expectations import ExpectationsKernel, Sums
 from sparkws.stats.counters import Counters
 
-# Carries the kernel over the pattern table of all items.
-Reduce = Callable[[ExpectationsKernel], Sums]
+S = TypeVar("S")
 
 
-def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -> DawidSkene:
+class Carry(Protocol):
+    """Carries a kernel over the pattern table of all items."""
+
+    def __call__(self, kernel: ReduceKernel[S], /) -> S:
+        """The kernel's statistic."""
+        ...
+
+
+def polish(model: DawidSkene, counters: Counters, carry: Carry, n_steps: int) -> DawidSkene:
     """A model that was fitted from a sample, brought closer to the fit from all items.
 
     Its `n_polish_` tells the steps, and `converged_` whether the last one gained less than `tol` a vote.
@@ -96,7 +104,7 @@ def polish(model: DawidSkene, counters: Counters, carry: Reduce, n_steps: int) -
     return polished
 
 
-def _carried(carry: Reduce, kernel: ExpectationsKernel) -> Sums:
+def _carried(carry: Carry, kernel: ExpectationsKernel) -> Sums:
     sums = carry(kernel)
     if sums.n_items != kernel.n_items:
         raise IncompatibleStatistics(

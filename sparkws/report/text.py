@@ -67,7 +67,9 @@ def _functions(model: Mapping[str, Any]) -> str:
     table = pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("Polarity").cast(pl.List(pl.Int64)))
     faults = table["Faults"].to_numpy().astype(np.int64)
     shown = faults if faults.any() else None
-    return render(table.drop("Faults"), faults=shown, takes_no_part=model["left_out"])
+    rendered = render(table.drop("Faults"), faults=shown, takes_no_part=model["left_out"])
+    others = model.get("not_chosen")
+    return f"{rendered}\nas configured, without {first_few(others, _MOST_NAMES)}" if others else rendered
 
 
 def _lookup(name: str, found: Mapping[str, Any]) -> str:

@@ -86,10 +86,26 @@ class Counters:
 
 @dataclass(frozen=True)
 class CountersKernel:
-    """Pattern rows -> counters; a `ReduceKernel` over the pattern table."""
+    """Pattern rows -> counters; a `ReduceKernel` over the pattern table.
+
+    Parameters
+    ----------
+    lf_names : tuple of str
+        The functions of the table, in the order of their digits.
+    cardinality : int
+        The number of classes k.
+    chosen : tuple of str, optional
+        Count as if there were these functions only.
+    """
 
     lf_names: tuple[str, ...]
     cardinality: int
+    chosen: tuple[str, ...] | None = None
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The functions that are counted."""
+        return self.lf_names if self.chosen is None else self.chosen
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -113,15 +129,17 @@ class CountersKernel:
         total = self.zero()
         for block in blocks(batch, len(self.lf_names)):
             L = unpack_keys(block.select(self.columns[:-2]), len(self.lf_names), self.cardinality)
-            part = _count(L, block[GOLD].to_numpy(), block[N_ITEMS].to_numpy(), self.lf_names, self.cardinality)
+            if self.chosen is not None:
+                L = L[:, [self.lf_names.index(name) for name in self.chosen]]
+            part = _count(L, block[GOLD].to_numpy(), block[N_ITEMS].to_numpy(), self.counted, self.cardinality)
             total = merge(total, part)
         return total
 
     def zero(self) -> Counters:
         """The counters of no items."""
-        m, k = len(self.lf_names), self.cardinality
+        m, k = len(self.counted), self.cardinality
         return Counters(
-            lf_names=self.lf_names,
+            lf_names=self.counted,
             n_items=0,
             n_voted=0,
             n_rows=0,

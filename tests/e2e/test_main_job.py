@@ -132,6 +132,31 @@ def test_a_change_runs_what_depends_on_it(project: Project, run: Any) -> None:
     assert table(path, "spam_labels").height == 120
 
 
+def test_a_model_of_some_functions_takes_no_pass_over_votes(project: Project, run: Any) -> None:
+    path = project()
+    run(path)
+    config = yaml.safe_load(path.read_text())
+    config["tasks"]["spam"]["label_model"] = {"exclude": ["lf_money"]}
+    path.write_text(yaml.safe_dump(config))
+    code, result, log = run(path)
+    assert code == 0
+    assert ran(result) == ["spam.label_model", "spam.labels"]
+    assert "as configured, without ['lf_money']" in log
+    found = result["tasks"]["spam"]["label_model"]["lf_summary"]
+    votes = table(path, "spam_votes").select(lf for lf in LFS if lf != "lf_money").to_numpy()
+    several = (votes >= 0).sum(axis=1) > 1
+    for row, own in zip(found, votes.T, strict=True):
+        assert row["Overlaps"] == ((own >= 0) & several).mean()
+    # A fault of a function that takes no part is no reason for a label to be missing.
+    assert not result["tasks"]["spam"]["labels"]["statuses"]["fault"]
+
+    config["tasks"]["spam"]["label_model"] = {"exclude": ["lf_mony"]}
+    path.write_text(yaml.safe_dump(config))
+    code, _, log = run(path)
+    assert code == 2
+    assert "Did you mean 'lf_money'?" in log
+
+
 def test_a_function_that_always_raises_takes_no_part_and_that_is_said(project: Project, run: Any) -> None:
     path = project()
     module = path.parent / "functions.py"
