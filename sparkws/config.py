@@ -298,7 +298,7 @@ class LabelModelConfig(Section):
         "published_triplet",
         "matrix_completion",
     ] = "auto"
-    class_balance: tuple[float, ...] | Literal["estimate", "uniform", "dev"] = "estimate"
+    class_balance: tuple[float, ...] | Literal["estimate", "tensor", "uniform", "dev"] = "estimate"
     abstain: Literal["auto", "outcome", "missing"] = "auto"
     smoothing: Annotated[float, Field(ge=0)] = 10.0
     one_coin: bool = False

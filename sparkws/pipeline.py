@@ -25,6 +25,7 @@ from sparkws.lfs import LabelingFunction, LFSet, materialize
 from sparkws.lfs import steps as lf_steps
 from sparkws.lfs.leaks import gold_columns
 from sparkws.lfs.preprocess import Preprocessor
+from sparkws.lfs.shares import what_is_read
 from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
 from sparkws.opening import check_prepared, check_tables, functions_of, keyed_by, open_source, prepare
@@ -213,6 +214,7 @@ def _votes_step(
         details = {
             "lf_names": list(lfset.names),
             "fingerprints": {lf.name: lf.fingerprint for lf in lfset},
+            "reads": what_is_read(lfset),
             "faults": faults,
             "costs": by_function,
             "checked_key": None if config.engine.key_check == "trust" else key,
@@ -319,6 +321,7 @@ def _model_step(
             direct=job.direct,
             moments=stats_steps.read_moments(spark, counted),
             fingerprints=votes.details.get("fingerprints", {}),
+            reads=votes.details.get("reads", {}),
         )
         outputs = {f"{name}_label_model": stored.version}
         return Done(outputs=outputs, n_rows=counters.n_items, details={"result": stored.fitted.report})

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sparkws import synthetic
-from sparkws.labelmodels.factory import moments_of
+from sparkws.labelmodels.thirds import moments_of
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import Patterns, of_matrix, unpack, with_counts
 

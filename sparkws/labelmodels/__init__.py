@@ -18,6 +18,7 @@ from sparkws.labelmodels.sampling import sample_level, standard_error
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
+from sparkws.labelmodels.thirds import tensor_balance
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.trust import bootstrap, leave_one_out
 from sparkws.labelmodels.weighted import WeightedVote
@@ -53,5 +54,6 @@ __all__ = [
     "standard_error",
     "task_graph",
     "task_tree",
+    "tensor_balance",
     "what_each_adds",
 ]

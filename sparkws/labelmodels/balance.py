@@ -14,7 +14,7 @@ from sparkws.vocab import ABSTAIN
 # From this share of the votes on, functions of a single class leave balance and precision undetermined.
 MOSTLY_SINGLE_CLASS: Final = 0.5
 
-ClassBalance = Sequence[float] | Literal["estimate", "uniform", "dev"]
+ClassBalance = Sequence[float] | Literal["estimate", "tensor", "uniform", "dev"]
 
 
 def known_balance(
@@ -42,6 +42,11 @@ def known_balance(
         return check_class_balance(option, cardinality)
     if option == "estimate":
         return None
+    if option == "tensor":
+        raise ConfigError(
+            "class_balance='tensor' is for models that are fitted from moments; to others give what "
+            "tensor_balance(patterns) finds."
+        )
     if option == "uniform":
         return np.full(cardinality, 1 / cardinality)
     if option == "dev":

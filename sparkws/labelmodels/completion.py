@@ -42,7 +42,7 @@ class MatrixCompletion(TableModel):
     ----------
     cardinality : int
         The number of classes k.
-    class_balance : sequence of k floats, "estimate", "uniform" or "dev"
+    class_balance : sequence of k floats, "estimate", "tensor", "uniform" or "dev"
         "estimate" takes it from third moments.
     abstain : {"missing", "outcome"}
         Whether abstaining is evidence for the posterior; published is "missing".

@@ -1,5 +1,6 @@
 """The label model that a configuration asks for, and its fit from whichever statistic it reads."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,15 @@ from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
 from sparkws.labelmodels.superlf import SuperLF
+from sparkws.labelmodels.thirds import moments_of, tensor_balance
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.weighted import WeightedVote
-from sparkws.stats import joint
 from sparkws.stats.joint import BothMoments
-from sparkws.stats.patterns import Patterns, unpack
-from sparkws.stats.triples import choose_triples
+from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
 
 PatternModel = MajorityVote | WeightedVote | PrecisionVote | DawidSkene | SuperLF
@@ -26,7 +25,12 @@ MomentModel = Triplet | PublishedTriplet | MatrixCompletion
 AnyModel = PatternModel | MomentModel
 
 
-def make_label_model(config: LabelModelConfig, cardinality: int, *, clamp_gold: bool = False) -> AnyModel:
+Reads = Mapping[str, Collection[str]]
+
+
+def make_label_model(
+    config: LabelModelConfig, cardinality: int, *, clamp_gold: bool = False, reads: Reads | None = None
+) -> AnyModel:
     """The unfitted model that `config` describes.
 
     Parameters
@@ -36,6 +40,8 @@ def make_label_model(config: LabelModelConfig, cardinality: int, *, clamp_gold: 
         The number of classes k.
     clamp_gold : bool
         Hold items with a known class at that class while fitting (`gold.use: clamp`).
+    reads : mapping of str to collections of str, optional
+        The columns and resources that each function reads.
     """
     balance: dict[str, Any] = {"class_balance": config.class_balance}
     if config.kind == "majority":
@@ -63,6 +69,7 @@ def make_label_model(config: LabelModelConfig, cardinality: int, *, clamp_gold: 
             cardinality,
             groups=config.groups,
             max_group=config.max_group,
+            reads=reads,
             abstain=config.abstain,
             smoothing=config.smoothing,
             max_iter=config.max_iter,
@@ -101,8 +108,15 @@ def fit_model(model: AnyModel, patterns: Patterns, counted: BothMoments | None =
     return model.fit(both.pairs, triples=both.triples, gold_items=gold.astype(np.int64))
 
 
-def moments_of(patterns: Patterns) -> BothMoments:
-    """Second moments, and third ones of some triples of functions, of items whose patterns are in memory."""
-    votes = count_votes(unpack(patterns), patterns.counts, patterns.cardinality)
-    # The same triples as a pass over the votes counts.
-    return joint.of_patterns(patterns, choose_triples(votes, np.random.default_rng(0)))
+def with_balance(config: LabelModelConfig, patterns: Patterns, counted: BothMoments | None = None) -> LabelModelConfig:
+    """The configuration with the balance that `class_balance: tensor` finds, for models that take a given one.
+
+    Raises
+    ------
+    NothingToFit
+        If the votes do not tell it.
+    """
+    if config.class_balance != "tensor":
+        return config
+    balance = tensor_balance(patterns if counted is None else counted)
+    return config.model_copy(update={"class_balance": tuple(balance.tolist())})

@@ -13,7 +13,7 @@ from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels import auto
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.factory import AnyModel, MomentModel, fit_model, make_label_model
+from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model, make_label_model, with_balance
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
@@ -48,6 +48,7 @@ def fit_label_model(
     level: int = 0,
     carry: Carry | None = None,
     moments: BothMoments | None = None,
+    reads: Reads | None = None,
 ) -> Fitted:
     """Fit the configured model from pattern counts, and compare it with majority vote.
 
@@ -67,6 +68,8 @@ def fit_label_model(
         Gives a kernel's statistic of the patterns of all items; a fit from a sample is polished by it.
     moments : BothMoments, optional
         Of all items, for models that are fitted from moments; else they follow from the patterns.
+    reads : mapping of str to collections of str, optional
+        The columns and resources that each function reads.
 
     Raises
     ------
@@ -86,12 +89,15 @@ def fit_label_model(
     counted = collapse(select(patterns, taking_part))
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
     both = None if moments is None else joint.select(moments, taking_part)
+    source = "tensor" if config.class_balance == "tensor" else None
+    config = with_balance(config, seen, both)
     choice = None
     if config.kind == "auto":
         choice = auto.choose_for(config, select(patterns, taking_part), classes, gold_use=gold_use)
         model = choice.model
     else:
-        model = fit_model(make_label_model(config, len(classes), clamp_gold=gold_use == "clamp"), seen, both)
+        unfitted = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp", reads=reads)
+        model = fit_model(unfitted, seen, both)
     of_all = both is not None and isinstance(model, MomentModel)
     sample = _Sample(0 if of_all else level, None, None)
     if level and isinstance(model, DawidSkene):
@@ -100,7 +106,7 @@ def fit_label_model(
         "kind": model.kind,
         "choice": None if choice is None else auto.told(choice),
         "class_balance": dict(zip(classes, model.class_balance_.tolist(), strict=True)),
-        "balance_source": getattr(model, "balance_source_", "votes"),
+        "balance_source": source or getattr(model, "balance_source_", "votes"),
         "abstain": getattr(model, "abstain_", None),
         "n_iter": model.n_iter_,
         "converged": model.converged_,

@@ -28,7 +28,7 @@ class PublishedTriplet(TableModel):
     ----------
     cardinality : int
         Must be 2.
-    class_balance : sequence of 2 floats, "estimate", "uniform" or "dev"
+    class_balance : sequence of 2 floats, "estimate", "tensor", "uniform" or "dev"
     aggregate : {"median", "mean", "single"}
         Over the triples of a function: all of them, or only that with the first two other functions.
     prior_twice : bool

@@ -217,6 +217,8 @@ def _information(weights: Array, U: Array) -> Array:
 def _leading(correlation: Array, takes_part: NDArray[np.bool_], rank: int) -> Array:
     """Leading eigenvectors, the part that is not known filled in by the products a few times."""
     filled = np.where(takes_part, correlation, 0.0)
+    if not filled.any():
+        return np.full((len(filled), rank), 1e-3)
     for _ in range(_FILLS + 1):
         if len(filled) > _FEW_CELLS and rank < len(filled) // 4:
             w, V = eigsh(filled, k=rank, which="LA", v0=np.linspace(1, 2, len(filled)))

@@ -12,6 +12,7 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, count_by, read_rows
 from sparkws.engine.writes import write_rows
 from sparkws.labelmodels import persist
+from sparkws.labelmodels.factory import Reads
 from sparkws.labelmodels.fitting import Fitted, fit_label_model
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
@@ -45,11 +46,13 @@ def fit_model(
     cap: int = MAX_PATTERNS,
     moments: BothMoments | None = None,
     fingerprints: Mapping[str, str] | None = None,
+    reads: Reads | None = None,
 ) -> FittedVersion:
     """Fit the label model from stored patterns and store it.
 
     When they are too many, the fit is from a sample of them and polished by passes over all, or from the moments
-    of all items where the model reads those. `fingerprints` are those of the functions, stored beside it.
+    of all items where the model reads those. `fingerprints` are those of the functions, stored beside it; `reads` says
+    what their votes are made from.
     """
     kernel = PatternsKernel(counters.lf_names, len(classes))
     level = 0
@@ -68,6 +71,7 @@ def fit_model(
         max_fault_rate=max_fault_rate,
         level=level,
         moments=moments,
+        reads=reads,
         carry=lambda kernel: reduce_batches(spark, kernel, patterns, options),
     )
     rows = persist.to_rows(fitted.model, classes, fingerprints)

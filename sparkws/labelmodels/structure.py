@@ -7,20 +7,23 @@ repeated until the pairs whose tables deviate by more than chance are the pairs 
 the least misfit wins, a dependent pair counting as the largest misfit that chance could make.
 
 What chance makes is known, so no threshold has to be set: all pairs together deviate falsely with a
-probability of `false_rate`. With pattern counts a pair must also be confirmed by likelihood (see `ratio`).
+probability of `false_rate`. Half of it goes to the pairs of which it is known that both read something that
+not all functions read, so that they need less evidence (Genovese, Roeder and Wasserman 2006, Biometrika 93).
+With pattern counts a pair must also be confirmed by likelihood (see `ratio`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from sparkws.checks import first_few
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import single_class_share
+from sparkws.labelmodels.edges import MAX_GROUP, Dependencies, Edge, closure, grow
 from sparkws.labelmodels.estimate import SOME_SINGLE_CLASS, Abstain
 from sparkws.labelmodels.ratio import likelihood_ratios
 from sparkws.labelmodels.residuals import Pairs, excess, low_rank, misfit, pair_tables
@@ -28,92 +31,10 @@ from sparkws.labelmodels.sparse import sparse_part
 from sparkws.stats.moments import Moments, of_patterns
 from sparkws.stats.patterns import Patterns
 
-MAX_GROUP: Final = 6
-FEWEST_GROUPS: Final = 3  # of functions that are all one or two groups, nothing tells the class
 _STARTS: Final = (0.0, 0.02, 0.05, 0.1, 0.15, 0.25, 0.4)  # shares of the pairs, the most strongly correlated
 _FEW_STARTS: Final = (0.0, 0.02, 0.1)
 _MANY_CELLS: Final = 600
 _ROUNDS: Final = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edge:
-    """Two functions that depend on each other given the class.
-
-    Attributes
-    ----------
-    a, b : str
-    excess : float
-        The correlation of the pair of votes that deviates most, less what the class explains.
-    misfit, p_value : float
-        Of the pair's table, and the probability that chance makes as large a one.
-    likelihood_ratio : float or None
-        Twice the gain in log-likelihood of a joint table of both; None without patterns.
-    sparse : float or None
-        Of the sparse part of the inverse covariance; None where it was not computed.
-    shared : tuple of str
-        Columns and resources that both read: a hint, not evidence.
-    """
-
-    a: str
-    b: str
-    excess: float
-    misfit: float
-    p_value: float
-    likelihood_ratio: float | None = None
-    sparse: float | None = None
-    shared: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dependencies:
-    """Groups of dependent functions.
-
-    Attributes
-    ----------
-    lf_names : tuple of str
-    abstain : {"outcome", "missing"}
-        What the pair tables count: all items, or those on which both voted.
-    edges : tuple of Edge
-        Within groups, the strongest first.
-    cut : tuple of Edge
-        Left out because a group would have become too large, or too few groups would have been left.
-    groups : tuple of tuples of str
-        What edges connect, functions in their order; no group of one.
-    max_group : int
-    """
-
-    lf_names: tuple[str, ...]
-    abstain: Literal["outcome", "missing"]
-    edges: tuple[Edge, ...]
-    cut: tuple[Edge, ...]
-    groups: tuple[tuple[str, ...], ...]
-    max_group: int
-
-    def to_plain(self) -> dict[str, Any]:
-        """As plain values, for reports."""
-        return {
-            "abstain": self.abstain,
-            "groups": [list(group) for group in self.groups],
-            "edges": [asdict(edge) for edge in self.edges],
-            "cut": [asdict(edge) for edge in self.cut],
-            "max_group": self.max_group,
-            "message": self.message,
-        }
-
-    @property
-    def message(self) -> str:
-        """What was found, in plain words."""
-        if not self.edges and not self.cut:
-            return "No two labeling functions depend on each other beyond the class."
-        said = f"{len(self.groups)} groups of labeling functions that repeat each other: {first_few(self.groups)}."
-        if self.cut:
-            names = [(edge.a, edge.b) for edge in self.cut]
-            said += (
-                f" {first_few(names)} depend too, but a group has at most {self.max_group} members, and "
-                f"{FEWEST_GROUPS} groups must be left to tell the class."
-            )
-        return said
 
 
 def learn_dependencies(
@@ -141,7 +62,7 @@ def learn_dependencies(
     max_group : int
         Larger groups are split at the weakest pairs.
     reads : mapping of str to collections of str, optional
-        The columns and resources that each function reads.
+        The columns and resources that each function reads; what all of them read tells nothing.
 
     Raises
     ------
@@ -155,11 +76,13 @@ def learn_dependencies(
     if abstain == "auto":
         use_abstain = single_class_share(moments.votes) >= SOME_SINGLE_CLASS
     pairs = pair_tables(moments, use_abstain=use_abstain)
-    found = _search(pairs, moments.cardinality - 1, false_rate, least_excess)
-    edges = _edges(found, moments, reads or {})
-    kept, _ = _grow(edges, max_group, len(moments.lf_names))
+    shared = _shared(moments.lf_names, reads or {})
+    level = _levels(pairs, shared, false_rate)
+    found = _search(pairs, moments.cardinality - 1, level, least_excess)
+    edges = _edges(found, moments, shared)
+    kept, _ = grow(edges, max_group, len(moments.lf_names))
     if isinstance(statistics, Patterns) and kept:
-        ratios = likelihood_ratios(statistics, _closure(kept), [(e.a, e.b) for e in kept], use_abstain=use_abstain)
+        ratios = likelihood_ratios(statistics, closure(kept), [(e.a, e.b) for e in kept], use_abstain=use_abstain)
         told = {(e.a, e.b): ratio for e, ratio in zip(kept, ratios, strict=True)}
         refuted = {pair for pair, ratio in told.items() if ratio.p_value > false_rate}
         edges = [
@@ -167,9 +90,9 @@ def learn_dependencies(
             for e in edges
             if (e.a, e.b) not in refuted
         ]
-    kept, cut = _grow(edges, max_group, len(moments.lf_names))
+    kept, cut = grow(edges, max_group, len(moments.lf_names))
     order = {name: j for j, name in enumerate(moments.lf_names)}
-    groups = sorted(tuple(sorted(group, key=order.__getitem__)) for group in _closure(kept))
+    groups = sorted(tuple(sorted(group, key=order.__getitem__)) for group in closure(kept))
     return Dependencies(
         lf_names=moments.lf_names,
         abstain="outcome" if use_abstain else "missing",
@@ -191,15 +114,38 @@ class _Found:
     cost: float
 
 
-def _search(pairs: Pairs, rank: int, false_rate: float, least_excess: float) -> _Found:
+def _shared(lf_names: Sequence[str], reads: Mapping[str, Collection[str]]) -> dict[tuple[int, int], tuple[str, ...]]:
+    """What both functions of a pair read, without what all functions read."""
+    if not reads:
+        return {}
+    own = [frozenset(reads.get(name, ())) for name in lf_names]
+    by_all = frozenset.intersection(*own)
+    common = {(i, j): own[i] & own[j] - by_all for i, j in combinations(range(len(own)), 2)}
+    return {pair: tuple(sorted(names)) for pair, names in common.items() if names}
+
+
+def _levels(pairs: Pairs, shared: Collection[tuple[int, int]], false_rate: float) -> NDArray[np.float64]:
+    """The probability of a false alarm that each pair may have, `(m, m)`; over those that meet, the sum is the rate."""
+    meet = pairs.n_both > 0
+    hinted = np.zeros_like(meet)
+    for i, j in shared:
+        hinted[i, j] = hinted[j, i] = meet[i, j]
+    n_meeting, n_hinted = (max(int(np.triu(chosen, 1).sum()), 1) for chosen in (meet, hinted))
+    if not hinted.any():
+        return np.full(meet.shape, false_rate / n_meeting)
+    return np.where(hinted, false_rate / 2 / n_meeting + false_rate / 2 / n_hinted, false_rate / 2 / n_meeting)
+
+
+def _search(pairs: Pairs, rank: int, level: NDArray[np.float64], least_excess: float) -> _Found:
     m = len(pairs.n_outcomes)
     above = np.triu_indices(m, 1)
     strength = pairs.per_pair(pairs.correlation**2)[above]
+    # Pairs that never meet have no strength, and are the last.
     strongest = np.argsort(-strength, kind="stable")
-    level = false_rate / max(len(strength), 1)
+    n_meeting = int((pairs.n_both[above] > 0).sum())
     ends: dict[int, _Found] = {}
     for share in _STARTS if len(pairs.lf_of) <= _MANY_CELLS else _FEW_STARTS:
-        n = int(np.ceil(share * len(strength)))
+        n = int(np.ceil(share * n_meeting))
         if n not in ends and len(pairs.lf_of):
             masked = np.zeros((m, m), np.bool_)
             masked[above[0][strongest[:n]], above[1][strongest[:n]]] = True
@@ -208,7 +154,9 @@ def _search(pairs: Pairs, rank: int, false_rate: float, least_excess: float) -> 
     return min(ends.values(), key=lambda end: end.cost, default=_Found(none > 0, none, none + 1, none, 0.0))
 
 
-def _settle(pairs: Pairs, masked: NDArray[np.bool_], rank: int, level: float, least_excess: float) -> _Found:
+def _settle(
+    pairs: Pairs, masked: NDArray[np.bool_], rank: int, level: NDArray[np.float64], least_excess: float
+) -> _Found:
     """From a start to where the pairs left out are those that deviate."""
     above = np.triu_indices(len(masked), 1)
     visited: list[bytes] = []
@@ -231,18 +179,21 @@ def _settle(pairs: Pairs, masked: NDArray[np.bool_], rank: int, level: float, le
     return best
 
 
-def _quantiles(level: float, free: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What χ² exceeds with a probability of `level`, for each number of degrees of freedom."""
-    few, at = np.unique(free, return_inverse=True)
-    return np.asarray(np.asarray(stats.chi2.isf(level, few))[at].reshape(free.shape), np.float64)
+def _quantiles(level: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What χ² exceeds with the probability `level` of each pair, given its number of degrees of freedom."""
+    exceeded = np.empty_like(free)
+    for value in np.unique(level):
+        here = level == value
+        few, at = np.unique(free[here], return_inverse=True)
+        exceeded[here] = np.asarray(stats.chi2.isf(value, few))[at]
+    return exceeded
 
 
-def _edges(found: _Found, moments: Moments, reads: Mapping[str, Collection[str]]) -> list[Edge]:
+def _edges(found: _Found, moments: Moments, shared: Mapping[tuple[int, int], tuple[str, ...]]) -> list[Edge]:
     names = moments.lf_names
     sparse = sparse_part(moments) if found.dependent.any() else None
     edges = []
     for i, j in np.argwhere(np.triu(found.dependent, 1)).tolist():
-        shared = set(reads.get(names[i], ())) & set(reads.get(names[j], ()))
         edges.append(
             Edge(
                 a=names[i],
@@ -251,33 +202,7 @@ def _edges(found: _Found, moments: Moments, reads: Mapping[str, Collection[str]]
                 misfit=float(found.misfit[i, j]),
                 p_value=float(stats.chi2.sf(found.misfit[i, j], found.free[i, j])),
                 sparse=None if sparse is None else float(sparse[i, j]),
-                shared=tuple(sorted(shared)),
+                shared=shared.get((i, j), ()),
             )
         )
     return sorted(edges, key=lambda edge: (-abs(edge.excess), edge.a, edge.b))
-
-
-def _grow(edges: Sequence[Edge], max_group: int, n_lfs: int) -> tuple[list[Edge], list[Edge]]:
-    """The edges that may connect functions, the strongest taken first, and the others."""
-    group: dict[str, frozenset[str]] = {}
-    kept, cut = [], []
-    n_groups = n_lfs
-    for edge in edges:
-        parts = {group.get(name, frozenset([name])) for name in (edge.a, edge.b)}
-        union = frozenset().union(*parts)
-        if len(union) > max_group or n_groups + 1 - len(parts) < FEWEST_GROUPS:
-            cut.append(edge)
-            continue
-        kept.append(edge)
-        n_groups += 1 - len(parts)
-        group |= dict.fromkeys(union, union)
-    return kept, cut
-
-
-def _closure(edges: Sequence[Edge]) -> list[tuple[str, ...]]:
-    """What edges connect."""
-    group: dict[str, frozenset[str]] = {}
-    for edge in edges:
-        union = group.get(edge.a, frozenset([edge.a])) | group.get(edge.b, frozenset([edge.b]))
-        group |= dict.fromkeys(union, union)
-    return [tuple(sorted(members)) for members in set(group.values())]

@@ -10,7 +10,7 @@ missing, P(votes | who voted, class) is estimated for each set of voters; member
 have a fixed precision, and however many of a group vote for a class, that counts once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from sparkws.checks import check_label_matrix, did_you_mean
 from sparkws.errors import ConfigError, DataError, NothingToFit
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
+from sparkws.labelmodels.edges import MAX_GROUP, Dependencies
 from sparkws.labelmodels.em import check_fittable, clamp, count_votes, make_problem, make_rows
 from sparkws.labelmodels.estimate import Abstain, Estimate, check_options, choose_abstain, climb, majority_shares
 from sparkws.labelmodels.posterior import log_scores, log_table, normalize
 from sparkws.labelmodels.recoding import Recoding, make_recoding, marginals, recode_problem
 from sparkws.labelmodels.savedgroups import groups_from_json, groups_to_json
-from sparkws.labelmodels.structure import MAX_GROUP, Dependencies, learn_dependencies
+from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.tables import TABLES, Stored, TableModel
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
@@ -44,6 +45,8 @@ class SuperLF(TableModel):
         the patterns.
     max_group : int
         The most members of a group that is learned.
+    reads : mapping of str to collections of str, optional
+        The columns and resources that each function reads: where groups are learned, a hint where to look.
     class_balance, abstain, smoothing, max_iter, tol, clamp_gold
         As of `DawidSkene`. The pseudo-votes of a group are distributed as if its members were independent.
 
@@ -74,6 +77,7 @@ class SuperLF(TableModel):
         *,
         groups: Groups = "auto",
         max_group: int = MAX_GROUP,
+        reads: Mapping[str, Collection[str]] | None = None,
         class_balance: ClassBalance = "estimate",
         abstain: Abstain = "auto",
         smoothing: float = 10.0,
@@ -87,6 +91,7 @@ class SuperLF(TableModel):
         super().__init__(cardinality)
         self.groups = groups
         self.max_group = max_group
+        self.reads = reads
         self.class_balance = class_balance
         self.abstain = abstain
         self.smoothing = smoothing
@@ -113,7 +118,9 @@ class SuperLF(TableModel):
         """
         check_fittable(patterns, self.cardinality)
         if isinstance(self.groups, str):
-            self.dependencies_ = learn_dependencies(patterns, abstain=self.abstain, max_group=self.max_group)
+            self.dependencies_ = learn_dependencies(
+                patterns, abstain=self.abstain, max_group=self.max_group, reads=self.reads
+            )
             named = self.dependencies_.groups
         else:
             named = tuple(tuple(group) for group in self.groups)

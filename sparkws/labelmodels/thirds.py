@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.balance import ClassBalance, known_balance
 from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
-from sparkws.labelmodels.tensor import fit_twice
+from sparkws.labelmodels.em import count_votes
+from sparkws.labelmodels.tensor import told_balance
+from sparkws.stats import joint
+from sparkws.stats.joint import BothMoments
 from sparkws.stats.moments import Moments
-from sparkws.stats.triples import Triples
+from sparkws.stats.patterns import Patterns, unpack
+from sparkws.stats.triples import Triples, choose_triples
 
 # An error of κ of one half is one of π of .12 around one half: more says nothing.
 _LARGEST_ERROR: Final = 0.5
@@ -30,9 +34,9 @@ def moment_balance(
 
     Parameters
     ----------
-    option : sequence of k floats, "estimate", "uniform" or "dev"
-        "estimate" needs third moments. Where they do not tell it, it is the volume of voting: the share of
-        each class among the votes.
+    option : sequence of k floats, "estimate", "tensor", "uniform" or "dev"
+        "estimate" and "tensor" need third moments. Where these do not tell the balance, "estimate" is the volume
+        of voting: the share of each class among the votes.
     moments : Moments
     triples : Triples, optional
     gold_items : (k,) int64 array, optional
@@ -41,31 +45,61 @@ def moment_balance(
     Raises
     ------
     NothingToFit
-        If "estimate" has no third moments, or "dev" no known class.
+        If "estimate" or "tensor" has no third moments, "tensor" ones that do not tell it, or "dev" no known class.
     """
     k = moments.cardinality
     items = np.zeros(k, np.int64) if gold_items is None else gold_items
     known = np.flatnonzero(items)
-    balance = known_balance(option, k, known.astype(np.int8), items[known])
-    if balance is not None:
+    if not isinstance(option, str) or option not in ("estimate", "tensor"):
+        balance = known_balance(option, k, known.astype(np.int8), items[known])
+        assert balance is not None
         return balance, option if isinstance(option, str) else "given"
     if triples is None or not triples.chosen:
         raise NothingToFit(
-            "class_balance='estimate' needs the third moments of three functions or more: give triples, or a balance."
+            f"class_balance={option!r} needs the third moments of three functions or more: give triples, or a balance."
         )
     if (triples.lf_names, triples.cardinality) != (moments.lf_names, k):
         raise IncompatibleStatistics(
             "second and third moments are of different labeling functions or classes; count them on the same votes."
         )
-    if k == 2:
-        balance = _of_two(outcomes_of(moments), triples)
-    else:
-        fits = fit_twice(triples, moments.votes)
-        balance = None if fits is None else fits[0].class_balance
+    balance = _told(moments, triples)
     if balance is not None:
-        return balance, "estimate"
+        return balance, option
+    if option == "tensor":
+        raise NothingToFit(
+            f"class_balance='tensor': the votes of {len(triples.chosen)} triples of labeling functions on "
+            f"{moments.n_items:,} items do not tell the class balance: they meet too seldom, or contradict each other "
+            "because functions depend on each other. Give the balance, count it on known classes ('dev'), or take "
+            "'estimate'."
+        )
     spoken = moments.votes.sum(axis=0) + 1 / k
     return spoken / spoken.sum(), "volume"
+
+
+def tensor_balance(statistics: Patterns | BothMoments) -> NDArray[np.float64]:
+    """The class balance `(k,)` that the votes of three functions at a time tell, whatever the label model.
+
+    Raises
+    ------
+    NothingToFit
+        If they do not tell it.
+    """
+    both = moments_of(statistics) if isinstance(statistics, Patterns) else statistics
+    return moment_balance("tensor", both.pairs, both.triples, None)[0]
+
+
+def moments_of(patterns: Patterns) -> BothMoments:
+    """Second moments, and third ones of some triples of functions, of items whose patterns are in memory."""
+    votes = count_votes(unpack(patterns), patterns.counts, patterns.cardinality)
+    # The same triples as a pass over the votes counts.
+    return joint.of_patterns(patterns, choose_triples(votes, np.random.default_rng(0)))
+
+
+def _told(moments: Moments, triples: Triples) -> NDArray[np.float64] | None:
+    """The balance that triples tell, None where they do not."""
+    if moments.cardinality == 2:
+        return _of_two(outcomes_of(moments), triples)
+    return told_balance(triples, moments.votes)
 
 
 def oriented(gamma: NDArray[np.float64], outcomes: Outcomes) -> NDArray[np.float64]:

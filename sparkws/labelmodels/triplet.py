@@ -30,7 +30,7 @@ class Triplet(TableModel):
     ----------
     cardinality : int
         The number of classes k.
-    class_balance : sequence of k floats, "estimate", "uniform" or "dev"
+    class_balance : sequence of k floats, "estimate", "tensor", "uniform" or "dev"
         "estimate" takes it from third moments.
     abstain : {"outcome", "missing"}
         Whether abstaining is evidence for the posterior.

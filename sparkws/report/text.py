@@ -56,7 +56,7 @@ def task_report(task: str, result: RunResult) -> str:
     votes = result.step(f"{task}.votes").details["result"]
     lookups = [_lookup(name, found) for name, found in votes.get("lookups", {}).items()]
     functions = [_functions(model), *lookups, *_costs(votes)]
-    parts = [f"task {task}", *functions, _model(model), *_warnings(model), _labels(labels)]
+    parts = [f"task {task}", *functions, _model(model), *_dependencies(model), *_warnings(model), _labels(labels)]
     return "\n".join(parts)
 
 
@@ -126,6 +126,23 @@ def _model(model: Mapping[str, Any]) -> str:
             f"Brier {brier}  {figures['n_labeled']:,} decided of {figures['n_gold']:,} gold items"
         )
     return "\n".join(lines)
+
+
+def _dependencies(model: Mapping[str, Any]) -> list[str]:
+    """What was found of functions that repeat each other, with the evidence for each pair."""
+    found = model.get("dependencies")
+    if found is None or "message" not in found:
+        return []
+    width = max((len(edge[side]) for edge in found["edges"] for side in "ab"), default=0)
+    lines = []
+    for edge in found["edges"][:_MOST_NAMES]:
+        ratio = edge["likelihood_ratio"]
+        evidence = "" if ratio is None else f"  likelihood ratio {ratio:,.0f}"
+        shared = f"  both read {first_few(edge['shared'])}" if edge["shared"] else ""
+        pair = f"{edge['a']:<{width}}  {edge['b']:<{width}}"
+        lines.append(f"  {pair}  correlation beyond the class {edge['excess']:+.2f}{evidence}{shared}")
+    n_more = len(found["edges"]) - len(lines)
+    return [found["message"], *lines, *([f"  and {n_more} more pairs"] if n_more else [])]
 
 
 def _tried(trials: Sequence[Mapping[str, Any]]) -> str:

@@ -41,6 +41,8 @@ def test_what_is_no_balance_is_refused():
         known_balance((0.2, 0.3, 0.5), 2, GOLD, COUNTS)
     with pytest.raises(ConfigError, match="'uniform' or 'dev', got 'even'"):
         known_balance("even", 2, GOLD, COUNTS)
+    with pytest.raises(ConfigError, match=r"'tensor' is for models that are fitted from moments"):
+        known_balance("tensor", 2, GOLD, COUNTS)
     with pytest.raises(
         NothingToFit, match="class_balance='dev' counts the items with a known class, and there are none"
     ):

@@ -9,8 +9,8 @@ from scipy.optimize import check_grad
 from sparkws import synthetic
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.completion import MatrixCompletion, mask_of
-from sparkws.labelmodels.factory import moments_of
 from sparkws.labelmodels.maskedloss import Completion, make_completion, named, rotated, solve
+from sparkws.labelmodels.thirds import moments_of
 from sparkws.stats import moments
 from sparkws.stats.patterns import of_matrix
 from tests.exact import exact_moments

@@ -5,8 +5,9 @@ import pytest
 
 from sparkws import synthetic
 from sparkws.config import LabelModelConfig
-from sparkws.labelmodels.factory import MomentModel, moments_of
+from sparkws.labelmodels.factory import MomentModel
 from sparkws.labelmodels.fitting import fit_label_model
+from sparkws.labelmodels.thirds import moments_of, tensor_balance
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.patterns import of_matrix
 
@@ -59,3 +60,22 @@ def test_a_function_that_faults_takes_no_part_in_moments_either():
     )
     assert fitted.model.lf_names_ == tuple(name for name in LFS if name != "lf_2")
     assert fitted.model.cpt_.shape == (6, 3, 2)
+
+
+@pytest.mark.parametrize("kind", ["dawid_skene", "super_lf", "precision", "weighted", "triplet"])
+def test_a_balance_from_triples_reaches_every_kind(kind):
+    _, patterns = world()
+    fitted = fit_label_model(config_of(kind, class_balance="tensor"), patterns, of_patterns(patterns), ["no", "yes"])
+    assert fitted.report["balance_source"] == "tensor"
+    np.testing.assert_array_equal(fitted.model.class_balance_, tensor_balance(patterns))
+
+
+def test_what_functions_read_is_told_beside_the_evidence():
+    rng = np.random.default_rng(0)
+    truth = synthetic.random_truth(rng, 7, 2, groups=[(0, 1)], copy=0.9)
+    patterns = of_matrix(synthetic.sample(truth, 5000, rng)[0], LFS, 2)
+    reads = {"lf_0": ["column text", "data WORDS"], "lf_1": ["data WORDS"]}
+    report = fit_label_model(config_of("super_lf"), patterns, of_patterns(patterns), ["no", "yes"], reads=reads).report
+    assert [(edge["a"], edge["b"], edge["shared"]) for edge in report["dependencies"]["edges"]] == [
+        ("lf_0", "lf_1", ("data WORDS",))
+    ]

@@ -6,9 +6,9 @@ import pytest
 from sparkws import synthetic
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.factory import moments_of
 from sparkws.labelmodels.guard import check_model, estimated_accuracy
 from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.thirds import moments_of
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.stats.patterns import of_matrix
 

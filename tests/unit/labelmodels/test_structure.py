@@ -95,6 +95,34 @@ def test_evidence_is_told_in_plain_values():
     assert {edge.likelihood_ratio for edge in learn_dependencies(moments.of_patterns(patterns)).edges} == {None}
 
 
+def test_what_all_functions_read_tells_nothing():
+    _, patterns = counted(0, groups=[(0, 1, 4)], copy=0.9)
+    reads = {name: ["column text"] for name in patterns.lf_names}
+    assert learn_dependencies(patterns, reads=reads) == learn_dependencies(patterns)
+
+
+def test_a_pair_that_reads_the_same_needs_less_evidence_and_others_a_little_more():
+    rng = np.random.default_rng(0)
+    truth = synthetic.random_truth(rng, 24, 2, coverage=(0.8, 0.9), groups=[(0, 1)], copy=0.12)
+    L, _ = synthetic.sample(truth, 1200, rng)
+    statistics = moments.of_patterns(of_matrix(L, synthetic.lf_names(24), 2))
+    assert not found(learn_dependencies(statistics))
+    hinted = learn_dependencies(statistics, reads={"lf_0": ["column a", "resource w"], "lf_1": ["resource w"]})
+    assert found(hinted) == {("lf_0", "lf_1")}
+    assert hinted.edges[0].shared == ("resource w",)
+    assert not found(learn_dependencies(statistics, reads={"lf_2": ["resource w"], "lf_3": ["resource w"]}))
+
+
+def test_functions_most_of_which_never_meet_are_searched_too():
+    """Like a crowd: each item is shown to five of sixty workers."""
+    rng = np.random.default_rng(0)
+    Y = rng.integers(0, 2, 600)
+    L = np.full((600, 60), -1, np.int8)
+    for row, label in zip(L, Y, strict=True):
+        row[rng.choice(60, 5, replace=False)] = np.where(rng.random(5) < 0.8, label, 1 - label)
+    assert not learn_dependencies(of_matrix(L, synthetic.lf_names(60), 2)).edges
+
+
 def test_a_group_above_the_cap_is_split_and_that_is_said():
     _, patterns = counted(0, groups=[(0, 1, 4)], copy=0.9)
     dependencies = learn_dependencies(patterns, max_group=2)

@@ -6,9 +6,9 @@ import pytest
 from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError
-from sparkws.labelmodels.factory import moments_of
 from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.subset import chosen_functions, counters_of
+from sparkws.labelmodels.thirds import moments_of
 from sparkws.stats.counters import CountersKernel, of_patterns, with_faults
 from sparkws.stats.patterns import at_level, of_matrix, unpack
 

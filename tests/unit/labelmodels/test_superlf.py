@@ -1,7 +1,7 @@
 """Super-LFs: Dawid and Skene's model where nothing is grouped, the oracle's posterior where groups are planted."""
 
 import json
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -33,7 +33,8 @@ def planted(seed, k=2, n=20_000, coverage=(0.3, 0.9)):
 def oracle(truth, L):
     """The posterior under the truth itself."""
     votes, joint = synthetic.exact(truth)
-    of_votes = dict(zip(map(bytes, votes), joint / joint.sum(axis=1, keepdims=True), strict=True))
+    total = joint.sum(axis=1, keepdims=True)
+    of_votes = dict(zip(map(bytes, votes), joint / np.where(total > 0, total, 1), strict=True))
     return np.array([of_votes[bytes(row)] for row in L])
 
 
@@ -91,6 +92,29 @@ def test_groups_are_learned_and_beat_what_takes_copies_for_independent():
         return (fitted.posterior(L)[voted].argmax(axis=1) == Y[voted]).mean()
 
     assert accuracy(model) > max(accuracy(DawidSkene(2).fit(patterns)), accuracy(MajorityVote(2))) + 0.05
+
+
+@pytest.mark.parametrize("coverage", [(0.3, 0.9), (1.0, 1.0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_default_options_find_the_planted_groups_and_are_as_good_as_the_oracle(seed, coverage):
+    """At 20,000 items even tables counted on the true classes differ from the oracle, by .002 to .007 an item."""
+    truth, L, Y, patterns = planted(seed, coverage=coverage)
+    model = SuperLF(2).fit(patterns)
+    assert model.groups_ == (PLANTED,)
+    assert {(edge.a, edge.b) for edge in model.dependencies_.edges} == set(combinations(PLANTED, 2))
+    voted = (L >= 0).any(axis=1)
+    ours, best = model.posterior(L)[voted], oracle(truth, L[voted])
+    right = [(probs.argmax(axis=1) == Y[voted]).mean() for probs in (ours, best)]
+    assert right[0] == pytest.approx(right[1], abs=0.005)
+    divergence = (best * np.log(np.maximum(best, 1e-300) / ours)).sum(axis=1).mean()
+    assert 0 <= divergence < 0.005
+    assert np.abs(ours - best).mean() < 0.012
+
+
+def test_where_functions_always_vote_and_the_balance_is_known_it_is_within_half_a_hundredth_of_the_oracle():
+    truth, L, _, patterns = planted(0, coverage=(1.0, 1.0))
+    model = SuperLF(2, class_balance=tuple(truth.class_balance)).fit(patterns)
+    assert np.abs(model.posterior(L) - oracle(truth, L)).mean() < 0.005
 
 
 def test_permuting_functions_permutes_their_tables():

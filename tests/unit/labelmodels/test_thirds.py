@@ -6,9 +6,8 @@ from scipy.optimize import check_grad
 
 from sparkws import synthetic
 from sparkws.errors import IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels.factory import moments_of
 from sparkws.labelmodels.tensor import _likelihood, fit_triples
-from sparkws.labelmodels.thirds import moment_balance
+from sparkws.labelmodels.thirds import moment_balance, moments_of, tensor_balance
 from sparkws.stats.patterns import of_matrix
 from tests.exact import exact_moments
 
@@ -43,6 +42,26 @@ def test_exact_triples_give_balance_and_tables(k, n_single):
     np.testing.assert_allclose(found.cpt, truth.cpt, atol=1e-3)
     assert found.seen.all()
     assert found.converged
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_balance_from_triples_is_asked_for_by_name(k):
+    truth = synthetic.random_truth(np.random.default_rng(k), 6, k, accuracy=(0.7, 0.9), coverage=(0.5, 0.9))
+    both = exact_moments(truth)
+    found, source = balance(both, "tensor")
+    assert source == "tensor"
+    np.testing.assert_allclose(found, truth.class_balance, atol=1e-3)
+    np.testing.assert_array_equal(tensor_balance(both), found)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_votes_that_do_not_tell_the_balance_are_refused_by_name_and_have_a_stand_in_otherwise(k):
+    rng = np.random.default_rng(0)
+    L = rng.integers(-1, k, (300, 4)).astype(np.int8)  # noise, with no class behind it
+    patterns = of_matrix(L, ("a", "b", "c", "d"), k)
+    with pytest.raises(NothingToFit, match=r"the votes of 4 triples of labeling functions on 300 items do not"):
+        tensor_balance(patterns)
+    assert balance(moments_of(patterns))[1] == "volume"
 
 
 @pytest.mark.parametrize("k", [2, 3])

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sparkws import synthetic
 from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.covariances import outcomes_of
-from sparkws.labelmodels.factory import moments_of
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet, published_accuracies
+from sparkws.labelmodels.thirds import moments_of
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.stats import moments
 from sparkws.stats.patterns import of_matrix

@@ -1,0 +1,116 @@
+"""Dependent pairs of functions with their evidence, and the groups that they make."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from sparkws.checks import first_few
+
+MAX_GROUP: Final = 6
+FEWEST_GROUPS: Final = 3  # of functions that are all one or two groups, nothing tells the class
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """Two functions that depend on each other given the class.
+
+    Attributes
+    ----------
+    a, b : str
+    excess : float
+        The correlation of the pair of votes that deviates most, less what the class explains.
+    misfit, p_value : float
+        Of the pair's table, and the probability that chance makes as large a one.
+    likelihood_ratio : float or None
+        Twice the gain in log-likelihood of a joint table of both; None without patterns.
+    sparse : float or None
+        Of the sparse part of the inverse covariance; None where it was not computed.
+    shared : tuple of str
+        Columns and resources that both read and not all functions do: a hint, not evidence.
+    """
+
+    a: str
+    b: str
+    excess: float
+    misfit: float
+    p_value: float
+    likelihood_ratio: float | None = None
+    sparse: float | None = None
+    shared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependencies:
+    """Groups of dependent functions.
+
+    Attributes
+    ----------
+    lf_names : tuple of str
+    abstain : {"outcome", "missing"}
+        What the pair tables count: all items, or those on which both voted.
+    edges : tuple of Edge
+        Within groups, the strongest first.
+    cut : tuple of Edge
+        Left out because a group would have become too large, or too few groups would have been left.
+    groups : tuple of tuples of str
+        What edges connect, functions in their order; no group of one.
+    max_group : int
+    """
+
+    lf_names: tuple[str, ...]
+    abstain: Literal["outcome", "missing"]
+    edges: tuple[Edge, ...]
+    cut: tuple[Edge, ...]
+    groups: tuple[tuple[str, ...], ...]
+    max_group: int
+
+    def to_plain(self) -> dict[str, Any]:
+        """As plain values, for reports."""
+        return {
+            "abstain": self.abstain,
+            "groups": [list(group) for group in self.groups],
+            "edges": [asdict(edge) for edge in self.edges],
+            "cut": [asdict(edge) for edge in self.cut],
+            "max_group": self.max_group,
+            "message": self.message,
+        }
+
+    @property
+    def message(self) -> str:
+        """What was found, in plain words."""
+        if not self.edges and not self.cut:
+            return "No two labeling functions depend on each other beyond the class."
+        said = f"{len(self.groups)} groups of labeling functions that repeat each other: {first_few(self.groups)}."
+        if self.cut:
+            names = [(edge.a, edge.b) for edge in self.cut]
+            said += (
+                f" {first_few(names)} depend too, but a group has at most {self.max_group} members, and "
+                f"{FEWEST_GROUPS} groups must be left to tell the class."
+            )
+        return said
+
+
+def grow(edges: Sequence[Edge], max_group: int, n_lfs: int) -> tuple[list[Edge], list[Edge]]:
+    """The edges that may connect functions, the strongest taken first, and the others."""
+    group: dict[str, frozenset[str]] = {}
+    kept, cut = [], []
+    n_groups = n_lfs
+    for edge in edges:
+        parts = {group.get(name, frozenset([name])) for name in (edge.a, edge.b)}
+        union = frozenset().union(*parts)
+        if len(union) > max_group or n_groups + 1 - len(parts) < FEWEST_GROUPS:
+            cut.append(edge)
+            continue
+        kept.append(edge)
+        n_groups += 1 - len(parts)
+        group |= dict.fromkeys(union, union)
+    return kept, cut
+
+
+def closure(edges: Sequence[Edge]) -> list[tuple[str, ...]]:
+    """What edges connect."""
+    group: dict[str, frozenset[str]] = {}
+    for edge in edges:
+        union = group.get(edge.a, frozenset([edge.a])) | group.get(edge.b, frozenset([edge.b]))
+        group |= dict.fromkeys(union, union)
+    return [tuple(sorted(members)) for members in set(group.values())]
