@@ -18,7 +18,8 @@ class Edge:
     ----------
     a, b : str
     excess : float
-        The correlation of the pair of votes that deviates most, less what the class explains.
+        The correlation of the pair of votes that deviates most, less what the class explains; positive where
+        the two agree more often than that.
     misfit, p_value : float
         Of the pair's table, and the probability that chance makes as large a one.
     likelihood_ratio : float or None

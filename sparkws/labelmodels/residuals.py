@@ -37,6 +37,8 @@ class Pairs:
     ----------
     lf_of : (c,) int64 array
         The function of each cell.
+    label_of : (c,) int64 array
+        The class that it is a vote for.
     of_lf : (c, m) float64 array
         Ones where a cell is a function's.
     observed : (c, c) float64 array
@@ -57,6 +59,7 @@ class Pairs:
     """
 
     lf_of: NDArray[np.int64]
+    label_of: NDArray[np.int64]
     of_lf: Array
     observed: Array
     blind: Array
@@ -114,6 +117,7 @@ def pair_tables(moments: Moments, *, use_abstain: bool) -> Pairs:
     scale = np.maximum(items, 1) * np.outer(spread, spread)
     return Pairs(
         lf_of=lf_of,
+        label_of=moments.label_of[varies],
         of_lf=of_all[varies],
         observed=observed,
         blind=blind,
@@ -191,8 +195,12 @@ def misfit(pairs: Pairs, U: Array, information: Array, masked: NDArray[np.bool_]
 
 
 def excess(pairs: Pairs, U: Array) -> Array:
-    """The correlation of each pair beyond what low rank explains, `(m, m)`: of its strongest cell, with its sign."""
-    rest = np.where(pairs.items > 0, pairs.correlation - U @ U.T, 0.0)
+    """The correlation of each pair beyond what low rank explains, `(m, m)`, of its strongest cell.
+
+    Positive where the two agree more than the class makes them: cells of two classes count with the other sign.
+    """
+    agree = np.where(pairs.label_of[:, None] == pairs.label_of, 1.0, -1.0)
+    rest = np.where(pairs.items > 0, agree * (pairs.correlation - U @ U.T), 0.0)
     m = pairs.of_lf.shape[1]
     strongest = np.zeros((m, m))
     first = np.searchsorted(pairs.lf_of, np.arange(m))

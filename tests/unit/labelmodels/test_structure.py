@@ -95,6 +95,13 @@ def test_evidence_is_told_in_plain_values():
     assert {edge.likelihood_ratio for edge in learn_dependencies(moments.of_patterns(patterns)).edges} == {None}
 
 
+def test_the_sign_tells_agreement_from_opposition():
+    L, _ = counted(0, groups=[(0, 1)], copy=0.9, coverage=(0.9, 0.95))
+    L[:, 1] = np.where(L[:, 1] == -1, -1, 1 - L[:, 1])
+    (edge,) = learn_dependencies(of_matrix(L, synthetic.lf_names(7), 2)).edges
+    assert edge.excess < -0.3
+
+
 def test_what_all_functions_read_tells_nothing():
     _, patterns = counted(0, groups=[(0, 1, 4)], copy=0.9)
     reads = {name: ["column text"] for name in patterns.lf_names}
