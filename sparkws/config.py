@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from sparkws.checks import check_class_balance
-from sparkws.vocab import MAX_CLASSES
+from sparkws.checks import check_class_balance, did_you_mean
+from sparkws.vocab import MAX_CLASSES, TASK_TABLES
 
 # LF and task names become column and table names, which Delta without column mapping restricts.
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -362,6 +362,31 @@ class TaskConfig(Section):
         return self
 
 
+class TaskGraphConfig(Section):
+    """Tasks that one model labels together, and which of their classes can be true of an item at once.
+
+    In a tree the classes of a child end with `not_applicable`, which is true where its parent took another branch.
+    """
+
+    tasks: Annotated[tuple[Identifier, ...], Field(min_length=2)]
+    parents: dict[Identifier, tuple[Identifier, Text]] = {}
+    feasible: tuple[tuple[Text, ...], ...] = ()
+    not_applicable: Text = "not applicable"
+    smoothing: Annotated[float, Field(ge=0)] = 10.0
+    max_iter: Annotated[int, Field(ge=1)] = 1000
+    tol: Annotated[float, Field(ge=0)] = 1e-7
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if bool(self.parents) == bool(self.feasible):
+            raise ValueError(
+                "give exactly one of 'parents' (a tree) and 'feasible' (the combinations of classes that can be true)"
+            )
+        if len(set(self.tasks)) != len(self.tasks):
+            raise ValueError(f"tasks must differ, got {list(self.tasks)}")
+        return self
+
+
 class EngineConfig(Section):
     """How work is carried."""
 
@@ -390,8 +415,15 @@ class ProjectConfig(Section):
     base_dir: str = "."
     source: SourceConfig | None = None
     tasks: Annotated[dict[Identifier, TaskConfig], Field(min_length=1)]
+    task_graphs: dict[Identifier, TaskGraphConfig] = {}
     engine: EngineConfig = EngineConfig()
     spark: SparkConfig = SparkConfig()
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables of the workspace that belong to tasks and task graphs."""
+        of_tasks = [f"{task}_{table}" for task in self.tasks for table in TASK_TABLES]
+        return [*of_tasks, *(f"{graph}_patterns" for graph in self.task_graphs)]
 
     @model_validator(mode="after")
     def _distinct_tasks(self) -> Self:
@@ -406,4 +438,32 @@ class ProjectConfig(Section):
                 raise ValueError(f"task {name!r} has LFs to run, so the project needs a 'source'")
             if self.source is None and task.gold is not None and task.gold.table is None:
                 raise ValueError(f"the gold of task {name!r} needs a 'table', because the project has no 'source'")
+        return self
+
+    @model_validator(mode="after")
+    def _graphs(self) -> Self:
+        graph_of: dict[str, str] = {}
+        for name, graph in self.task_graphs.items():
+            if name.lower() in {task.lower() for task in self.tasks}:
+                raise ValueError(f"task graph {name!r} is called like a task, and so would be its tables; rename it")
+            unknown = [task for task in graph.tasks if task not in self.tasks]
+            if unknown:
+                hint = did_you_mean(unknown[0], self.tasks)
+                has = list(self.tasks)
+                raise ValueError(f"task graph {name!r} has no task {unknown[0]!r}; the project has {has}.{hint}")
+            for task in graph.tasks:
+                other = graph_of.setdefault(task, name)
+                if other != name:
+                    raise ValueError(f"task {task!r} is in the task graphs {other!r} and {name!r}; leave it in one")
+                config = self.tasks[task]
+                if config.label_model.kind != "auto" or config.label_model.class_balance != "estimate":
+                    raise ValueError(
+                        f"task {task!r} is labeled by the one model of task graph {name!r}; leave out its "
+                        "label_model.kind and label_model.class_balance"
+                    )
+                if config.gold is not None and config.gold.use == "dev":
+                    raise ValueError(
+                        f"the gold of task {task!r} cannot be used for the class balance, which task graph {name!r} "
+                        "estimates from the votes on all its tasks; set gold.use: evaluate or clamp"
+                    )
         return self

@@ -18,17 +18,38 @@ from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
 from sparkws.hashing import check_key_type
 from sparkws.labelmodels.subset import chosen_functions
+from sparkws.labelmodels.taskgraph import TaskGraph, graph_of
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs.chance import refuse_chance
 from sparkws.lfs.examples import refuse_missed
 from sparkws.lfs.leaks import refuse_leaks
 from sparkws.runner import Job
-from sparkws.vocab import PREP_PREFIX, TASK_TABLES
+from sparkws.vocab import PREP_PREFIX
+
+
+def check_graphs(config: ProjectConfig, chosen: Sequence[str]) -> dict[str, TaskGraph]:
+    """The task graphs of which all tasks are to be run.
+
+    Raises
+    ------
+    ConfigError
+        For a graph that cannot be, or of which only some tasks are to be run.
+    """
+    classes = {name: task.classes for name, task in config.tasks.items()}
+    graphs = {name: graph_of(name, graph, classes) for name, graph in config.task_graphs.items()}
+    for name, graph in graphs.items():
+        missing = [task for task in graph.tasks if task not in chosen]
+        if missing and len(missing) < len(graph.tasks):
+            raise ConfigError(
+                f"the tasks of task graph {name!r} are labeled together, so {first_few(missing)} must be run too; "
+                f"run all of {list(graph.tasks)}."
+            )
+    return {name: graph for name, graph in graphs.items() if set(graph.tasks) <= set(chosen)}
 
 
 def check_prepared(config: ProjectConfig, lfsets: Iterable[LFSet]) -> list[str]:
     """The tables of materialized preprocessors, which all tasks share: each belongs to one preprocessor."""
-    taken = {f"{task}_{table}".lower() for task in config.tasks for table in TASK_TABLES}
+    taken = {table.lower() for table in config.tables}
     known: dict[str, str] = {}
     for preprocessor in (entry for lfset in lfsets for entry in lfset.materialized):
         table = f"{PREP_PREFIX}{preprocessor.name}"
@@ -43,7 +64,7 @@ def check_prepared(config: ProjectConfig, lfsets: Iterable[LFSet]) -> list[str]:
 
 def check_tables(config: ProjectConfig, prepared: Sequence[str], tables: Sequence[str]) -> None:
     """Refuse names of tables that the project does not publish, nor keep for its preprocessors."""
-    known = [*(f"{task}_{table}" for task in config.tasks for table in TASK_TABLES), *prepared]
+    known = [*config.tables, *prepared]
     for table in tables:
         if table not in known:
             hint = did_you_mean(table, known)

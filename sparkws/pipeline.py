@@ -19,6 +19,7 @@ from sparkws.engine.lock import hold
 from sparkws.engine.refs import parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, open_table
+from sparkws.jointly import CountedTask, Together, label_together
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.lfs import LabelingFunction, LFSet, materialize
@@ -28,7 +29,7 @@ from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.shares import what_is_read
 from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
-from sparkws.opening import check_prepared, check_tables, functions_of, keyed_by, open_source, prepare
+from sparkws.opening import check_graphs, check_prepared, check_tables, functions_of, keyed_by, open_source, prepare
 from sparkws.runner import Done, Job, output_of, read_ledger, run_step
 from sparkws.stats import steps as stats_steps
 from sparkws.vocab import ITEM_ID, PREP_PREFIX
@@ -75,6 +76,7 @@ def run(
     check_tasks([*(tasks or ()), *(functions or ())], config.tasks)
     chosen = tuple(config.tasks) if tasks is None else tuple(tasks)
     lfsets = {name: functions_of(name, config.tasks[name], config.base_dir, functions or {}) for name in chosen}
+    graphs = check_graphs(config, chosen)
     prepared = check_prepared(config, [lfset for lfset in lfsets.values() if lfset is not None])
     check_tables(config, prepared, overwrite)
     workspace = parse_workspace(config.workspace, config.base_dir)
@@ -86,14 +88,22 @@ def run(
         locked = replace(job, check_lock=check_lock)
         if config.source is not None:  # it may have moved while another job was waited for
             source = open_source(spark, config)
+        counted: dict[str, CountedTask] = {}
         for name in chosen:
-            steps += _run_task(spark, locked, name, config.tasks[name], source, lfsets[name])
+            made, counted[name] = _count_task(spark, locked, name, config.tasks[name], source, lfsets[name])
+            steps += made
+            if not any(name in graph.tasks for graph in graphs.values()):
+                steps += _label_task(spark, locked, name, counted[name])
+        for name, graph in graphs.items():
+            own = {task: counted[task] for task in graph.tasks}
+            steps += label_together(spark, locked, Together(name, config.task_graphs[name], graph, own))
     return RunResult(project=config.project, workspace=str(workspace.root), tasks=chosen, steps=tuple(steps))
 
 
-def _run_task(
+def _count_task(
     spark: SparkSession, job: Job, name: str, task: TaskConfig, source: Source | None, lfset: LFSet | None
-) -> list[StepResult]:
+) -> tuple[list[StepResult], CountedTask]:
+    """Make the votes of a task and count them."""
     if task.gold is not None:  # what is wrong with it is better told before the votes are made
         stats_steps.choose_gold(spark, task.gold, *_gold_source(spark, job, task.gold, source))
     prepared: dict[Preprocessor, StepResult] = {}
@@ -105,9 +115,14 @@ def _run_task(
         votes = _import_step(spark, job, name, task)
     gold = None if task.gold is None else _gold_step(spark, job, name, task, task.gold, source)
     stats = _stats_step(spark, job, name, task, votes, gold)
-    model = _model_step(spark, job, name, task, votes, stats)
-    labels = _labels_step(spark, job, name, task, votes, gold, model)
-    return [step for step in (*prepared.values(), votes, gold, stats, model, labels) if step is not None]
+    steps = [step for step in (*prepared.values(), votes, gold, stats) if step is not None]
+    return steps, CountedTask(task, votes, gold, stats)
+
+
+def _label_task(spark: SparkSession, job: Job, name: str, counted: CountedTask) -> list[StepResult]:
+    """Fit the label model of a task by itself, and label its items."""
+    model = _model_step(spark, job, name, counted.config, counted.votes, counted.stats)
+    return [model, _labels_step(spark, job, name, counted.config, counted.votes, counted.gold, model)]
 
 
 def _gold_source(spark: SparkSession, job: Job, gold: GoldConfig, source: Source | None) -> tuple[Source, str]:
@@ -360,13 +375,7 @@ def _labels_step(
             clamped=output_of(spark, job, gold, f"{name}_gold") if clamps and gold is not None else None,
             fingerprints=votes.details.get("fingerprints", {}),
         )
-        counts = written.statistic
-        result = {
-            "lane": written.lane.name,
-            "statuses": counts.by_status,
-            "preds": dict(zip(task.classes, counts.preds.tolist(), strict=True)),
-            "mean_confidence": counts.mean_confidence,
-        }
+        result = {"lane": written.lane.name, **written.statistic.told(task.classes)}
         return Done(outputs={f"{name}_labels": written.version}, n_rows=written.n_rows, details={"result": result})
 
     inputs = {f"{name}_votes": votes.outputs[f"{name}_votes"], **model.outputs}

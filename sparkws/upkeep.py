@@ -1,7 +1,6 @@
 """Care for the tables of a project between runs."""
 
 import logging
-from collections.abc import Sequence
 
 from sparkws.config import ProjectConfig
 from sparkws.engine.lock import TABLE, hold
@@ -11,7 +10,7 @@ from sparkws.engine.refs import parse_workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import check_workspace
 from sparkws.errors import ConfigError
-from sparkws.vocab import PREP_PREFIX, RUNS, TASK_TABLES
+from sparkws.vocab import PREP_PREFIX, RUNS
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ def clean(
         spark, workspace, f"cleaning {config.project!r}", shares_folder=is_shared, wait_s=config.engine.lock_wait_s
     ):
         kept = [] if folder is None else sorted(path.name for path in folder.glob(f"{PREP_PREFIX}*") if path.is_dir())
-        for name in [*_tables(config), *kept]:
+        for name in [RUNS, TABLE, *config.tables, *kept]:
             removed += remove_orphans(
                 spark, workspace.table(name), older_than_h=older_than_h, dry_run=dry_run, is_shared=is_shared
             )
@@ -57,7 +56,3 @@ def clean(
             removed += remove_probes(workspace, older_than_h=older_than_h, dry_run=dry_run)
     logger.info("%d files %s", len(removed), "would be removed" if dry_run else "removed")
     return removed
-
-
-def _tables(config: ProjectConfig) -> Sequence[str]:
-    return [RUNS, TABLE, *(f"{task}_{table}" for task in config.tasks for table in TASK_TABLES)]

@@ -1,6 +1,7 @@
 """What stays Spark's: joins, pivots and expressions, made as lazy data frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -10,7 +11,7 @@ from sparkws.checks import first_few
 from sparkws.engine.refs import quote_column
 from sparkws.engine.tables import Query, Source, first_line, read
 from sparkws.errors import ConfigError, DataError, InvalidKeys
-from sparkws.vocab import CLASS, GOLD, ITEM_ID
+from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID
 
 _SHOWN = 3
 
@@ -143,6 +144,47 @@ def join_gold(spark: SparkSession, votes: Source, gold: Source, *, only_gold: bo
     known = read(spark, gold).select(F.col(ITEM_ID), F.col(CLASS).alias(GOLD))
     joined = read(spark, votes).join(known, ITEM_ID, "inner" if only_gold else "left")
     return Query(f"{votes} joined with gold", joined)
+
+
+def join_votes(
+    spark: SparkSession,
+    votes: Mapping[str, tuple[Source, Sequence[str]]],
+    gold: Mapping[str, Source],
+    *,
+    first: str | None = None,
+) -> Query:
+    """Votes on several tasks, a row for each item: the columns `task.function`, and `task.gold`.
+
+    Who did not see an item abstained on it.
+
+    Parameters
+    ----------
+    votes : mapping of str to (Source, sequence of str)
+        The votes table of each task, and the functions whose columns are taken.
+    gold : mapping of str to Source
+        Known classes of some tasks; NULL where they are not known.
+    first : str, optional
+        Only the items of this task's table; by default those of any.
+    """
+    order = list(votes) if first is None else [first, *(task for task in votes if task != first)]
+    anchor = votes[order[0]][0]
+    how = "full" if first is None else "left"
+    frames, kept = [], [F.col(ITEM_ID)]
+    for number, task in enumerate(order):
+        table, lf_names = votes[task]
+        _check_same_key(anchor, table)
+        seen = f"__sparkws_seen_{number}"
+        renamed = [F.col(quote_column(name)).alias(f"{task}.{name}") for name in lf_names]
+        frames.append(read(spark, table).select(ITEM_ID, F.lit(True).alias(seen), *renamed))
+        silent = F.lit(ABSTAIN).cast("byte")
+        votes_of = [f"{task}.{name}" for name in lf_names]
+        kept += [F.when(F.col(seen), F.col(quote_column(name))).otherwise(silent).alias(name) for name in votes_of]
+    together = reduce(lambda left, right: left.join(right, ITEM_ID, how), frames).select(*kept)
+    for task, table in gold.items():
+        _check_same_key(anchor, table)
+        known = read(spark, table).select(ITEM_ID, F.col(CLASS).alias(f"{task}.{GOLD}"))
+        together = together.join(known, ITEM_ID, "left")
+    return Query(f"votes on {first_few(order)}", together)
 
 
 def _check_same_key(votes: Source, gold: Source) -> None:

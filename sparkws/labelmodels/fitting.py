@@ -1,12 +1,10 @@
 """From counts to a fitted label model and to what has to be said of it, beside majority vote."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
@@ -16,9 +14,8 @@ from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model, make_label_model, with_balance
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
-from sparkws.labelmodels.metrics import Metrics, evaluate
+from sparkws.labelmodels.metrics import compare
 from sparkws.labelmodels.polish import Carry, polish
-from sparkws.labelmodels.posterior import hits, predict
 from sparkws.labelmodels.sampling import standard_error, standard_errors
 from sparkws.labelmodels.subset import chosen_functions, counters_of
 from sparkws.labelmodels.superlf import SuperLF
@@ -119,7 +116,7 @@ def fit_label_model(
         "dependencies": _dependencies(model),
         "left_out": out,
         "not_chosen": [name for name in counters.lf_names if name not in chosen],
-        "lf_summary": _summary(counters_of(chosen, counters, patterns, level, carry)),
+        "lf_summary": summary(counters_of(chosen, counters, patterns, level, carry)),
         "gold_use": gold_use,
         "metrics": _compare(model, counted),
         "warnings": [asdict(finding) for finding in check_model(model, counted, classes, out)],
@@ -175,42 +172,13 @@ def faulty(counters: Counters, max_fault_rate: float) -> list[str]:
 
 def _compare(model: AnyModel, patterns: Patterns) -> dict[str, dict[str, Any]]:
     """Measures of the model and of majority vote, by kind; empty without known classes."""
-    gold = patterns.gold
-    if not (gold >= 0).any():
-        return {}
     L = unpack(patterns)
-    compared: dict[str, dict[str, Any]] = {}
-    for candidate in (model, MajorityVote(model.cardinality)):
-        probs = candidate.posterior(L)
-        figures = _plain(evaluate(probs, predict(probs), gold, patterns.counts))
-        compared[candidate.kind] = {"accuracy_ties_shared": _ties_shared(probs, gold, patterns.counts), **figures}
-    return compared
+    candidates = {one.kind: one.posterior(L) for one in (model, MajorityVote(model.cardinality))}
+    return compare(candidates, patterns.gold, patterns.counts)
 
 
-def _ties_shared(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArray[np.int64]) -> float | None:
-    """Accuracy on the items with votes, a tie being right in its share: comparable between models that tie or not."""
-    known = (gold >= 0) & ~np.isnan(probs[:, 0])
-    n = int(counts[known].sum())
-    return float(counts[known] @ hits(probs[known], gold[known])) / n if n else None
-
-
-def _plain(metrics: Metrics) -> dict[str, Any]:
-    figures = {
-        "n_gold": metrics.n_gold,
-        "n_labeled": metrics.n_labeled,
-        "accuracy": metrics.accuracy,
-        "macro_f1": metrics.macro_f1,
-        "accuracy_overall": metrics.accuracy_overall,
-        "macro_f1_overall": metrics.macro_f1_overall,
-        "f1": metrics.f1.tolist(),
-        "brier": metrics.brier,
-        "ece": metrics.calibration_error,
-    }
-    # JSON has no NaN: a measure that no item determines is null.
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}
-
-
-def _summary(counters: Counters) -> list[dict[str, Any]]:
+def summary(counters: Counters) -> list[dict[str, Any]]:
+    """What is told of each function."""
     # Often only a sample of the items has gold: accuracy is over the votes on those.
     rows = lf_summary(counters, accuracy_over="gold").to_dicts()
     return [{**row, "Faults": int(n)} for row, n in zip(rows, counters.faults, strict=True)]

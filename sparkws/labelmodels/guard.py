@@ -59,21 +59,52 @@ def check_model(
         Functions that were left out because they faulted too often.
     """
     flat = collapse(patterns)
-    L, counts, gold = unpack(flat), flat.counts, flat.gold
-    votes = count_votes(L, counts, model.cardinality)
-    findings = _about_functions(L, counts, votes, patterns.lf_names, classes, out_for_faults)
+    L = unpack(flat)
+    findings = check_labels(
+        model, model.posterior(L), L, flat.counts, flat.gold, patterns.lf_names, classes, out_for_faults
+    )
+    if model.cpt_ is None or model.kind == MajorityVote.kind:
+        return findings
+    return [*findings, *below_chance(model.cpt_, model.class_balance_, patterns.lf_names)]
+
+
+def check_labels(
+    model: LabelModel,
+    probs: NDArray[np.float64],
+    L: NDArray[np.int8],
+    counts: NDArray[np.int64],
+    gold: NDArray[np.int8],
+    lf_names: Sequence[str],
+    classes: Sequence[str],
+    out_for_faults: Sequence[str] = (),
+) -> list[Finding]:
+    """What looks wrong about the labels that a model gives to rows of votes, beside majority vote on the same rows.
+
+    Parameters
+    ----------
+    model : LabelModel
+        Asked how its fit ended, not for labels.
+    probs : (u, k) float64 array
+        P(class | votes) of each row; NaN in the rows without a vote.
+    L : (u, m) int8 array
+    counts, gold : (u,) int64 array, (u,) int8 array
+        The items and the known class of each row, -1 where unknown.
+    lf_names, classes, out_for_faults : sequence of str
+        See `check_model`.
+    """
+    votes = count_votes(L, counts, len(classes))
+    findings = _about_functions(L, counts, votes, lf_names, classes, out_for_faults)
     if model.kind == MajorityVote.kind:
         return findings
-    theirs, ours = MajorityVote(model.cardinality).posterior(L), model.posterior(L)
-    majority, preds = predict(theirs), predict(ours)
+    theirs = MajorityVote(len(classes)).posterior(L)
+    majority, preds = predict(theirs), predict(probs)
     return [
         *findings,
         *_not_converged(model),
         *_not_identified(model),
-        *_contradicts(L, counts, preds, model.cardinality),
+        *_contradicts(L, counts, preds, len(classes)),
         *_collapse(preds, majority, counts, votes, classes),
-        *_below_chance(model, patterns.lf_names),
-        *_worse_than_majority(model.kind, ours, theirs, gold, counts),
+        *_worse_than_majority(model.kind, probs, theirs, gold, counts),
     ]
 
 
@@ -209,10 +240,11 @@ def _collapse(
     ]
 
 
-def _below_chance(model: LabelModel, lf_names: Sequence[str]) -> list[Finding]:
-    if model.cpt_ is None:
-        return []
-    right, blind = estimated_accuracy(model.cpt_, model.class_balance_)
+def below_chance(
+    cpt: NDArray[np.float64], class_balance: NDArray[np.float64], lf_names: Sequence[str]
+) -> list[Finding]:
+    """Functions that are right less often than blind votes would be."""
+    right, blind = estimated_accuracy(cpt, class_balance)
     return [
         Finding(
             "below_chance",

@@ -154,6 +154,12 @@ class Hierarchical:
             for t, (task, names) in enumerate(self.graph.classes.items())
         }
 
+    def balance_of(self, task: str) -> NDArray[np.float64]:
+        """P(class) of a task, `(k_t,)`."""
+        classes = self.graph.feasible[:, self.graph.tasks.index(task)]
+        shares = np.bincount(classes, weights=self.balance_, minlength=len(self.graph.classes[task]))
+        return np.asarray(shares, np.float64)
+
     @property
     def _sizes(self) -> list[int]:
         """The classes of each column's task."""

@@ -1,7 +1,8 @@
 """Votes -> the labels that are published, and counts of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -68,6 +69,14 @@ class LabelCounts:
         n = int(self.statuses[LABEL_STATUSES.index(LABELED)] + self.statuses[LABEL_STATUSES.index(GOLD_LABEL)])
         return self.confidence * CONFIDENCE_UNIT / n if n else None
 
+    def told(self, classes: Sequence[str]) -> dict[str, Any]:
+        """What a report says of them, as plain values."""
+        return {
+            "statuses": self.by_status,
+            "preds": dict(zip(classes, self.preds.tolist(), strict=True)),
+            "mean_confidence": self.mean_confidence,
+        }
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LabelCounts):
             return NotImplemented
@@ -98,6 +107,8 @@ class LabelsKernel:
         See `posterior.predict`.
     clamp_gold : bool
         Read the column `gold` (class index, NULL or -1 where unknown) and hold it.
+    n_outcomes : int, optional
+        The most classes that a column has votes for, where columns are of several tasks; the model's by default.
     """
 
     model: LabelModel
@@ -107,6 +118,7 @@ class LabelsKernel:
     tie_break_policy: TieBreakPolicy = "abstain"
     seed: int = 0
     clamp_gold: bool = False
+    n_outcomes: int | None = None
 
     @property
     def lf_names(self) -> tuple[str, ...]:
@@ -150,7 +162,9 @@ class LabelsKernel:
             If a vote or a gold class is outside -1..k-1.
         """
         check_columns("votes", self.columns, batch.columns)
-        check_votes(batch, self.columns[1:], self.model.cardinality)
+        check_votes(batch, self.lf_names, self._largest)
+        if self.clamp_gold:
+            check_votes(batch, (GOLD,), self.model.cardinality)
         index, L = self._distinct(batch)
         probs = self.model.posterior(L)
         n_votes = (L != ABSTAIN).sum(axis=1).astype(np.int32)
@@ -201,9 +215,13 @@ class LabelsKernel:
         n = len(LABEL_STATUSES)
         return LabelCounts(np.array(values[:n], np.int64), np.array(values[n:-1], np.int64), values[-1])
 
+    @property
+    def _largest(self) -> int:
+        return self.model.cardinality if self.n_outcomes is None else self.n_outcomes
+
     def _distinct(self, batch: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """The distinct votes `(u, m)` of a batch, and which of them each row has `(n,)`."""
-        k = self.model.cardinality
+        k = self._largest
         names = list(key_columns(self.lf_names, k))
         keys = batch.select(pack(self.lf_names, k))
         distinct = keys.unique(names, maintain_order=True).with_row_index("row")

@@ -5,13 +5,15 @@ measure hides the items without a label: figures are given on labeled items, and
 with every item that got no label counted as wrong.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.labelmodels.posterior import hits
+from sparkws.labelmodels.posterior import hits, predict
 from sparkws.vocab import ABSTAIN
 
 N_BINS: Final = 10
@@ -137,3 +139,51 @@ def _calibration(
         error += n * abs(mean - accuracy)
     total = counts.sum()
     return float(counts @ distance / total), float(error / total), tuple(bins)
+
+
+def compare(
+    candidates: Mapping[str, NDArray[np.float64]], gold: NDArray[np.int8], counts: NDArray[np.int64]
+) -> dict[str, dict[str, Any]]:
+    """Measures of the probabilities that models give, as plain values by kind; empty without known classes.
+
+    Parameters
+    ----------
+    candidates : mapping of str to (u, k) float64 array
+        P(class | votes) of each row by kind of model; NaN where a model gives no label.
+    gold : (u,) int8 array
+        The known class of each row, -1 where unknown.
+    counts : (u,) int64 array
+        The items of each row.
+    """
+    if not (gold >= 0).any():
+        return {}
+    return {
+        kind: {
+            "accuracy_ties_shared": _ties_shared(probs, gold, counts),
+            **_plain(evaluate(probs, predict(probs), gold, counts)),
+        }
+        for kind, probs in candidates.items()
+    }
+
+
+def _ties_shared(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArray[np.int64]) -> float | None:
+    """Accuracy on the items with votes, a tie being right in its share: comparable between models that tie or not."""
+    known = (gold >= 0) & ~np.isnan(probs[:, 0])
+    n = int(counts[known].sum())
+    return float(counts[known] @ hits(probs[known], gold[known])) / n if n else None
+
+
+def _plain(metrics: Metrics) -> dict[str, Any]:
+    figures = {
+        "n_gold": metrics.n_gold,
+        "n_labeled": metrics.n_labeled,
+        "accuracy": metrics.accuracy,
+        "macro_f1": metrics.macro_f1,
+        "accuracy_overall": metrics.accuracy_overall,
+        "macro_f1_overall": metrics.macro_f1_overall,
+        "f1": metrics.f1.tolist(),
+        "brier": metrics.brier,
+        "ece": metrics.calibration_error,
+    }
+    # JSON has no NaN: a measure that no item determines is null.
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in figures.items()}

@@ -3,22 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sparkws.config import LabelModelConfig
+from sparkws.config import LabelModelConfig, TaskGraphConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options, Written, reduce_batches, write_batches
 from sparkws.engine.refs import TableRef
-from sparkws.engine.relational import join_gold
+from sparkws.engine.relational import join_gold, join_votes
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import TableVersion, count_by, read_rows
+from sparkws.engine.tables import Source, TableVersion, count_by, read_rows
 from sparkws.engine.writes import write_rows
-from sparkws.labelmodels import persist
+from sparkws.labelmodels import persist, savedgraph
 from sparkws.labelmodels.factory import Reads
-from sparkws.labelmodels.fitting import Fitted, fit_label_model
+from sparkws.labelmodels.fitting import Fitted, faulty, fit_label_model
+from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
-from sparkws.stats.counters import Counters
+from sparkws.labelmodels.subset import chosen_functions, with_faults_of
+from sparkws.labelmodels.taskgraph import TaskGraph
+from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together
+from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.joint import BothMoments
-from sparkws.stats.patterns import PatternsKernel
+from sparkws.stats.patterns import Patterns, PatternsKernel
 from sparkws.vocab import ITEM_ID, LEVEL, MAX_LEVEL, PRED
 
 
@@ -55,13 +59,8 @@ def fit_model(
     what their votes are made from.
     """
     kernel = PatternsKernel(counters.lf_names, len(classes))
-    level = 0
-    if counters.n_rows > cap:
-        by_level = count_by(spark, patterns, LEVEL)
-        n_gold = int((counters.gold_items > 0).sum())
-        level = level_to_read([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], n_gold, cap)
-    counted = kernel.load(read_rows(spark, patterns, at_least=(LEVEL, level)), is_whole=True)
-    counted, level = cap_patterns(counted, level, cap)
+    n_gold = int((counters.gold_items > 0).sum())
+    counted, level = _read_capped(spark, patterns, kernel, counters.n_rows, n_gold, cap)
     fitted = fit_label_model(
         config,
         counted,
@@ -104,9 +103,131 @@ def label_items(
         seed=config.seed,
         clamp_gold=clamped is not None,
     )
-    comments = {PRED: "index of the class: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))}
+    comments = _comments(classes)
     if clamped is None:
         return write_batches(spark, kernel, votes, target, transition, options, comments)
     # Only Spark joins, so the lane is that of rows, whatever was asked for.
     joined = join_gold(spark, votes, clamped, only_gold=False)
     return write_batches(spark, kernel, joined, target, transition, replace(options, lane="rows"), comments)
+
+
+def part_of_task(
+    spark: SparkSession,
+    config: LabelModelConfig,
+    patterns: TableVersion,
+    counters: Counters,
+    options: Options,
+    *,
+    max_fault_rate: float,
+) -> OfTask:
+    """What a task brings to a model of several: the functions that take part, and their counters."""
+    chosen = chosen_functions(config, counters.lf_names)
+    kernel = CountersKernel(counters.lf_names, counters.cardinality, chosen)
+    found = counters
+    if chosen != counters.lf_names:
+        found = with_faults_of(reduce_batches(spark, kernel, patterns, options), counters)
+    return OfTask(
+        counters=found,
+        out=tuple(faulty(found, max_fault_rate)),
+        not_chosen=tuple(name for name in counters.lf_names if name not in chosen),
+    )
+
+
+@dataclass(frozen=True)
+class FittedTogether:
+    """A model of several tasks, and the patterns that it was fitted from."""
+
+    model: Hierarchical
+    patterns: Patterns
+    level: int
+
+
+def fit_graph(
+    spark: SparkSession,
+    config: TaskGraphConfig,
+    graph: TaskGraph,
+    tasks: Mapping[str, OfTask],
+    patterns: TableVersion,
+    columns: tuple[str, ...],
+    n_rows: int,
+    *,
+    cap: int = MAX_PATTERNS,
+) -> FittedTogether:
+    """Fit one model of several tasks from stored patterns of the votes on all of them, or from a sample of those.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        The digits of the patterns.
+    n_rows : int
+        The rows of their table.
+    """
+    kernel = PatternsKernel(columns, max(map(len, graph.classes.values())))
+    counted, level = _read_capped(spark, patterns, kernel, n_rows, 0, cap)
+    return FittedTogether(fit_together(config, graph, tasks, counted), counted, level)
+
+
+def store_task_model(
+    spark: SparkSession,
+    model: Hierarchical,
+    task: str,
+    fingerprints: Mapping[tuple[str, str], str],
+    target: TableRef,
+    transition: Transition,
+    *,
+    direct: bool,
+) -> int:
+    """Store a model of several tasks as the label model of one of them, and give the table's version."""
+    rows = savedgraph.task_rows(model, task, fingerprints)
+    return write_rows(spark, target, rows, direct=direct, transition=transition)
+
+
+def label_task(
+    spark: SparkSession,
+    config: LabelModelConfig,
+    task: str,
+    votes: Mapping[str, tuple[TableVersion, tuple[str, ...]]],
+    model: TableVersion,
+    classes: Mapping[str, Sequence[str]],
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+    *,
+    clamped: TableVersion | None,
+    fingerprints: Mapping[tuple[str, str], str],
+) -> Written[LabelCounts]:
+    """Turn votes on several tasks into the published labels of one of them, with a stored model."""
+    lf_names = {name: names for name, (_, names) in votes.items()}
+    loaded = savedgraph.graph_from_rows(read_rows(spark, model), classes, lf_names, fingerprints)
+    own = votes[task][0]
+    kernel = LabelsKernel(
+        model=OneOfSeveral(loaded, task),
+        key_dtype=own.schema[ITEM_ID],
+        votes_version=own.version,
+        model_version=model.version,
+        tie_break_policy=config.tie_break_policy,
+        seed=config.seed,
+        clamp_gold=clamped is not None,
+        n_outcomes=max(map(len, classes.values())),
+    )
+    joined: Source = join_votes(spark, votes, {}, first=task)
+    if clamped is not None:
+        joined = join_gold(spark, joined, clamped, only_gold=False)
+    in_rows = replace(options, lane="rows")
+    return write_batches(spark, kernel, joined, target, transition, in_rows, _comments(classes[task]))
+
+
+def _comments(classes: Sequence[str]) -> dict[str, str]:
+    return {PRED: "index of the class: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))}
+
+
+def _read_capped(
+    spark: SparkSession, patterns: TableVersion, kernel: PatternsKernel, n_rows: int, n_gold: int, cap: int
+) -> tuple[Patterns, int]:
+    """All patterns, or where they are more than `cap` those of a sample of the items; and its level."""
+    level = 0
+    if n_rows > cap:
+        by_level = count_by(spark, patterns, LEVEL)
+        level = level_to_read([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], n_gold, cap)
+    counted = kernel.load(read_rows(spark, patterns, at_least=(LEVEL, level)), is_whole=True)
+    return cap_patterns(counted, level, cap)

@@ -61,5 +61,10 @@ def counters_of(
         counted = carry(CountersKernel(counters.lf_names, counters.cardinality, chosen))
     else:
         counted = counting.of_patterns(select(patterns, chosen))
+    return with_faults_of(counted, counters)
+
+
+def with_faults_of(counted: Counters, counters: Counters) -> Counters:
+    """The counters of some functions with the faults that `counters` of all knows."""
     faults = dict(zip(counters.lf_names, counters.faults.tolist(), strict=True))
-    return counting.with_faults(counted, {name: faults[name] for name in chosen})
+    return counting.with_faults(counted, {name: faults[name] for name in counted.lf_names})

@@ -4,7 +4,7 @@ In a tree a task that does not apply, because its parent took another branch, ha
 its last one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.checks import first_few
+from sparkws.config import TaskGraphConfig
 from sparkws.errors import ConfigError
 
 _MOST_VECTORS: Final = 1 << 16
@@ -37,6 +38,39 @@ class TaskGraph:
     def tasks(self) -> tuple[str, ...]:
         """The tasks."""
         return tuple(self.classes)
+
+
+def graph_of(name: str, config: TaskGraphConfig, classes: Mapping[str, Sequence[str]]) -> TaskGraph:
+    """The graph that a configuration calls `name`.
+
+    Parameters
+    ----------
+    classes : mapping of str to sequences of str
+        The classes of each task of the project.
+
+    Raises
+    ------
+    ConfigError
+        If a vector, a parent or a class does not exist, the parents go in a circle, or a child lacks the class of
+        items to which it does not apply.
+    """
+    own = {task: tuple(classes[task]) for task in config.tasks}
+    try:
+        if config.feasible:
+            return task_graph(own, config.feasible)
+        for child in config.parents:
+            if child in own and own[child][-1] != config.not_applicable:
+                parent, branch = config.parents[child]
+                raise ConfigError(
+                    f"the last class of task {child!r} must be {config.not_applicable!r}, for items whose {parent!r} "
+                    f"is not {branch!r}; it has {first_few(own[child], 12)}."
+                )
+        of_tree = {
+            task: own[task][:-1] if task in config.parents else own[task] for task in _in_order(own, config.parents)
+        }
+        return task_tree(of_tree, config.parents, not_applicable=config.not_applicable)
+    except ConfigError as error:
+        raise ConfigError(f"task graph {name!r}: {error}") from None
 
 
 def task_graph(classes: Mapping[str, Sequence[str]], feasible: Sequence[Sequence[str]]) -> TaskGraph:
@@ -120,3 +154,18 @@ def task_tree(
             )
     named = {task: (*names, not_applicable) if task in parents else tuple(names) for task, names in classes.items()}
     return TaskGraph(named, np.array(vectors, np.int8))
+
+
+def _in_order(tasks: Iterable[str], parents: Mapping[str, tuple[str, str]]) -> list[str]:
+    """The tasks, parents before their children."""
+    ordered: list[str] = []
+    for task in tasks:
+        above = [task]
+        while above[-1] in parents and above[-1] not in ordered:
+            parent = parents[above[-1]][0]
+            if parent in above:
+                circle = " under ".join(repr(one) for one in [*above[above.index(parent) :], parent])
+                raise ConfigError(f"the parents go in a circle: {circle}; a tree has a task without a parent.")
+            above.append(parent)
+        ordered += [one for one in reversed(above) if one not in ordered]
+    return ordered

@@ -104,6 +104,8 @@ def _model(model: Mapping[str, Any]) -> str:
         f"{model['kind']} from {model['n_patterns']:,} patterns of {model['n_items']:,} items: "
         f"{fit}class balance {balance} ({model['balance_source']})"
     ]
+    if "tasks" in model:
+        lines.append(f"labeled together with the other tasks of {model['tasks']}, from the votes on all of them")
     choice = model.get("choice")
     if choice is not None:
         lines.append(f"chosen by auto, because {choice['reason']}{_tried(choice['trials'])}")

@@ -17,6 +17,7 @@ from sparkws.engine.relational import (
     choose_columns,
     distinct_values,
     join_gold,
+    join_votes,
     keep_values,
     move_from_unknown,
     sum_rows,
@@ -136,6 +137,52 @@ def count_votes(
     rows = pl.DataFrame([(kind, votes.version, text) for kind, text in payloads.items()], STATS_SCHEMA, orient="row")
     stats_version = write_rows(spark, stats_target, rows, direct=direct, transition=transition)
     return Counted(written.version, stats_version, counters)
+
+
+@dataclass(frozen=True)
+class CountedTogether:
+    """Patterns of votes on several tasks: their table's version, its columns, and how much there is.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The digits of the patterns: `task.function`, and `task.gold` where classes are known.
+    """
+
+    version: int
+    columns: tuple[str, ...]
+    n_items: int
+    n_rows: int
+
+
+def count_together(
+    spark: SparkSession,
+    votes: Mapping[str, tuple[TableVersion, tuple[str, ...]]],
+    gold: Mapping[str, TableVersion],
+    cardinality: int,
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+) -> CountedTogether:
+    """Count distinct vectors of the votes on all of some tasks, and of the classes that are known.
+
+    Parameters
+    ----------
+    votes : mapping of str to (TableVersion, tuple of str)
+        Of each task the votes table and its functions.
+    gold : mapping of str to TableVersion
+    cardinality : int
+        The most classes that a task has.
+    """
+    joined = join_votes(spark, votes, gold)
+    columns = tuple(name for name in joined.schema if name != ITEM_ID)
+    kernel = PatternsKernel(columns, cardinality)
+    summed = Query(
+        "pattern counts", sum_rows([tabulate_batches(spark, kernel, joined, kernel.dump_schema, options)], N_ITEMS)
+    )
+    table = PatternTableKernel(columns, cardinality)
+    written = write_batches(spark, table, summed, target, transition, replace(options, lane="rows"))
+    return CountedTogether(written.version, columns, written.statistic.n_items, written.statistic.n_rows)
 
 
 def read_counters(spark: SparkSession, stats: TableVersion) -> Counters:

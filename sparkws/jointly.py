@@ -1,0 +1,223 @@
+"""Tasks of a graph, which one model labels: the steps that follow when all of them have their votes.
+
+Patterns of the votes on all tasks are counted once. Then each task gets a label model and labels, by steps and in
+tables that are called as those of a task by itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from sparkws.config import TaskConfig, TaskGraphConfig
+from sparkws.engine.history import Transition
+from sparkws.engine.session import SparkSession
+from sparkws.engine.tables import TableVersion
+from sparkws.labelmodels import steps as labelmodel_steps
+from sparkws.labelmodels.steps import FittedTogether
+from sparkws.labelmodels.taskgraph import TaskGraph
+from sparkws.labelmodels.together import OfTask, report_of
+from sparkws.manage.results import StepResult
+from sparkws.runner import Done, Job, output_of, run_step
+from sparkws.stats import steps as stats_steps
+
+
+@dataclass(frozen=True)
+class CountedTask:
+    """A task whose votes are made and counted, and the steps that did it."""
+
+    config: TaskConfig
+    votes: StepResult
+    gold: StepResult | None
+    stats: StepResult
+
+    @property
+    def lf_names(self) -> tuple[str, ...]:
+        """The functions that vote on it."""
+        return tuple(self.votes.details["lf_names"])
+
+    @property
+    def max_fault_rate(self) -> float:
+        """The share of faults above which a function takes no part."""
+        return 1.0 if self.config.lfs is None else self.config.lfs.max_fault_rate
+
+
+@dataclass(frozen=True)
+class Together:
+    """Tasks of a graph, in its order.
+
+    Attributes
+    ----------
+    name : str
+        What the configuration calls the graph.
+    """
+
+    name: str
+    config: TaskGraphConfig
+    graph: TaskGraph
+    tasks: Mapping[str, CountedTask]
+
+    @property
+    def fingerprints(self) -> dict[tuple[str, str], str]:
+        """Those of the functions, by task and name, where there are any."""
+        known = {task: of.votes.details.get("fingerprints", {}) for task, of in self.tasks.items()}
+        return {(task, lf): text for task, own in known.items() for lf, text in own.items()}
+
+
+def label_together(spark: SparkSession, job: Job, together: Together) -> list[StepResult]:
+    """Fit one model of the tasks of a graph, and label the items for each of them."""
+    counted = _stats_step(spark, job, together)
+    steps = [counted]
+    # Every task stores the model; the first that has to fits it for all.
+    fit = cache(lambda: _fit(spark, job, together, counted))
+    for task in together.tasks:
+        model = _model_step(spark, job, together, task, counted, fit)
+        steps += [model, _labels_step(spark, job, together, task, model)]
+    return steps
+
+
+def _stats_step(spark: SparkSession, job: Job, together: Together) -> StepResult:
+    table = f"{together.name}_patterns"
+    known = {task: of.gold for task, of in together.tasks.items() if of.gold is not None}
+
+    def act(transition: Transition) -> Done:
+        counted = stats_steps.count_together(
+            spark,
+            _votes(spark, job, together),
+            {task: output_of(spark, job, gold, f"{task}_gold") for task, gold in known.items()},
+            max(map(len, together.graph.classes.values())),
+            job.workspace.table(table),
+            transition,
+            job.options,
+        )
+        details = {"columns": list(counted.columns), "n_rows": counted.n_rows}
+        return Done(outputs={table: counted.version}, n_rows=counted.n_items, details=details)
+
+    inputs = {f"{task}_votes": of.votes.outputs[f"{task}_votes"] for task, of in together.tasks.items()}
+    for gold in known.values():
+        inputs.update(gold.outputs)
+    made_of = {
+        "lf_names": {task: list(of.lf_names) for task, of in together.tasks.items()},
+        "n_classes": {task: len(names) for task, names in together.graph.classes.items()},
+    }
+    return run_step(spark, job, f"{together.name}.stats", inputs, made_of, act, [table])
+
+
+def _model_step(
+    spark: SparkSession,
+    job: Job,
+    together: Together,
+    task: str,
+    counted: StepResult,
+    fit: Callable[[], tuple[Mapping[str, OfTask], FittedTogether]],
+) -> StepResult:
+    table, gold = f"{task}_label_model", together.tasks[task].config.gold
+    gold_use = "evaluate" if gold is None else gold.use
+
+    def act(transition: Transition) -> Done:
+        parts, fitted = fit()
+        version = labelmodel_steps.store_task_model(
+            spark,
+            fitted.model,
+            task,
+            together.fingerprints,
+            job.workspace.table(table),
+            transition,
+            direct=job.direct,
+        )
+        report = report_of(
+            fitted.model,
+            task,
+            parts[task],
+            fitted.patterns,
+            n_items=counted.n_rows,
+            level=fitted.level,
+            gold_use=gold_use,
+        )
+        return Done(outputs={table: version}, n_rows=counted.n_rows, details={"result": report})
+
+    inputs = dict(counted.outputs)
+    for of in together.tasks.values():
+        inputs.update(of.stats.outputs)
+    made_of = {
+        "task_graph": together.config.model_dump(mode="json"),
+        "classes": {name: list(classes) for name, classes in together.graph.classes.items()},
+        "gold_use": gold_use,
+        "tasks": {
+            name: {
+                "lf_names": list(of.lf_names),
+                "lfs": of.config.label_model.lfs,
+                "exclude": of.config.label_model.exclude,
+                "max_fault_rate": of.max_fault_rate,
+            }
+            for name, of in together.tasks.items()
+        },
+    }
+    return run_step(spark, job, f"{task}.label_model", inputs, made_of, act, [table])
+
+
+def _fit(
+    spark: SparkSession, job: Job, together: Together, counted: StepResult
+) -> tuple[Mapping[str, OfTask], FittedTogether]:
+    parts = {
+        task: labelmodel_steps.part_of_task(
+            spark,
+            of.config.label_model,
+            output_of(spark, job, of.stats, f"{task}_patterns"),
+            stats_steps.read_counters(spark, output_of(spark, job, of.stats, f"{task}_stats")),
+            job.options,
+            max_fault_rate=of.max_fault_rate,
+        )
+        for task, of in together.tasks.items()
+    }
+    fitted = labelmodel_steps.fit_graph(
+        spark,
+        together.config,
+        together.graph,
+        parts,
+        output_of(spark, job, counted, f"{together.name}_patterns"),
+        tuple(counted.details["columns"]),
+        counted.details["n_rows"],
+    )
+    return parts, fitted
+
+
+def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, model: StepResult) -> StepResult:
+    of, table = together.tasks[task], f"{task}_labels"
+    gold = of.gold if of.config.gold is not None and of.config.gold.use == "clamp" else None
+    classes = together.graph.classes
+
+    def act(transition: Transition) -> Done:
+        written = labelmodel_steps.label_task(
+            spark,
+            of.config.label_model,
+            task,
+            _votes(spark, job, together),
+            output_of(spark, job, model, f"{task}_label_model"),
+            classes,
+            job.workspace.table(table),
+            transition,
+            job.options,
+            clamped=None if gold is None else output_of(spark, job, gold, f"{task}_gold"),
+            fingerprints=together.fingerprints,
+        )
+        result = {"lane": written.lane.name, **written.statistic.told(classes[task])}
+        return Done(outputs={table: written.version}, n_rows=written.n_rows, details={"result": result})
+
+    inputs = {f"{name}_votes": one.votes.outputs[f"{name}_votes"] for name, one in together.tasks.items()}
+    inputs.update(model.outputs)
+    if gold is not None:
+        inputs.update(gold.outputs)
+    policy = of.config.label_model
+    made_of = {
+        "classes": {name: list(own) for name, own in classes.items()},
+        "ties": policy.tie_break_policy,
+        "seed": policy.seed,
+        "clamp": gold is not None,
+    }
+    return run_step(spark, job, f"{task}.labels", inputs, made_of, act, [table])
+
+
+def _votes(spark: SparkSession, job: Job, together: Together) -> dict[str, tuple[TableVersion, tuple[str, ...]]]:
+    return {
+        task: (output_of(spark, job, of.votes, f"{task}_votes"), of.lf_names) for task, of in together.tasks.items()
+    }

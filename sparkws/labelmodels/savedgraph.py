@@ -1,0 +1,180 @@
+"""A fitted model of several tasks as JSON, and as the flat rows of each task's label model; never pickle.
+
+The rows that people read tell of the task: its class balance, and what its functions vote given the class. One
+more row holds the whole model as JSON, from which it is loaded: every number exactly.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from sparkws.checks import check_columns, first_few
+from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.hierarchy import Column, Hierarchical
+from sparkws.labelmodels.persist import SCHEMA
+from sparkws.labelmodels.taskgraph import TaskGraph
+
+FORMAT: Final = 1
+_WHOLE: Final = "all_tasks"  # the parameter of the row that holds the JSON
+
+
+def graph_to_json(model: Hierarchical, fingerprints: Mapping[Column, str] | None = None) -> str:
+    """A fitted model of several tasks as JSON.
+
+    Parameters
+    ----------
+    model : Hierarchical
+    fingerprints : mapping of (str, str) to str, optional
+        The fingerprints of the functions, by task and name, whose votes it was fitted on.
+
+    Raises
+    ------
+    NothingToFit
+        If the model was not fitted.
+    """
+    if not model.cpts_:
+        raise NothingToFit("the label model has no parameters yet; call fit before saving it.")
+    known = fingerprints or {}
+    plain = {
+        "format": FORMAT,
+        "kind": model.kind,
+        "tasks": [[task, list(names)] for task, names in model.graph.classes.items()],
+        "feasible": model.graph.feasible.tolist(),
+        "balance": model.balance_.tolist(),
+        "columns": [
+            {"task": task, "lf": lf, "fingerprint": known.get((task, lf)), "cpt": table.tolist()}
+            for (task, lf), table in zip(model.columns, model.cpts_, strict=True)
+        ],
+        "log_likelihood": model.log_likelihood_,
+        "n_iter": model.n_iter_,
+        "converged": model.converged_,
+    }
+    return json.dumps(plain, allow_nan=False)
+
+
+def graph_from_json(
+    text: str,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    lf_names: Mapping[str, Sequence[str]] | None = None,
+    fingerprints: Mapping[Column, str] | None = None,
+) -> Hierarchical:
+    """The model that `graph_to_json` wrote.
+
+    Parameters
+    ----------
+    classes, lf_names : mapping of str to sequence of str, optional
+        The classes and the functions of each task, as they are expected to be. There may be functions that the
+        model does not read.
+    fingerprints : mapping of (str, str) to str, optional
+        The fingerprints that the functions have now; those not named are not compared.
+
+    Raises
+    ------
+    DataError
+        If the text is not that of a model of several tasks, or of a later format.
+    IncompatibleStatistics
+        If tasks, classes or functions differ; says which.
+    """
+    try:
+        plain: Any = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"this is not the JSON of a label model of several tasks: {error}.") from None
+    found = plain.get("format") if isinstance(plain, dict) else None
+    if found != FORMAT or plain.get("kind") != Hierarchical.kind:
+        raise DataError(
+            f"expected a label model of several tasks in format {FORMAT}, got {found!r}; fit it again with this "
+            "version."
+        )
+    own = {task: tuple(names) for task, names in plain["tasks"]}
+    _check(own, plain["columns"], classes, lf_names, fingerprints or {})
+    graph = TaskGraph(own, np.array(plain["feasible"], np.int8))
+    model = Hierarchical(graph, [(column["task"], column["lf"]) for column in plain["columns"]])
+    model.cpts_ = tuple(np.array(column["cpt"], np.float64) for column in plain["columns"])
+    model.balance_ = np.array(plain["balance"], np.float64)
+    model.log_likelihood_ = plain["log_likelihood"]
+    model.n_iter_, model.converged_ = plain["n_iter"], plain["converged"]
+    return model
+
+
+def task_rows(model: Hierarchical, task: str, fingerprints: Mapping[Column, str] | None = None) -> pl.DataFrame:
+    """The rows of one task's label model table, with the whole model in one of them.
+
+    Raises
+    ------
+    NothingToFit
+        If the model was not fitted.
+    """
+    whole = graph_to_json(model, fingerprints)
+    names = model.graph.classes[task]
+    rows: list[dict[str, Any]] = [
+        {"parameter": "class_balance", "class": name, "value": share}
+        for name, share in zip(names, model.balance_of(task), strict=True)
+    ]
+    own = [(lf, table) for (of, lf), table in zip(model.columns, model.cpts_, strict=True) if of == task]
+    for position, (lf, table) in enumerate(own):
+        rows.append({"parameter": "lf", "lf": lf, "value": position})
+        rows.append({"parameter": "fingerprint", "lf": lf, "text": (fingerprints or {}).get((task, lf))})
+        rows += [
+            {"parameter": "cpt", "lf": lf, "vote": vote, "class": name, "value": table[v, y]}
+            for v, vote in enumerate(names)
+            for y, name in enumerate(names)
+        ]
+    rows.append({"parameter": "n_iter", "value": model.n_iter_})
+    rows.append({"parameter": "converged", "value": model.converged_})
+    rows.append({"parameter": _WHOLE, "text": whole})
+    plain = [{name: float(value) if name == "value" else value for name, value in row.items()} for row in rows]
+    return pl.DataFrame([{"kind": model.kind, **row} for row in plain], SCHEMA)
+
+
+def graph_from_rows(
+    rows: pl.DataFrame,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    lf_names: Mapping[str, Sequence[str]] | None = None,
+    fingerprints: Mapping[Column, str] | None = None,
+) -> Hierarchical:
+    """The model that `task_rows` wrote for any of its tasks; see `graph_from_json`.
+
+    Raises
+    ------
+    DataError
+        If the rows are not those of one model of several tasks.
+    """
+    check_columns("label model", list(SCHEMA), rows.columns)
+    texts = rows.filter(pl.col("parameter") == _WHOLE)["text"].to_list()
+    if len(texts) != 1:
+        raise DataError(
+            f"expected the rows of one label model of several tasks, got {rows.height:,} rows of the kinds "
+            f"{sorted(rows['kind'].unique())}; fit it again."
+        )
+    return graph_from_json(texts[0], classes, lf_names, fingerprints)
+
+
+def _check(
+    own: Mapping[str, Sequence[str]],
+    columns: Sequence[Mapping[str, Any]],
+    classes: Mapping[str, Sequence[str]] | None,
+    lf_names: Mapping[str, Sequence[str]] | None,
+    fingerprints: Mapping[Column, str],
+) -> None:
+    if classes is not None:
+        differ = [task for task in {**own, **classes} if tuple(own.get(task, ())) != tuple(classes.get(task, ()))]
+        if differ:
+            raise IncompatibleStatistics(
+                f"the label model has other classes of task {differ[0]!r}: {first_few(own.get(differ[0], ()), 12)}, "
+                f"expected {first_few(classes.get(differ[0], ()), 12)}; fit it again."
+            )
+    if lf_names is not None:
+        gone = [f"{one['task']}.{one['lf']}" for one in columns if one["lf"] not in lf_names.get(one["task"], ())]
+        if gone:
+            raise IncompatibleStatistics(f"the label model reads {first_few(gone)}, which do not vote; fit it again.")
+    changed = [
+        f"{one['task']}.{one['lf']}"
+        for one in columns
+        if one["fingerprint"] is not None
+        and fingerprints.get((one["task"], one["lf"]), one["fingerprint"]) != one["fingerprint"]
+    ]
+    if changed:
+        raise IncompatibleStatistics(f"{first_few(changed)} changed since the label model was fitted; fit it again.")

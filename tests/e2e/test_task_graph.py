@@ -1,0 +1,165 @@
+"""Tasks that one model labels together: a tree of two tasks, from comments to the labels of both."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.savedgraph import graph_from_rows
+from sparkws.labelmodels.taskgraph import task_tree
+from tests.e2e.conftest import Project, ran, table
+
+NOT = "not applicable"
+
+
+def words(name: str, label: str, *any_of: str) -> dict[str, Any]:
+    return {"name": name, "keyword": {"column": "text", "any": list(any_of), "label": label}}
+
+
+KIND = [
+    words("lf_what", "question", "what", "which"),
+    words("lf_price", "question", "price"),
+    words("lf_thanks", "statement", "thanks", "fine"),
+    words("lf_fine", "statement", "fine"),
+]
+ABOUT = [
+    words("lf_price", "price", "price", "euro"),
+    words("lf_van", "delivery", "van", "box"),
+    words("lf_box", "delivery", "box"),
+    words("lf_fine", NOT, "fine"),
+]
+TEXTS = ["what price", "which box in what van", "thanks fine", "euro", "fine box", "hm", "price", "van"]
+
+
+def items(n: int = 48) -> pl.DataFrame:
+    truth = [0, 0, 1, 0, 1, 1, 0, 0]
+    return pl.DataFrame(
+        {
+            "id": [f"c{i:03d}" for i in range(n)],
+            "text": [TEXTS[i % 8] for i in range(n)],
+            "amount": [1.0] * n,
+            "truth": [["question", "statement"][truth[i % 8]] if i % 3 else None for i in range(n)],
+        }
+    )
+
+
+@pytest.fixture
+def tree(project: Project) -> Any:
+    """Writes a project of two tasks in a tree, with changes of the configuration by a function of it."""
+
+    def write(change: Any = lambda config: None) -> Path:
+        path = project(items())
+        config = yaml.safe_load(path.read_text())
+        config["tasks"] = {
+            "about": {"classes": ["price", "delivery", NOT], "lfs": {"declarative": ABOUT}},
+            "kind": {
+                "classes": ["question", "statement"],
+                "gold": {"column": "truth"},
+                "lfs": {"declarative": KIND},
+            },
+        }
+        config["task_graphs"] = {"asked": {"tasks": ["kind", "about"], "parents": {"about": ["kind", "question"]}}}
+        change(config)
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    return write
+
+
+def joint_votes(path: Path) -> np.ndarray:
+    kind, about = (table(path, f"{task}_votes").sort("item_id") for task in ("kind", "about"))
+    assert kind["item_id"].equals(about["item_id"])
+    return np.hstack([kind.drop("item_id").to_numpy(), about.drop("item_id").to_numpy()]).astype(np.int8)
+
+
+COLUMNS = [("kind", lf["name"]) for lf in KIND] + [("about", lf["name"]) for lf in ABOUT]
+TREE = task_tree({"kind": ["question", "statement"], "about": ["price", "delivery"]}, {"about": ("kind", "question")})
+
+
+def test_labels_are_those_of_the_model_in_memory(tree: Any, run: Any) -> None:
+    path = tree()
+    code, result, log = run(path)
+    assert code == 0, log
+    L = joint_votes(path)
+    expected = Hierarchical(TREE, COLUMNS).fit(L).posterior(L)
+    for task, probs in expected.items():
+        labels = table(path, f"{task}_labels").sort("item_id")
+        told = labels["label_status"] == "labeled"
+        assert told.to_list() == (L >= 0).any(axis=1).tolist()
+        np.testing.assert_allclose(np.stack(labels.filter(told)["probs"].to_list()), probs[told], atol=1e-6)
+        assert labels["n_votes"].to_list() == (L >= 0).sum(axis=1).tolist()
+    # Nobody votes on the kind of "van": it is a question, because its delivery is asked for.
+    van = table(path, "kind_labels").sort("item_id").row(7, named=True)
+    assert (van["pred"], van["n_votes"]) == (0, 1)
+    assert van["probs"][0] > 0.6
+
+    stored = graph_from_rows(table(path, "about_label_model"), TREE.classes)
+    np.testing.assert_allclose(stored.posterior_vectors(L), Hierarchical(TREE, COLUMNS).fit(L).posterior_vectors(L))
+    assert stored.columns == tuple(COLUMNS)
+    assert [step["step"] for step in result["steps"]][-5:] == [
+        "asked.stats",
+        "kind.label_model",
+        "kind.labels",
+        "about.label_model",
+        "about.labels",
+    ]
+    metrics = result["tasks"]["kind"]["label_model"]["metrics"]
+    assert metrics["hierarchical"]["n_gold"] == 32
+    assert metrics["hierarchical"]["n_labeled"] > metrics["majority"]["n_labeled"]
+    assert "labeled together with" in log
+
+
+def test_what_did_not_change_is_not_done_again(tree: Any, run: Any) -> None:
+    path = tree()
+    run(path)
+    assert run(path)[1]["unchanged"]
+    config = yaml.safe_load(path.read_text())
+    fitted = ["kind.label_model", "kind.labels", "about.label_model", "about.labels"]
+    config["tasks"]["about"]["label_model"] = {"exclude": ["lf_fine"]}
+    path.write_text(yaml.safe_dump(config))
+    _, result, _ = run(path)
+    assert ran(result) == fitted
+    assert result["tasks"]["about"]["label_model"]["not_chosen"] == ["lf_fine"]
+    config["tasks"]["about"]["lfs"]["declarative"][2]["keyword"]["any"] = ["box", "van"]
+    path.write_text(yaml.safe_dump(config))
+    assert ran(run(path)[1]) == ["about.votes", "about.stats", "asked.stats", *fitted]
+
+    # A task that leaves its graph and comes back has the same labels again.
+    together = table(path, "kind_labels").sort("item_id")
+    graphs = config.pop("task_graphs")
+    path.write_text(yaml.safe_dump(config))
+    code, result, _ = run(path)
+    assert code == 0
+    assert result["tasks"]["kind"]["label_model"]["kind"] != "hierarchical"
+    path.write_text(yaml.safe_dump({**config, "task_graphs": graphs}))
+    assert run(path)[0] == 0
+    ours = table(path, "kind_labels").sort("item_id")
+    assert ours.drop("model_version").equals(together.drop("model_version"))
+
+
+def test_what_cannot_be_is_refused_before_any_work(tree: Any, run: Any) -> None:
+    def graph(**changes: Any) -> Any:
+        return lambda config: config["task_graphs"]["asked"].update(changes)
+
+    circle = {"about": ["kind", "question"], "kind": ["about", "price"]}
+    for change, said in [
+        (graph(parents=circle), "the last class of task 'kind' must be 'not applicable'"),
+        (graph(parents={"about": ["kind", "qestion"]}), "'about' is under class 'qestion' of 'kind'"),
+        (graph(tasks=["kind", "abut"]), "has no task 'abut'.*Did you mean 'about'"),
+        (graph(parents={}, feasible=[["question", "cost"]]), "'cost' is no class of task 'about'"),
+        (graph(parents={}), "give exactly one of 'parents'"),
+        (lambda config: config["tasks"]["kind"].update(label_model={"kind": "majority"}), "leave out its label_model"),
+    ]:
+        code, _, log = run(tree(change))
+        assert code == 2
+        assert re.search(said, log), log
+    path = tree()
+    code, _, log = run(path, "--task", "kind")
+    assert code == 2
+    assert "['about'] must be run too" in log
+    assert not (path.parent / "tables").exists()
