@@ -1,6 +1,7 @@
 # Each target does the set-up that it needs and is quick when nothing changed.
 #   PYTHON=python3.12   the Python to make .venv with (3.11 or newer)
 #   JARS=folder         take Delta's jars from a folder instead of Maven Central
+#   DATA=folder         datasets for the benchmark model_quality, see benchmarks/quality_data.py
 #   ARGS=...            passed on to pytest or to the benchmark
 
 SHELL := /bin/bash
@@ -12,7 +13,7 @@ SETUP = PYTHON="$(PYTHON)" JARS="$(JARS)" tools/setup
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
-	@sed -n '2,4s/^#   /    /p' Makefile
+	@sed -n '2,5s/^#   /    /p' Makefile
 
 demo: ## label 23,700 human-rated texts on this machine and look at the result
 	@$(SETUP) spark
@@ -34,7 +35,7 @@ lint: ## ruff and mypy, as in CI
 
 bench: ## a benchmark: B=name SIZE=default|full|small
 	@$(SETUP) spark dev
-	@$(BIN)/python -m benchmarks.run $(B) $(if $(SIZE),--size $(SIZE)) $(ARGS)
+	@DATA="$(DATA)" $(BIN)/python -m benchmarks.run $(B) $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
 setup: ## only the environment, with the development tools
 	@$(SETUP) spark dev

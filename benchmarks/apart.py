@@ -23,14 +23,12 @@ class Rival:
     """A program that works off one run for every line it is sent, and answers each; it stops when closed."""
 
     def __init__(self, python: Path, program: Path, *arguments: str) -> None:
-        # The program finds its own packages and workers, not ours.
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SPARK", "PYSPARK"))}
         self._process = subprocess.Popen(
-            [str(python), str(program), *arguments],
+            _command(python, program, arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**own, "PYSPARK_PYTHON": str(python)},
+            env=_environ(python),
         )
         self._answer()
 
@@ -53,6 +51,17 @@ class Rival:
             if line.startswith(_SAYS):
                 return line.removeprefix(_SAYS).strip()
         raise RuntimeError(f"the rival {self._process.args} ended with exit code {self._process.wait()}")
+
+
+def run_once(python: Path, program: Path, *arguments: str) -> None:
+    """Run a program to its end in an environment of `environment`.
+
+    Raises
+    ------
+    CalledProcessError
+        If it fails.
+    """
+    subprocess.run(_command(python, program, arguments), check=True, env=_environ(python))
 
 
 def environment(name: str, needs: Sequence[str], without_dependencies: Sequence[str] = ()) -> Path:
@@ -82,6 +91,17 @@ def environment(name: str, needs: Sequence[str], without_dependencies: Sequence[
         said = getattr(error, "stderr", None) or str(error)
         raise CannotInstall(said.strip().splitlines()[-1]) from None
     return python
+
+
+def _command(python: Path, program: Path, arguments: Sequence[str]) -> list[str]:
+    # Without the program's folder on the path: what lies beside it has names of the standard library.
+    return [str(python), "-P", str(program), *arguments]
+
+
+def _environ(python: Path) -> dict[str, str]:
+    """With which a program finds its own packages and workers, not ours."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SPARK", "PYSPARK"))}
+    return {**own, "PYSPARK_PYTHON": str(python)}
 
 
 def _uv(*arguments: str) -> None:
