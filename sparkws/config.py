@@ -313,6 +313,8 @@ class LabelModelConfig(Section):
     polish: Annotated[int, Field(ge=0)] = 10
     lfs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     exclude: tuple[str, ...] = ()
+    calibrate: bool = False
+    bootstrap: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     tie_break_policy: Literal["abstain", "random"] = "abstain"
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 
@@ -346,6 +348,14 @@ class TaskConfig(Section):
             check_class_balance(balance, len(self.classes))
         if balance == "dev" and (self.gold is None or self.gold.use == "evaluate"):
             raise ValueError("class_balance: dev needs gold with use: dev or use: clamp")
+        return self
+
+    @model_validator(mode="after")
+    def _trust(self) -> Self:
+        if self.label_model.calibrate and (self.gold is None or self.gold.use == "evaluate"):
+            raise ValueError("label_model.calibrate: true needs gold with use: dev or use: clamp, to learn from")
+        if self.label_model.bootstrap == 1:
+            raise ValueError("label_model.bootstrap: 1 gives no interval; give at least 2, or 0 for none")
         return self
 
     @model_validator(mode="after")

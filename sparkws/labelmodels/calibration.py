@@ -6,16 +6,19 @@ temperature, takes that back (Guo et al., ICML 2017): probabilities are raised t
 normalized. It changes no prediction and needs few known classes.
 """
 
+from copy import copy
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from sparkws.errors import ConfigError, NothingToFit
-from sparkws.labelmodels.posterior import FLOOR, normalize
+from sparkws.labelmodels.posterior import FLOOR, LabelModel, normalize, tempered
 from sparkws.vocab import ABSTAIN
+
+M = TypeVar("M", bound=LabelModel)
 
 FEWEST_KNOWN: Final = 20  # below it, chance would decide how sure the labels are
 _MOST: Final = 20.0  # times hotter or colder
@@ -52,7 +55,7 @@ class Calibration:
         >>> Calibration(2.0)(np.array([[0.9, 0.1], [0.5, 0.5]])).round(3).tolist()
         [[0.75, 0.25], [0.5, 0.5]]
         """
-        return probs if self.temperature == 1 else normalize(_scores(probs) / self.temperature)[0]
+        return tempered(probs, self.temperature)
 
 
 def calibrate(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArray[np.int64]) -> Calibration:
@@ -79,7 +82,19 @@ def calibrate(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArra
             f"calibration needs at least {FEWEST_KNOWN} items with votes and a known class, got {n}; add dev labels, "
             "or set label_model.calibrate: false."
         )
-    scores, right, weights = _scores(probs[known]), gold[known].astype(np.int64), counts[known].astype(np.float64)
+    return Calibration(best_temperature(probs[known], gold[known], counts[known]), n)
+
+
+def calibrated(model: M, calibration: Calibration) -> M:
+    """A copy of a fitted model whose probabilities are corrected."""
+    corrected = copy(model)
+    corrected.temperature_ = calibration.temperature
+    return corrected
+
+
+def best_temperature(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArray[np.int64]) -> float:
+    """The temperature for rows that all have probabilities `(r, k)` and a known class `(r,)`, however few."""
+    scores, right, weights = np.log(np.maximum(probs, FLOOR)), gold.astype(np.int64), counts.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
         hot = scores / np.exp(log_temperature)
@@ -89,8 +104,4 @@ def calibrate(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArra
 
     widest = float(np.log(_MOST))
     found = minimize_scalar(loss, bounds=(-widest, widest), method="bounded", options={"xatol": 1e-8})
-    return Calibration(float(np.exp(found.x)), n)
-
-
-def _scores(probs: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.log(np.maximum(probs, FLOOR))
+    return float(np.exp(found.x))

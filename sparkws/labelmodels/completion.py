@@ -138,6 +138,7 @@ class MatrixCompletion(TableModel):
         self.lf_names_, self.cpt_, self.class_balance_, self.balance_source_ = moments.lf_names, tables[0], p, source
         self.identified_, self.abstain_ = same & _in_triangles(moments, problem.mask), self.abstain
         self.loss_, self.n_iter_, self.converged_ = first.loss, first.n_iter, first.converged
+        self.temperature_ = 1.0
         return self
 
     def _tables(self, problem: Completion, moments: Moments, mu: NDArray[np.float64]) -> NDArray[np.float64]:

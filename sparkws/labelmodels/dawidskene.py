@@ -139,7 +139,7 @@ class DawidSkene(TableModel):
                 f"{first_few(patterns.lf_names)}; start from a model of the same labeling functions."
             )
         found = self._choose(see(patterns, clamp_gold=self.clamp_gold), start)
-        self.lf_names_ = patterns.lf_names
+        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
         self.cpt_, self.class_balance_, self.balance_source_ = found.cpt, found.class_balance, found.balance_source
         self.abstain_ = "outcome" if found.use_abstain else "missing"
         self.log_likelihood_, self.objective_ = found.log_likelihood, found.objective

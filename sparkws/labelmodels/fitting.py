@@ -10,6 +10,7 @@ from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels import auto
+from sparkws.labelmodels.assess import assess
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model, make_label_model, with_balance
 from sparkws.labelmodels.guard import check_model
@@ -99,6 +100,7 @@ def fit_label_model(
     sample = _Sample(0 if of_all else level, None, None)
     if level and isinstance(model, DawidSkene):
         model, sample = _beyond_sample(config, model, seen, counters, level, carry)
+    assessed = assess(config, model, seen, classes, gold_use=gold_use)
     report = {
         "kind": model.kind,
         "choice": None if choice is None else auto.told(choice),
@@ -118,10 +120,12 @@ def fit_label_model(
         "not_chosen": [name for name in counters.lf_names if name not in chosen],
         "lf_summary": summary(counters_of(chosen, counters, patterns, level, carry)),
         "gold_use": gold_use,
+        # Before any correction, which is measured by itself: `metrics` must not be of labels that it was fitted on.
         "metrics": _compare(model, counted),
+        **assessed.told,
         "warnings": [asdict(finding) for finding in check_model(model, counted, classes, out)],
     }
-    return Fitted(model, report)
+    return Fitted(assessed.model, report)
 
 
 @dataclass(frozen=True)

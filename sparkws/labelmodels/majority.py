@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.labelmodels.em import check_fittable
-from sparkws.labelmodels.posterior import predict, vote_shares
+from sparkws.labelmodels.posterior import predict, tempered, vote_shares
 from sparkws.labelmodels.tables import HOW_FITTED, Stored
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
@@ -47,6 +47,7 @@ class MajorityVote:
         self.log_likelihood_: float | None = None
         self.n_iter_ = 0
         self.converged_ = True
+        self.temperature_ = 1.0
 
     def fit(self, patterns: Patterns) -> Self:
         """Remember the functions and describe their votes.
@@ -62,13 +63,13 @@ class MajorityVote:
         flat = collapse(patterns, keep_gold=False)
         shares = vote_shares(unpack(flat), self.cardinality)
         voted = ~np.isnan(shares[:, 0])
-        self.lf_names_ = patterns.lf_names
+        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
         self.class_balance_ = np.average(shares[voted], axis=0, weights=flat.counts[voted])
         return self
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
-        return vote_shares(L, self.cardinality)
+        return tempered(vote_shares(L, self.cardinality), self.temperature_)
 
 
 def contradictions(

@@ -38,6 +38,8 @@ class LabelModel(Protocol):
         Of the pattern counts that were fitted.
     n_iter_, converged_ : int, bool
         How the fit ended.
+    temperature_ : float
+        The correction of its probabilities, see `calibration`; 1 as long as there is none.
     """
 
     @property
@@ -57,6 +59,7 @@ class LabelModel(Protocol):
     log_likelihood_: float | None
     n_iter_: int
     converged_: bool
+    temperature_: float
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
@@ -64,7 +67,12 @@ class LabelModel(Protocol):
 
 
 def posterior(
-    L: NDArray[np.int8], cpt: NDArray[np.float64], class_balance: NDArray[np.float64], *, use_abstain: bool
+    L: NDArray[np.int8],
+    cpt: NDArray[np.float64],
+    class_balance: NDArray[np.float64],
+    *,
+    use_abstain: bool,
+    temperature: float = 1.0,
 ) -> NDArray[np.float64]:
     """P(class | votes) of independent functions: p_y Π_j P(vote_j | y), normalized.
 
@@ -76,6 +84,8 @@ def posterior(
     class_balance : (k,) float64 array
     use_abstain : bool
         Whether abstaining is evidence. If not, the factors of functions that abstained are left out.
+    temperature : float
+        What the logarithms are divided by, see `calibration`.
 
     Returns
     -------
@@ -84,7 +94,7 @@ def posterior(
         could be said, and it is not evidence about the item.
     """
     scores = log_scores(L, cpt, class_balance, use_abstain=use_abstain)
-    probs = normalize(scores)[0]
+    probs = normalize(scores / temperature)[0]
     probs[(L == ABSTAIN).all(axis=1)] = np.nan
     return probs
 
@@ -148,6 +158,15 @@ def normalize(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     exp = np.exp(scores - top)
     total = reduce(np.add, exp.T)[:, None]
     return exp / total, (top + np.log(total))[:, 0]
+
+
+def tempered(probs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Probabilities `(n, k)` raised to 1 / temperature and normalized; rows of NaN stay.
+
+    >>> tempered(np.array([[0.9, 0.1], [0.5, 0.5]]), 2.0).round(3).tolist()
+    [[0.75, 0.25], [0.5, 0.5]]
+    """
+    return probs if temperature == 1 else normalize(np.log(np.maximum(probs, FLOOR)) / temperature)[0]
 
 
 def one_hot(L: NDArray[np.integer[Any]], cardinality: int) -> "sparse.csr_array[Any, tuple[int, int]]":

@@ -99,6 +99,7 @@ class PrecisionVote(TableModel):
         self.precision_ = learned_precisions(counted, pi) if self.precision == "learned" else fixed
         self.cpt_ = precision_tables(self.precision_, counted.votes, counted.n_items, pi)
         self.lf_names_, self.class_balance_, self.converged_ = patterns.lf_names, pi, True
+        self.temperature_ = 1.0
         self.balance_source_ = "volume" if balance is None else option_name(self.class_balance)
         return self
 

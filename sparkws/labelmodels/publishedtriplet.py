@@ -80,7 +80,7 @@ class PublishedTriplet(TableModel):
             )
         balance, self.balance_source_ = moment_balance(self.class_balance, moments, triples, gold_items)
         self.cpt_ = published_tables(moments, published_accuracies(moments, self.aggregate), balance)
-        self.lf_names_ = moments.lf_names
+        self.lf_names_, self.temperature_ = moments.lf_names, 1.0
         squared = balance**2 / (balance**2).sum()
         self.class_balance_ = squared if self.prior_twice else balance
         self.abstain_, self.converged_ = "outcome", True

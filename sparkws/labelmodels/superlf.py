@@ -139,7 +139,7 @@ class SuperLF(TableModel):
             )
         else:
             found = run(self.abstain == "outcome")
-        self.lf_names_ = patterns.lf_names
+        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
         self.groups_ = tuple(tuple(patterns.lf_names[j] for j in group) for group in groups)
         self.recoding_, self.tables_ = recodings[found.use_abstain], found.cpt
         alone = make_problem(
@@ -174,11 +174,10 @@ class SuperLF(TableModel):
         if self.tables_ is None or self.recoding_ is None or self.cpt_ is None:
             raise NothingToFit("this SuperLF has no tables yet; call fit first.")
         check_label_matrix(L, self.lf_names_, self.cardinality)
-        probs = normalize(
-            group_scores(
-                L, self.recoding_, self.tables_, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_
-            )
-        )[0]
+        scores = group_scores(
+            L, self.recoding_, self.tables_, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_
+        )
+        probs = normalize(scores / self.temperature_)[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan
         return probs
 

@@ -36,6 +36,7 @@ HOW_FITTED: Final[Mapping[str, Stored]] = {
     "class_balance": Stored(("class",)),
     "n_iter": Stored(number=int),
     "converged": Stored(number=bool),
+    "temperature": Stored(optional=True),
 }
 TABLES: Final[Mapping[str, Stored]] = {
     **HOW_FITTED,
@@ -65,6 +66,7 @@ class TableModel:
         self.log_likelihood_: float | None = None
         self.n_iter_ = 0
         self.converged_ = False
+        self.temperature_ = 1.0
 
     @property
     def abstain_is_outcome_(self) -> bool:
@@ -80,7 +82,9 @@ class TableModel:
         if self.cpt_ is None:
             raise NothingToFit(f"this {type(self).__name__} has no tables yet; call fit first.")
         check_label_matrix(L, self.lf_names_, self.cardinality)
-        return posterior(L, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_)
+        return posterior(
+            L, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_, temperature=self.temperature_
+        )
 
 
 def smoothed_tables(

@@ -110,7 +110,7 @@ class Triplet(TableModel):
         estimated = _two_classes if self.cardinality == 2 else _one_vs_rest
         given_class, identified = estimated(moments, balance)
         self.cpt_ = smoothed_tables(given_class, moments.votes, moments.n_items, balance, self.smoothing, identified)
-        self.lf_names_ = moments.lf_names
+        self.lf_names_, self.temperature_ = moments.lf_names, 1.0
         self.class_balance_, self.balance_source_, self.abstain_ = balance, source, self.abstain
         self.identified_, self.converged_ = identified, True
         return self

@@ -5,18 +5,23 @@ the items. Leaving a function out and fitting again shows what does not shrink: 
 function that may be wrong.
 """
 
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.errors import ConfigError
+from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
 from sparkws.labelmodels.posterior import LabelModel, predict
 from sparkws.stats.patterns import Patterns, collapse, select, unpack, with_counts
 from sparkws.vocab import ABSTAIN
+
+M = TypeVar("M", bound=LabelModel)
 
 COVERED: Final = 0.9  # of an interval
 MOST_LEFT_OUT: Final = 50
@@ -86,27 +91,50 @@ def bootstrap(
     ------
     ConfigError
         For fewer than two replicates.
+    NothingToFit
+        If so few items have votes that hardly any drawing has.
     """
+    return intervals(draw_models(fit, patterns, rng, n_replicates), model, patterns)
+
+
+def draw_models(
+    fit: Callable[[Patterns], M], patterns: Patterns, rng: np.random.Generator, n_replicates: int
+) -> list[M]:
+    """Models of as many items, drawn again; drawings without any vote are left out. For the rest see `bootstrap`."""
     if n_replicates < 2:
         raise ConfigError(f"a bootstrap needs at least 2 replicates, got {n_replicates}.")
-    L, counts = unpack(patterns), patterns.counts
+    share = patterns.counts / patterns.counts.sum()
+    models = []
+    for _ in range(n_replicates):
+        drawn = with_counts(patterns, rng.multinomial(patterns.counts.sum(), share))
+        with suppress(NothingToFit):
+            models.append(fit(drawn))
+    if len(models) < 2:
+        raise NothingToFit(
+            f"{n_replicates - len(models)} of {n_replicates} drawings of {patterns.n_items:,} items leave nothing to "
+            "fit; intervals need more items with votes, or known classes."
+        )
+    return models
+
+
+def intervals(replicates: Sequence[LabelModel], model: LabelModel, patterns: Patterns) -> Intervals:
+    """What the parameters and the labels of a model lie between in replicates of it; see `bootstrap`."""
+    L = unpack(patterns)
     preds = predict(model.posterior(L))
     # One class of each pattern, in half the room of a float64: replicates of all classes may be gigabytes.
-    confidence = np.empty((n_replicates, len(L)), np.float32)
-    accuracy = np.full((n_replicates, L.shape[1]), np.nan)
-    balance = np.empty((n_replicates, model.cardinality))
+    confidence = np.empty((len(replicates), len(L)), np.float32)
+    accuracy = np.full((len(replicates), L.shape[1]), np.nan)
+    balance = np.empty((len(replicates), model.cardinality))
     steady = np.zeros(len(L))
-    for replicate in range(n_replicates):
-        drawn = rng.multinomial(counts.sum(), counts / counts.sum())
-        again = fit(with_counts(patterns, drawn))
+    for number, again in enumerate(replicates):
         probs = again.posterior(L)
-        confidence[replicate] = _of_predicted(probs, preds)
+        confidence[number] = _of_predicted(probs, preds)
         steady += predict(probs) == preds
-        balance[replicate] = again.class_balance_
+        balance[number] = again.class_balance_
         if again.cpt_ is not None:
-            accuracy[replicate] = estimated_accuracy(again.cpt_, again.class_balance_)[0]
+            accuracy[number] = estimated_accuracy(again.cpt_, again.class_balance_)[0]
     return Intervals(
-        n_replicates, _interval(accuracy), _interval(balance), _interval(confidence), steady / n_replicates
+        len(replicates), quantiles(accuracy), quantiles(balance), quantiles(confidence), steady / len(replicates)
     )
 
 
@@ -146,7 +174,10 @@ def _of_predicted(probs: NDArray[np.float64], preds: NDArray[np.int32]) -> NDArr
     return np.where(preds == ABSTAIN, np.nan, found)
 
 
-def _interval(replicates: NDArray[np.floating]) -> NDArray[np.float64]:
+def quantiles(replicates: NDArray[np.floating]) -> NDArray[np.float64]:
     """The two ends of what the middle 90 % of the replicates `(b, ...)` lie between, `(..., 2)`."""
     tail = (1 - COVERED) / 2
-    return np.stack(np.quantile(replicates, [tail, 1 - tail], axis=0), axis=-1).astype(np.float64)
+    with warnings.catch_warnings():  # a function that no drawing has votes of has no interval
+        warnings.simplefilter("ignore", RuntimeWarning)
+        ends = np.nanquantile(replicates, [tail, 1 - tail], axis=0)
+    return np.stack(ends, axis=-1).astype(np.float64)

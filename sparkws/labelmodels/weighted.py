@@ -61,6 +61,7 @@ class WeightedVote:
         self.log_likelihood_: float | None = None
         self.n_iter_ = 0
         self.converged_ = True
+        self.temperature_ = 1.0
 
     def fit(self, patterns: Patterns) -> Self:
         """Take the weights of the functions that the patterns count.
@@ -84,7 +85,7 @@ class WeightedVote:
                 f"weights name {first_few(strange)}, which take no part.{did_you_mean(strange[0], patterns.lf_names)}"
             )
         self.weights_ = np.array([self.weights[name] for name in patterns.lf_names], np.float64)
-        self.lf_names_ = patterns.lf_names
+        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
         return self
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -93,6 +94,7 @@ class WeightedVote:
             raise NothingToFit("this WeightedVote has no weights yet; call fit first.")
         check_label_matrix(L, self.lf_names_, self.cardinality)
         votes = np.stack([np.equal(L, y) @ self.weights_ for y in range(self.cardinality)], axis=1)
-        probs = normalize(np.log(np.maximum(self.class_balance_, FLOOR)) + votes)[0]
+        scores = np.log(np.maximum(self.class_balance_, FLOOR)) + votes
+        probs = normalize(scores / self.temperature_)[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan
         return probs

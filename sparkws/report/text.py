@@ -10,6 +10,7 @@ import polars as pl
 from sparkws.checks import first_few
 from sparkws.lfs.examples import Checked
 from sparkws.manage.results import RunResult
+from sparkws.report.trust import estimated_accuracies, trust_lines
 from sparkws.stats.analysis import render
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ def task_report(task: str, result: RunResult) -> str:
     votes = result.step(f"{task}.votes").details["result"]
     lookups = [_lookup(name, found) for name, found in votes.get("lookups", {}).items()]
     functions = [_functions(model), *lookups, *_costs(votes)]
-    parts = [f"task {task}", *functions, _model(model), *_dependencies(model), *_warnings(model), _labels(labels)]
+    told = [_model(model), *_dependencies(model), *trust_lines(model), *_warnings(model)]
+    parts = [f"task {task}", *functions, *told, _labels(labels)]
     return "\n".join(parts)
 
 
@@ -67,6 +69,8 @@ def _functions(model: Mapping[str, Any]) -> str:
     table = pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("Polarity").cast(pl.List(pl.Int64)))
     faults = table["Faults"].to_numpy().astype(np.int64)
     shown = faults if faults.any() else None
+    estimated = estimated_accuracies(model, table["lf"])
+    table = table if estimated is None else table.with_columns(pl.Series("Est. Acc.", estimated))
     rendered = render(table.drop("Faults"), faults=shown, takes_no_part=model["left_out"])
     others = model.get("not_chosen")
     return f"{rendered}\nas configured, without {first_few(others, _MOST_NAMES)}" if others else rendered

@@ -181,6 +181,11 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
         ({"label_model": {"seed": -1}}, "'tasks.spam.label_model.seed' in here: input should be greater than or equal"),
         ({"label_model": {"seed": 1 << 63}}, "less than 9223372036854775808, got 9223372036854775808."),
         ({"label_model": {"class_balance": "dev"}}, "class_balance: dev needs gold with use: dev or use: clamp."),
+        (
+            {"label_model": {"calibrate": True}},
+            "calibrate: true needs gold with use: dev or use: clamp, to learn from.",
+        ),
+        ({"label_model": {"bootstrap": 1}}, "bootstrap: 1 gives no interval; give at least 2, or 0 for none."),
         ({"classes": ["a", "b", "c"], "label_model": {"kind": "triplet"}}, "triplet is for two classes, got 3"),
         ({"classes": ["a", "b", "c"], "label_model": {"kind": "published_triplet"}}, "is for two classes, got 3"),
         ({"label_model": {"kind": "weighted"}}, "weighted, and no other, needs weights: a number for each function."),

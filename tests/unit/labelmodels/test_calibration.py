@@ -5,10 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkws import synthetic
 from sparkws.errors import ConfigError, NothingToFit
-from sparkws.labelmodels.calibration import FEWEST_KNOWN, Calibration, calibrate
+from sparkws.labelmodels.calibration import FEWEST_KNOWN, Calibration, calibrate, calibrated
+from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import evaluate
-from sparkws.labelmodels.posterior import predict
+from sparkws.labelmodels.posterior import predict, tempered
+from sparkws.labelmodels.superlf import SuperLF
+from sparkws.labelmodels.weighted import WeightedVote
+from sparkws.stats.patterns import of_matrix
+
+WEIGHTS = dict.fromkeys(synthetic.lf_names(4), 1.0)
 
 
 def overconfident(rng, n, k, times):
@@ -63,3 +71,16 @@ def test_too_few_known_classes_are_refused():
         calibrate(probs, gold, np.ones(len(gold), np.int64))
     with pytest.raises(ConfigError, match="above 0, got 0"):
         Calibration(0)
+
+
+@pytest.mark.parametrize("make", [DawidSkene, SuperLF, MajorityVote, lambda k: WeightedVote(k, WEIGHTS)])
+def test_a_calibrated_model_is_a_copy_with_other_probabilities_until_it_is_fitted_again(make):
+    rng = np.random.default_rng(0)
+    L = synthetic.sample(synthetic.random_truth(rng, 4, 2), 200, rng)[0]
+    patterns = of_matrix(L, synthetic.lf_names(4), 2)
+    model = make(2).fit(patterns)
+    corrected = calibrated(model, Calibration(3.0, 100))
+    assert (model.temperature_, corrected.temperature_) == (1, 3)
+    np.testing.assert_allclose(corrected.posterior(L), tempered(model.posterior(L), 3.0), atol=1e-9)
+    np.testing.assert_array_equal(predict(corrected.posterior(L)), predict(model.posterior(L)))
+    np.testing.assert_array_equal(corrected.fit(patterns).posterior(L), model.posterior(L))

@@ -22,7 +22,8 @@ def world(n=3000):
 
 
 def config_of(kind, **options):
-    return LabelModelConfig(kind=kind, weights=dict.fromkeys(LFS, 1.0) if kind == "weighted" else {}, **options)
+    weights = dict.fromkeys(LFS, 1.0) if kind == "weighted" else {}
+    return LabelModelConfig(kind=kind, weights=weights, bootstrap=0, **options)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.errors import DataError, IncompatibleStatistics, MissingColumns, NothingToFit
+from sparkws.labelmodels.calibration import Calibration, calibrated
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import fit_model
@@ -66,6 +67,15 @@ def test_polish_is_remembered():
     plain = json.loads(to_json(model, CLASSES))
     del plain["n_polish"]
     assert from_json(json.dumps(plain), CLASSES).n_polish_ == 0, "a model that was saved before there was any"
+
+
+def test_a_temperature_is_remembered():
+    L, model = fitted()
+    corrected = calibrated(model, Calibration(1.7, 100))
+    assert_same(from_rows(to_rows(corrected, CLASSES), CLASSES), corrected, L)
+    assert_same(from_json(to_json(corrected, CLASSES), CLASSES), corrected, L)
+    rows = to_rows(corrected, CLASSES).filter(pl.col("parameter") != "temperature")
+    assert_same(from_rows(rows, CLASSES), model, L)
 
 
 def test_majority_vote_comes_back():

@@ -1,0 +1,59 @@
+"""How far a label model can be trusted, as lines of a report."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sparkws.labelmodels.crossfit import N_FOLDS
+from sparkws.labelmodels.trust import COVERED
+
+_MOST_CLASSES: Final = 10
+_NOTHING: Final = 1e-9
+
+
+def estimated_accuracies(model: Mapping[str, Any], lf_names: Iterable[str]) -> list[str] | None:
+    """The estimated accuracy of each function with its interval; None where a model has no tables."""
+    accuracy = (model.get("bootstrap") or {}).get("accuracy")
+    if accuracy is None:
+        return None
+    found = [accuracy.get(name) for name in lf_names]
+    return ["-" if ends is None else _accuracy(*ends) for ends in found]
+
+
+def _accuracy(estimate: float, low: float, high: float) -> str:
+    # What no drawing of items changes is no estimate: the precision of functions of one class, for example.
+    return f"{estimate:.2f} ({low:.2f}-{high:.2f})" if high - low > _NOTHING else f"{estimate:.2f} fixed"
+
+
+def trust_lines(model: Mapping[str, Any]) -> list[str]:
+    """What calibration and refits found; nothing of those that were not asked for."""
+    return [*_calibration(model.get("calibration")), *_bootstrap(model.get("bootstrap"), model["class_balance"])]
+
+
+def _calibration(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    (brier, brier_after), (error, error_after) = found["brier"], found["calibration_error"]
+    gains = "" if brier_after < brier else "; that is no gain, so set label_model.calibrate: false"
+    return [
+        f"calibrated by a temperature of {found['temperature']:.3f} from {found['n_known']:,} items with known "
+        f"classes; on items that it was not fitted on, by {N_FOLDS} folds: Brier {brier:.4f} -> {brier_after:.4f}, "
+        f"calibration error {error:.4f} -> {error_after:.4f}{gains}"
+    ]
+
+
+def _bootstrap(found: Mapping[str, Any] | None, class_balance: Mapping[str, float]) -> list[str]:
+    if found is None or not (found["n_replicates"] or found["why_not"]):
+        return []
+    if not found["n_replicates"]:
+        return [f"no intervals: {found['why_not']}"]
+    greatest = sorted(class_balance, key=lambda name: -class_balance[name])[:_MOST_CLASSES]
+    shown = ", ".join(f"{name} {_span(found['class_balance'][name])}" for name in class_balance if name in greatest)
+    also = " and accuracies (Est. Acc.)" if "accuracy" in found else ""
+    return [
+        f"{COVERED:.0%} intervals of the class balance{also}, from {found['n_replicates']} fits to items drawn again: "
+        f"{shown}"
+    ]
+
+
+def _span(ends: Sequence[float]) -> str:
+    return "{:.3f} to {:.3f}".format(*ends)

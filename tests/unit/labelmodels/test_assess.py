@@ -1,0 +1,92 @@
+"""What a configuration asks for is measured and told; what would take too long is left out and that is told."""
+
+import numpy as np
+import pytest
+
+from sparkws import synthetic
+from sparkws.config import LabelModelConfig
+from sparkws.errors import NothingToFit
+from sparkws.labelmodels import assess
+from sparkws.labelmodels.fitting import fit_label_model
+from sparkws.labelmodels.posterior import predict
+from sparkws.stats.counters import of_patterns
+from sparkws.stats.patterns import of_matrix
+
+LFS = synthetic.lf_names(6)
+CLASSES = ["no", "yes"]
+
+
+def world(n=1500, n_known=300):
+    rng = np.random.default_rng(0)
+    L, Y = synthetic.sample(synthetic.random_truth(rng, 6, 2, accuracy=(0.7, 0.9), coverage=(0.4, 0.8)), n, rng)
+    return L, of_matrix(L, LFS, 2, np.where(np.arange(n) < n_known, Y, -1))
+
+
+def fitted(patterns, gold_use="dev", **options):
+    config = LabelModelConfig(**{"kind": "dawid_skene", **options})
+    return fit_label_model(config, patterns, of_patterns(patterns), CLASSES, gold_use=gold_use)
+
+
+@pytest.mark.parametrize("gold_use", ["dev", "clamp"])
+def test_calibration_changes_probabilities_and_no_prediction(gold_use):
+    L, patterns = world()
+    plain, found = (fitted(patterns, gold_use, calibrate=on, bootstrap=0) for on in (False, True))
+    told = found.report["calibration"]
+    assert plain.report["calibration"] is None
+    assert 0 < told["n_known"] <= 300
+    assert found.model.temperature_ == told["temperature"] != 1
+    assert told["brier"][0] == pytest.approx(plain.report["metrics"]["dawid_skene"]["brier"], rel=0.2)
+    ours, theirs = found.model.posterior(L), plain.model.posterior(L)
+    assert not np.allclose(ours, theirs)
+    np.testing.assert_array_equal(predict(ours), predict(theirs))
+    # As the model is, not as it is corrected: it was corrected on these items.
+    assert found.report["metrics"] == plain.report["metrics"]
+
+
+def test_calibration_needs_known_classes():
+    with pytest.raises(NothingToFit, match="at least 20 items with votes and a known class, got 7"):
+        fitted(world(n_known=7)[1], calibrate=True)
+
+
+def test_every_function_and_class_has_an_interval_around_its_estimate():
+    _, patterns = world()
+    told = fitted(patterns, bootstrap=20).report["bootstrap"]
+    assert (told["n_replicates"], told["why_not"]) == (20, "")
+    assert list(told["accuracy"]) == list(LFS)
+    for estimate, low, high in told["accuracy"].values():
+        assert 0.4 < low < estimate < high < 1
+    assert fitted(patterns, bootstrap=20).report["bootstrap"] == told, "the same in every run"
+    shares = fitted(patterns, bootstrap=20).report["class_balance"]
+    assert all(low < shares[name] < high for name, (low, high) in told["class_balance"].items())
+
+
+def test_models_without_tables_have_no_accuracies():
+    told = fitted(world()[1], kind="majority").report["bootstrap"]
+    assert told["n_replicates"] == assess.MOST_REPLICATES
+    assert "accuracy" not in told
+
+
+def test_a_function_that_never_votes_has_no_interval():
+    L, _ = world()
+    L[:, 2] = -1
+    told = fitted(of_matrix(L, LFS, 2), bootstrap=5).report["bootstrap"]
+    assert [name for name, ends in told["accuracy"].items() if ends is None] == ["lf_2"]
+
+
+def test_what_takes_too_long_is_left_out_unless_it_is_asked_for(monkeypatch):
+    _, patterns = world(300)
+    monkeypatch.setattr(assess, "_BUDGET", 1e4)
+    told = fitted(patterns).report["bootstrap"]
+    assert told["n_replicates"] == 0
+    assert told["why_not"].endswith("of 6 functions take too long to fit 10 times again unless a number is given")
+    assert fitted(patterns, bootstrap=3).report["bootstrap"]["n_replicates"] == 3
+    assert fitted(patterns, bootstrap=0).report["bootstrap"] == {"n_replicates": 0, "why_not": ""}
+
+
+def test_so_few_votes_that_drawings_have_none_are_told():
+    L = np.full((200, 6), -1, np.int8)
+    L[0, :3] = 1
+    told = fitted(of_matrix(L, LFS, 2), bootstrap=2).report["bootstrap"]
+    assert told["n_replicates"] in (0, 2)
+    told = [fitted(of_matrix(L, LFS, 2), bootstrap=2, seed=seed).report["bootstrap"] for seed in range(8)]
+    assert any("drawings of 200 items leave nothing to fit" in found["why_not"] for found in told)

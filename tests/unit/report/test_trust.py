@@ -1,0 +1,40 @@
+"""Lines about calibration and intervals; nothing where nothing was asked for."""
+
+from sparkws.report.trust import estimated_accuracies, trust_lines
+
+BALANCE = {"ham": 0.75, "spam": 0.25}
+CALIBRATION = {"temperature": 1.7345, "n_known": 1234, "brier": [0.2, 0.15], "calibration_error": [0.1, 0.05]}
+BOOTSTRAP = {
+    "n_replicates": 50,
+    "why_not": "",
+    "class_balance": {"ham": [0.7, 0.78], "spam": [0.22, 0.3]},
+    "accuracy": {"lf_a": [0.876, 0.85, 0.9], "lf_b": None, "lf_c": [0.75, 0.75, 0.75]},
+}
+
+
+def lines(**found):
+    return trust_lines({"class_balance": BALANCE, **found})
+
+
+def test_calibration_tells_before_and_after():
+    assert lines(calibration=CALIBRATION) == [
+        "calibrated by a temperature of 1.734 from 1,234 items with known classes; on items that it was not fitted on, "
+        "by 10 folds: Brier 0.2000 -> 0.1500, calibration error 0.1000 -> 0.0500"
+    ]
+    (line,) = lines(calibration={**CALIBRATION, "brier": [0.1, 0.11]})
+    assert line.endswith("; that is no gain, so set label_model.calibrate: false")
+
+
+def test_intervals():
+    assert lines(bootstrap=BOOTSTRAP) == [
+        "90% intervals of the class balance and accuracies (Est. Acc.), from 50 fits to items drawn again: "
+        "ham 0.700 to 0.780, spam 0.220 to 0.300"
+    ]
+    model = {"bootstrap": BOOTSTRAP}
+    assert estimated_accuracies(model, ["lf_b", "lf_a", "lf_c", "lf_x"]) == ["-", "0.88 (0.85-0.90)", "0.75 fixed", "-"]
+    assert estimated_accuracies({}, ["lf_a"]) is None
+
+
+def test_what_was_left_out_is_told_and_what_nobody_asked_for_is_not():
+    assert lines(bootstrap={"n_replicates": 0, "why_not": "too many"}) == ["no intervals: too many"]
+    assert lines(bootstrap={"n_replicates": 0, "why_not": ""}, calibration=None) == lines() == []
