@@ -59,6 +59,7 @@ class OneOfSeveral:
         self.log_likelihood_ = model.log_likelihood_
         self.n_iter_ = model.n_iter_
         self.converged_ = model.converged_
+        self.temperature_ = 1.0
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes on all tasks), `(n, k)`; NaN in the rows without a vote on any."""
