@@ -17,11 +17,11 @@ from scipy import sparse
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
 from sparkws.stats.compatible import check_same_lfs, not_a_part
-from sparkws.stats.packing import blocks, key_columns, unpack_keys, votes_of
+from sparkws.stats.packing import blocks, key_columns, pack_bits, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
 
-_WORDS_PER_BLOCK: Final = 4096  # 32 KiB a row of bits: two rows and their conjunction stay in the L1 cache
+WORDS_PER_BLOCK: Final = 4096  # 32 KiB a row of bits: two rows and their conjunction stay in the L1 cache
 # What a sparse product takes for each vote and each pair of votes of an item, and what a conjunction with its
 # popcount takes for each 64 items of a pair of cells.
 _VOTE_NS, _PAIR_NS, _WORD_NS = 100.0, 7.0, 1.0
@@ -220,18 +220,17 @@ def _of_votes(votes: Sequence[NDArray[np.int8]], lf_names: tuple[str, ...], card
     sparsely = _VOTE_NS * n_votes + _PAIR_NS * n_votes**2 / max(n, 1)
     if sparsely < _WORD_NS * len(cells) ** 2 / 2 * n / 64:
         return _sparse(votes, np.ones(n, np.int64), lf_names, cardinality)
-    words = np.zeros((len(cells), -(-n // 64)), np.uint64)
-    for row, cell in enumerate(cells.tolist()):
-        octets = np.packbits(votes[cell // cardinality] == cell % cardinality)
-        words[row].view(np.uint8)[: len(octets)] = octets
+    words = np.concatenate(
+        [pack_bits(column, cells[cells // cardinality == j] % cardinality) for j, column in enumerate(votes)]
+    )
     return Moments(lf_names, cardinality, n, cells, _conjunctions(words))
 
 
 def _conjunctions(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     """How many bits each two rows `(c, w)` have in common, `(c, c)`: 64 items at once."""
     gram = np.zeros((len(words), len(words)), np.int64)
-    for start in range(0, words.shape[1], _WORDS_PER_BLOCK):
-        block = words[:, start : start + _WORDS_PER_BLOCK]
+    for start in range(0, words.shape[1], WORDS_PER_BLOCK):
+        block = words[:, start : start + WORDS_PER_BLOCK]
         for row in range(len(block)):
             gram[row, row:] += np.bitwise_count(block[row] & block[row:]).sum(axis=1, dtype=np.int64)
     return gram + np.triu(gram, 1).T
