@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError, InvalidLabelMatrix, MissingColumns
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.vocab import ABSTAIN
 
 
-def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int) -> None:
-    """Refuse votes outside -1..k-1 and a matrix that is not `(n, m)`.
+def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int, grids: Grids = NO_GRIDS) -> None:
+    """Refuse votes outside -1..k-1, or the cells of a grid, and a matrix that is not `(n, m)`.
 
     Raises
     ------
@@ -22,12 +23,15 @@ def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality
         raise InvalidLabelMatrix(
             f"L has shape {L.shape}, expected (n, {len(lf_names)}) for {len(lf_names)} labeling functions."
         )
-    outside = (L < ABSTAIN) | (cardinality <= L)
+    sizes = np.array(grids.sizes(lf_names, cardinality)) if grids else np.full(len(lf_names), cardinality)
+    outside = (L < ABSTAIN) | (sizes <= L)
     if outside.any():
         row, column = np.argwhere(outside)[0]
+        of = lf_names[column]
+        what = f"the cells of {of!r}" if of in grids.of else f"cardinality={cardinality}"
         raise InvalidLabelMatrix(
-            f"L has {int(outside.sum()):,} votes outside -1..{cardinality - 1} for cardinality={cardinality}; "
-            f"first: {lf_names[column]!r} (column {column}) voted {L[row, column]} in row {row}."
+            f"L has {int(outside.sum()):,} votes outside -1..{sizes[column] - 1} for {what}; "
+            f"first: {of!r} (column {column}) voted {L[row, column]} in row {row}."
         )
 
 

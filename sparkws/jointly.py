@@ -12,6 +12,7 @@ from sparkws.config import TaskConfig, TaskGraphConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion
+from sparkws.grids import grids_from_plain, refuse_soft
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.steps import FittedTogether
 from sparkws.labelmodels.taskgraph import TaskGraph
@@ -65,6 +66,9 @@ class Together:
 
 def label_together(spark: SparkSession, job: Job, together: Together) -> list[StepResult]:
     """Fit one model of the tasks of a graph, and label the items for each of them."""
+    for task, of in together.tasks.items():
+        grids = grids_from_plain(of.votes.details.get("grids", {}))
+        refuse_soft(grids, f"task graph {together.name!r}, which labels {task!r},")
     counted = _stats_step(spark, job, together)
     steps = [counted]
     # Every task stores the model; the first that has to fits it for all.

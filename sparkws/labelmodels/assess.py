@@ -17,6 +17,7 @@ from sparkws.labelmodels.calibration import calibrate, calibrated
 from sparkws.labelmodels.crossfit import known_by_folds, worth_of
 from sparkws.labelmodels.factory import AnyModel
 from sparkws.labelmodels.guard import estimated_accuracy
+from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import Refit, refit_of, work_of
 from sparkws.labelmodels.trust import draw_models, intervals
 from sparkws.stats.patterns import Patterns
@@ -103,7 +104,7 @@ def _bootstrap(
     told: dict[str, Any] = {"n_replicates": found.n_replicates, "why_not": ""}
     told["class_balance"] = dict(zip(classes, found.class_balance.tolist(), strict=True))
     if model.cpt_ is not None:
-        estimated = estimated_accuracy(model.cpt_, model.class_balance_)[0]
+        estimated = estimated_accuracy(class_cpt(model), model.class_balance_)[0]
         ends = np.column_stack([estimated, found.accuracy])
         rows = [None if np.isnan(row).any() else row.tolist() for row in ends]
         told["accuracy"] = dict(zip(model.lf_names_, rows, strict=True))

@@ -100,13 +100,15 @@ def single_class_share(votes: NDArray[np.int64]) -> float:
     return float(votes[(votes > 0).sum(axis=1) == 1].sum() / max(votes.sum(), 1))
 
 
-def volume(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> NDArray[np.float64]:
+def volume(
+    L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int, says: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """The volume of voting for each class, `(k,)`: majority vote's soft counts over the items with votes.
 
     It is not the class balance: functions for a rare class may be many. One item is added, spread over
-    the classes, so that none has no volume.
+    the classes, so that none has no volume. `says` as of `vote_shares`.
     """
-    shares = vote_shares(L, cardinality)
+    shares = vote_shares(L, cardinality, says)
     voted = ~np.isnan(shares[:, 0])
     soft = counts[voted] @ shares[voted] + 1 / cardinality
     return np.asarray(soft / soft.sum(), np.float64)

@@ -17,8 +17,8 @@ from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.guard import FEWEST_OVERLAPPING, check_model, estimated_accuracy
 from sparkws.labelmodels.heldout import Gain, heldout_gain
-from sparkws.labelmodels.posterior import LabelModel, hits
-from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits
+from sparkws.stats.patterns import Patterns, collapse, unpack, unpack_classes
 from sparkws.vocab import ABSTAIN
 
 M = TypeVar("M", bound=LabelModel)
@@ -96,7 +96,7 @@ def choose_model(
         return Choice(
             "majority", majority, f"fewer than {FEWEST_OVERLAPPING} functions vote on items together with others"
         )
-    share = single_class_share(count_votes(L, counts, k))
+    share = single_class_share(count_votes(unpack_classes(seen), counts, k))
     if share >= MOSTLY_SINGLE_CLASS:
         name, fit = single
         reason = f"{share:.0%} of the votes come from functions that vote a single class"
@@ -146,7 +146,7 @@ def _votes_below_chance(model: LabelModel, patterns: Patterns) -> float:
     """The share of the votes that are cast by functions which the model takes for worse than blind."""
     if model.cpt_ is None:
         return 0.0
-    right, blind = estimated_accuracy(model.cpt_, model.class_balance_)
+    right, blind = estimated_accuracy(class_cpt(model), model.class_balance_)
     often = patterns.counts @ (unpack(patterns) != ABSTAIN)
     return float(often[right < blind - 1e-9].sum() / max(often.sum(), 1))
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import ConfigError
+from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments
 from sparkws.labelmodels.maskedloss import Completion, make_completion, named, rotated, solve
@@ -127,6 +128,7 @@ class MatrixCompletion(TableModel):
             If a group names another function.
         """
         check_moments(moments, self.cardinality)
+        refuse_soft(moments.grids, self.kind)
         p, source = moment_balance(self.class_balance, moments, triples, gold_items)
         problem = make_completion(moments, p, self.l2, mask_of(moments, self.groups))
         starts = _starts(problem, moments, triples, np.random.default_rng(self.seed))

@@ -77,7 +77,7 @@ def contributions(model: DawidSkene | SuperLF, L: NDArray[np.int8]) -> Contribut
     """
     if model.cpt_ is None:
         raise NothingToFit(f"a {model.kind} model has no tables, so no vote has a term; fit one that has.")
-    check_label_matrix(L, model.lf_names_, model.cardinality)
+    check_label_matrix(L, model.lf_names_, model.cardinality, model.grids_)
     use_abstain = model.abstain_ == "outcome"
     alone = _centered(_looked_up(log_table(model.cpt_, use_abstain=use_abstain), L))
     groups: tuple[tuple[int, ...], ...] = tuple((j,) for j in range(L.shape[1]))

@@ -39,6 +39,8 @@ class Outcomes:
         P(outcome).
     cov : (d, d) float64 array
         Covariances between functions; zero within a function.
+    toward : (d,) float64 array
+        P(class 1) less P(class 0) as the vote claims them, of two classes; zero for abstentions.
     """
 
     n_lfs: int
@@ -47,6 +49,7 @@ class Outcomes:
     vote_of: NDArray[np.int64]
     share: NDArray[np.float64]
     cov: NDArray[np.float64]
+    toward: NDArray[np.float64]
 
     @property
     def spread(self) -> NDArray[np.float64]:
@@ -67,18 +70,25 @@ def outcomes_of(moments: Moments) -> Outcomes:
     whole = np.block([[silent @ -belongs.T, silent], [silent.T, cov]])
     share = np.concatenate([1 - moments.votes.sum(axis=1) / n, votes_share])
     lf_of = np.concatenate([np.arange(m), moments.lf_of])
-    vote_of = np.concatenate([np.zeros(m, np.int64), moments.label_of + 1])
+    vote_of = np.concatenate([np.zeros(m, np.int64), moments.vote_of + 1])
     items = np.concatenate([n - moments.votes.sum(axis=1), np.diagonal(moments.gram)])
     order = np.lexsort((vote_of, lf_of))
     order = order[(items[order] > 0) & (items[order] < n)]
-    return Outcomes(m, n, lf_of[order], vote_of[order], share[order], whole[np.ix_(order, order)])
+    toward = np.concatenate([np.zeros(m), _toward(moments)])[order]
+    return Outcomes(m, n, lf_of[order], vote_of[order], share[order], whole[np.ix_(order, order)], toward)
+
+
+def _toward(moments: Moments) -> NDArray[np.float64]:
+    says = moments.says
+    of_votes = np.eye(moments.cardinality)[moments.vote_of] if says is None else says[moments.lf_of, moments.vote_of]
+    return np.asarray(of_votes[:, 1] - of_votes[:, 0], np.float64)
 
 
 def only(outcomes: Outcomes, chosen: NDArray[np.int64]) -> Outcomes:
     """Some of the outcomes."""
     cov = outcomes.cov[np.ix_(chosen, chosen)]
     lf_of, vote_of, share = outcomes.lf_of[chosen], outcomes.vote_of[chosen], outcomes.share[chosen]
-    return Outcomes(outcomes.n_lfs, outcomes.n_items, lf_of, vote_of, share, cov)
+    return Outcomes(outcomes.n_lfs, outcomes.n_items, lf_of, vote_of, share, cov, outcomes.toward[chosen])
 
 
 def scaled_differences(outcomes: Outcomes) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -5,7 +5,7 @@ would seem right about what it was told, and any temperature from that would mak
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -101,4 +101,4 @@ def _forget(flat: Patterns, rows: NDArray[np.int64], items: NDArray[np.int64]) -
     """The counts with the class of some items of some rows unknown."""
     taken = flat.rows[rows].with_columns(pl.Series(N_ITEMS, -items, dtype=pl.Int64))
     given = taken.with_columns(-pl.col(N_ITEMS), pl.lit(ABSTAIN, pl.Int8).alias(GOLD))
-    return merge(flat, Patterns(flat.lf_names, flat.cardinality, pl.concat([taken, given])))
+    return merge(flat, replace(flat, rows=pl.concat([taken, given])))

@@ -12,6 +12,9 @@ abstentions count as thousands of pieces of evidence that are not independent.
 A function that votes a single class says nothing once its abstentions are set aside: given that it
 voted, the vote was certain, and what it is worth cannot be learned. Its votes then have a fixed
 precision: P(y = l | vote l) = `SINGLE_CLASS_PRECISION`, and weigh more for a class that is voted rarely.
+
+A function that votes with a probability has one outcome for each cell of its grid, and P(cell | class) is
+learned like that of any vote. What it declares is where EM starts, and what its pseudo-votes say.
 """
 
 from collections.abc import Mapping
@@ -23,11 +26,12 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics
+from sparkws.grids import Grids, classes_voted, refuse_soft
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
-from sparkws.labelmodels.em import Rows, check_fittable, clamp, e_step, make_problem, make_rows
+from sparkws.labelmodels.em import Rows, check_fittable, clamp, count_votes, e_step, make_problem, make_rows
 from sparkws.labelmodels.estimate import Abstain, Estimate, check_options, choose_abstain, climb, majority_shares
 from sparkws.labelmodels.posterior import posterior
-from sparkws.labelmodels.tables import PRIOR_ACCURACY, TABLES, Stored, TableModel
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, TABLES, Stored, TableModel, soft_cells
 from sparkws.stats.patterns import Patterns, collapse, unpack
 
 
@@ -138,8 +142,11 @@ class DawidSkene(TableModel):
                 f"the model to start from is of {first_few(start.lf_names_)}, the patterns are of "
                 f"{first_few(patterns.lf_names)}; start from a model of the same labeling functions."
             )
+        if self.one_coin:
+            refuse_soft(patterns.grids, "dawid_skene with one_coin")
         found = self._choose(see(patterns, clamp_gold=self.clamp_gold), start)
-        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
+        self.lf_names_, self.grids_ = patterns.lf_names, patterns.grids
+        self.temperature_ = 1.0
         self.cpt_, self.class_balance_, self.balance_source_ = found.cpt, found.class_balance, found.balance_source
         self.abstain_ = "outcome" if found.use_abstain else "missing"
         self.log_likelihood_, self.objective_ = found.log_likelihood, found.objective
@@ -170,10 +177,12 @@ class DawidSkene(TableModel):
         """
         k, rows = self.cardinality, seen.rows
         # Sums of whole numbers in floating point: exact.
-        votes = (rows.votes.T @ rows.counts).astype(np.int64).reshape(-1, k)
-        spoken = volume(seen.L, seen.counts, k)
+        votes = (rows.votes.T @ rows.counts).astype(np.int64).reshape(len(seen.lf_names), -1)
+        says = seen.grids.says(seen.lf_names, k)
+        spoken = volume(seen.L, seen.counts, k, says)
+        votes_for = count_votes(seen.classes, seen.counts, k) if seen.grids else votes
         balance, source = choose_balance(
-            self.class_balance, votes, spoken, seen.gold, seen.counts, use_abstain=use_abstain
+            self.class_balance, votes_for, spoken, seen.gold, seen.counts, use_abstain=use_abstain
         )
         n_items = int(seen.counts.sum())
         problem = make_problem(
@@ -185,10 +194,11 @@ class DawidSkene(TableModel):
             smoothing=self.smoothing,
             prior_accuracy=self.prior_accuracy,
             one_coin=self.one_coin,
+            soft=soft_cells(seen.lf_names, seen.grids),
         )
         enough = self.tol * problem.n_votes if least_gain is None else least_gain
         if start is None:
-            q = clamp(majority_shares(seen.L, k), rows.gold)
+            q = clamp(majority_shares(seen.L, k, says), rows.gold)
         else:
             q, _ = e_step(rows, *start, use_abstain=use_abstain)
         return climb(rows, problem, q, source, max_iter=max_iter, least_gain=enough)
@@ -205,7 +215,7 @@ class DawidSkene(TableModel):
         if start is not None and start.cpt_ is not None:
             return run(use_abstain=start.abstain_ == "outcome")
         return choose_abstain(
-            seen.L,
+            seen.classes,
             seen.counts,
             self.cardinality,
             lambda use_abstain: run(use_abstain=use_abstain),
@@ -219,19 +229,27 @@ class Seen:
 
     Attributes
     ----------
-    L : (u, m) int8 array in {-1, 0..k-1}
+    L : (u, m) int8 array in {-1, 0..s-1}
+        Votes: classes, or cells of a grid.
+    classes : (u, m) int8 array in {-1, 0..k-1}
+        The class that each vote is for.
     counts : (u,) int64 array
         Items of each pattern.
     gold : (u,) int8 array
         Known classes, -1 where unknown.
     rows : Rows
         The same as EM reads it.
+    lf_names : tuple of str
+    grids : Grids
     """
 
     L: NDArray[np.int8]
+    classes: NDArray[np.int8]
     counts: NDArray[np.int64]
     gold: NDArray[np.int8]
     rows: Rows
+    lf_names: tuple[str, ...]
+    grids: Grids
 
     def counting(self, counts: NDArray[np.int64]) -> "Seen":
         """The same patterns with other counts."""
@@ -242,5 +260,6 @@ def see(patterns: Patterns, *, clamp_gold: bool) -> Seen:
     """Patterns unpacked, levels summed."""
     flat = collapse(patterns)
     L = unpack(flat)
-    rows = make_rows(L, flat.counts, flat.gold if clamp_gold else None, patterns.cardinality)
-    return Seen(L, flat.counts, flat.gold, rows)
+    rows = make_rows(L, flat.counts, flat.gold if clamp_gold else None, flat.n_outcomes)
+    classes = classes_voted(L, flat.grids.classes(flat.lf_names, flat.cardinality))
+    return Seen(L, classes, flat.counts, flat.gold, rows, flat.lf_names, flat.grids)

@@ -3,8 +3,9 @@
 The E-step is a function of pattern rows, the M-step one of what their soft labels add up to. So the same
 code fits patterns in memory and, with sums made by workers, a table of them.
 
-A function votes one of k classes. A variable made of several functions has more outcomes than classes: its
-tables are `(m, s + 1, k)` with s of them, and everything else stays the same.
+A function votes one of k classes. A variable made of several functions, and a function that votes with a
+probability, has more outcomes than classes: its tables are `(m, s + 1, k)` with s of them, and everything else
+stays the same.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,14 @@ from scipy import sparse
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, one_hot
-from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table, fixed_precision, precision_tables
+from sparkws.labelmodels.tables import (
+    PRIOR_ACCURACY,
+    Soft,
+    accurate_table,
+    cell_table,
+    fixed_precision,
+    precision_tables,
+)
 from sparkws.stats.packing import key_columns
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
@@ -175,13 +183,14 @@ def make_problem(
     smoothing: float,
     prior_accuracy: float = PRIOR_ACCURACY,
     one_coin: bool = False,
+    soft: Soft | None = None,
 ) -> Problem:
     """The parts of a fit that stay the same.
 
     Parameters
     ----------
-    votes : (m, k) int64 array
-        Votes of each function for each class.
+    votes : (m, s) int64 array
+        How often each function cast each vote: one of the k classes, or a cell of its grid.
     n_items : int
         Items, those without votes included.
     balance : (k,) float64 array or None
@@ -196,23 +205,37 @@ def make_problem(
         Of the pseudo-votes.
     one_coin : bool
         See `Problem`; abstaining must be missing.
+    soft : mapping of int to (c, k) float64 array, optional
+        The cells of functions that vote with a probability. Each cell has as many pseudo-votes as a class has,
+        spread over the classes as it declares; so one that is hardly used says what it declares.
     """
-    m, k = votes.shape
+    m, s = votes.shape
+    k = len(volume)
     coverage = votes.sum(axis=1) / n_items
     pi = volume if balance is None else balance
-    fixed = np.full((m, k + 1, k), np.nan)
+    fixed = np.full((m, s + 1, k), np.nan)
     accurate = accurate_table(prior_accuracy, k)
     if use_abstain:
         # (k, k) precision -> (m, k, k): the votes a function casts, spread over the classes as π does
-        prior = (votes / n_items)[:, :, None] * (accurate / pi)[None]
+        prior = (votes[:, :k] / n_items)[:, :, None] * (accurate / pi)[None]
         prior *= np.minimum(1, 0.99 / np.maximum(prior.sum(axis=1, keepdims=True), FLOOR))
         prior = np.concatenate([1 - prior.sum(axis=1, keepdims=True), prior], axis=1)
     else:
         prior = np.concatenate([np.zeros((m, 1, k)), np.repeat(accurate[None], m, axis=0)], axis=1)
         single = np.flatnonzero((votes > 0).sum(axis=1) == 1)
-        fixed[single] = precision_tables(
-            np.repeat(fixed_precision(pi)[None], len(single), axis=0), votes[single], n_items, pi
+        fixed[single, : k + 1] = precision_tables(
+            np.repeat(fixed_precision(pi)[None], len(single), axis=0), votes[single, :k], n_items, pi
         )
+    if soft:
+        prior = np.concatenate([prior, np.zeros((m, s - k, k))], axis=1)
+        for j, cells in soft.items():
+            prior[j] = 0.0
+            prior[j, 1 : len(cells) + 1] = cells
+            if use_abstain:
+                # As often as it abstains, so that pseudo-votes do not make it vote more often.
+                prior[j, 0] = cells.sum(axis=0) * (1 - coverage[j]) / max(coverage[j], 1 / n_items)
+            is_single = not use_abstain and np.count_nonzero(votes[j]) == 1
+            fixed[j] = cell_table(cells, votes[j], n_items, pi) if is_single else np.nan
     return Problem(
         prior=smoothing * prior,
         fixed=fixed,
@@ -275,7 +298,7 @@ def check_fittable(patterns: Patterns, cardinality: int) -> None:
             "the patterns hold negative counts: a part of a statistic, not a whole; load the whole."
         )
     # Digits of abstentions are zero, so an item without a vote has zero in every key.
-    keys = key_columns(patterns.lf_names, cardinality)
+    keys = key_columns(patterns.lf_names, patterns.n_outcomes)
     if not patterns.rows.select(pl.any_horizontal(pl.col(keys) != 0).any()).item():
         raise NothingToFit(
             f"none of the {patterns.n_items:,} items has a vote; check that the labeling functions fire."

@@ -62,6 +62,7 @@ def choose_abstain(
     Parameters
     ----------
     L : (u, m) int8 array in {-1, 0..k-1}
+        The class that each vote is for.
     counts : (u,) int64 array
         Items of each row.
     cardinality : int
@@ -98,7 +99,9 @@ def has_converged(objective: Sequence[float], least_gain: float) -> bool:
     return len(objective) > 1 and objective[-1] - objective[-2] <= least_gain
 
 
-def majority_shares(L: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
-    """Majority vote's soft labels, `(n, k)`; uniform in the rows without a vote."""
-    shares = vote_shares(L, cardinality)
+def majority_shares(
+    L: NDArray[np.int8], cardinality: int, says: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Majority vote's soft labels, `(n, k)`; uniform in the rows without a vote. `says` as of `vote_shares`."""
+    shares = vote_shares(L, cardinality, says)
     return np.where(np.isnan(shares), 1 / cardinality, shares)

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparkws.checks import check_columns
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import Expected, Rows, add_up, clamp, e_step, make_rows
 from sparkws.labelmodels.estimate import majority_shares
 from sparkws.labelmodels.posterior import FLOOR, log_table
@@ -34,7 +35,7 @@ class Sums:
         Items that were read.
     log_likelihood : int
         Multiples of 2^-log_bits.
-    votes : (m * k, k) int64 array
+    votes : (m * s, k) int64 array
     mass, voted : (k,) int64 array
         As in `em.Expected`, multiples of 2^-item_bits.
     """
@@ -76,6 +77,8 @@ class ExpectationsKernel:
         Whether abstaining is evidence.
     clamp_gold : bool
         Hold items with a known class; if not, the known classes are not even read.
+    grids : Grids
+        Of those functions of the patterns that vote with a probability.
     """
 
     lf_names: tuple[str, ...]
@@ -86,11 +89,13 @@ class ExpectationsKernel:
     class_balance: NDArray[np.float64]
     use_abstain: bool
     clamp_gold: bool
+    grids: Grids = NO_GRIDS
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the pattern table that are read."""
-        return (*key_columns(self.lf_names, self.cardinality), *((GOLD,) if self.clamp_gold else ()), N_ITEMS)
+        keys = key_columns(self.lf_names, self.grids.n_outcomes(self.cardinality))
+        return (*keys, *((GOLD,) if self.clamp_gold else ()), N_ITEMS)
 
     @property
     def dump_schema(self) -> pl.Schema:
@@ -127,9 +132,9 @@ class ExpectationsKernel:
 
     def zero(self) -> Sums:
         """The sums of no items."""
-        m, k = len(self.taking_part), self.cardinality
+        m, k, s = len(self.taking_part), self.cardinality, self._n_outcomes
         none = np.zeros(k, np.int64)
-        return Sums(n_items=0, log_likelihood=0, votes=np.zeros((m * k, k), np.int64), mass=none, voted=none)
+        return Sums(n_items=0, log_likelihood=0, votes=np.zeros((m * s, k), np.int64), mass=none, voted=none)
 
     def merge(self, a: Sums, b: Sums) -> Sums:
         """The sums of the items of both."""
@@ -172,12 +177,17 @@ class ExpectationsKernel:
         """The log-likelihood of the items under the tables."""
         return value.log_likelihood * 2.0**-self.log_bits
 
+    @property
+    def _n_outcomes(self) -> int:
+        return self.grids.select(self.taking_part).n_outcomes(self.cardinality)
+
     def _of_block(self, block: pl.DataFrame) -> Sums:
-        keys = block.select(key_columns(self.lf_names, self.cardinality))
+        n_outcomes = self.grids.n_outcomes(self.cardinality)
+        keys = block.select(key_columns(self.lf_names, n_outcomes))
         chosen = [self.lf_names.index(name) for name in self.taking_part]
-        L = unpack_keys(keys, len(self.lf_names), self.cardinality)[:, chosen]
+        L = unpack_keys(keys, len(self.lf_names), n_outcomes)[:, chosen]
         counts = block[N_ITEMS].to_numpy()
-        rows = make_rows(L, counts, block[GOLD].to_numpy() if self.clamp_gold else None, self.cardinality)
+        rows = make_rows(L, counts, block[GOLD].to_numpy() if self.clamp_gold else None, self._n_outcomes)
         q, log_sum = self._soft_labels(rows, L)
         votes, mass, voted = add_up(rows, _integers(rows.counts[:, None] * q, self.item_bits))
         return Sums(
@@ -190,7 +200,8 @@ class ExpectationsKernel:
 
     def _soft_labels(self, rows: Rows, L: NDArray[np.int8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self.cpt is None:
-            return clamp(majority_shares(L, self.cardinality), rows.gold), np.zeros(len(L))
+            says = self.grids.select(self.taking_part).says(self.taking_part, self.cardinality)
+            return clamp(majority_shares(L, self.cardinality, says), rows.gold), np.zeros(len(L))
         return e_step(rows, self.cpt, self.class_balance, use_abstain=self.use_abstain)
 
 

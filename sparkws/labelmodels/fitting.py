@@ -177,7 +177,7 @@ def faulty(counters: Counters, max_fault_rate: float) -> list[str]:
 def _compare(model: AnyModel, patterns: Patterns) -> dict[str, dict[str, Any]]:
     """Measures of the model and of majority vote, by kind; empty without known classes."""
     L = unpack(patterns)
-    candidates = {one.kind: one.posterior(L) for one in (model, MajorityVote(model.cardinality))}
+    candidates = {one.kind: one.posterior(L) for one in (model, MajorityVote(model.cardinality).fit(patterns))}
     return compare(candidates, patterns.gold, patterns.counts)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.checks import first_few
+from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
-from sparkws.labelmodels.posterior import LabelModel, hits, predict
+from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits, predict, vote_shares
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
@@ -61,11 +62,11 @@ def check_model(
     flat = collapse(patterns)
     L = unpack(flat)
     findings = check_labels(
-        model, model.posterior(L), L, flat.counts, flat.gold, patterns.lf_names, classes, out_for_faults
+        model, model.posterior(L), L, flat.counts, flat.gold, patterns.lf_names, classes, out_for_faults, flat.grids
     )
     if model.cpt_ is None or model.kind == MajorityVote.kind:
         return findings
-    return [*findings, *below_chance(model.cpt_, model.class_balance_, patterns.lf_names)]
+    return [*findings, *below_chance(class_cpt(model), model.class_balance_, patterns.lf_names)]
 
 
 def check_labels(
@@ -77,6 +78,7 @@ def check_labels(
     lf_names: Sequence[str],
     classes: Sequence[str],
     out_for_faults: Sequence[str] = (),
+    grids: Grids = NO_GRIDS,
 ) -> list[Finding]:
     """What looks wrong about the labels that a model gives to rows of votes, beside majority vote on the same rows.
 
@@ -91,18 +93,21 @@ def check_labels(
         The items and the known class of each row, -1 where unknown.
     lf_names, classes, out_for_faults : sequence of str
         See `check_model`.
+    grids : Grids
+        Of the functions that vote with a probability.
     """
-    votes = count_votes(L, counts, len(classes))
+    voted_for = classes_voted(L, grids.classes(lf_names, len(classes)))
+    votes = count_votes(voted_for, counts, len(classes))
     findings = _about_functions(L, counts, votes, lf_names, classes, out_for_faults)
     if model.kind == MajorityVote.kind:
         return findings
-    theirs = MajorityVote(len(classes)).posterior(L)
+    theirs = vote_shares(L, len(classes), grids.says(lf_names, len(classes)))
     majority, preds = predict(theirs), predict(probs)
     return [
         *findings,
         *_not_converged(model),
         *_not_identified(model),
-        *_contradicts(L, counts, preds, len(classes)),
+        *_contradicts(voted_for, counts, preds, len(classes)),
         *_collapse(preds, majority, counts, votes, classes),
         *_worse_than_majority(model.kind, probs, theirs, gold, counts),
     ]
@@ -113,7 +118,7 @@ def estimated_accuracy(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """P(right | voted) of each function under the model, and of one that votes as often but blindly, both `(m,)`.
 
-    NaN for functions that do not vote.
+    NaN for functions that do not vote. Where functions vote with a probability, `cpt` is that of `class_cpt`.
     """
     joint = cpt[:, 1:, :] * class_balance  # (m, k votes, k classes)
     voted = joint.sum(axis=(1, 2))

@@ -6,7 +6,7 @@ probability, abstentions included, can be compared with it on items that neither
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sparkws.labelmodels.em import count_votes, e_step, expect, make_rows
 from sparkws.labelmodels.posterior import FLOOR, LabelModel, vote_shares
-from sparkws.stats.patterns import Patterns, at_level, collapse, unpack, with_counts
+from sparkws.stats.patterns import Patterns, at_level, collapse, unpack, unpack_classes, with_counts
 from sparkws.vocab import LEVEL
 
 Fit = Callable[[Patterns], LabelModel]
@@ -53,7 +53,7 @@ def halves(patterns: Patterns, rng: np.random.Generator) -> tuple[Patterns, Patt
     above = at_level(patterns, lowest + 1)
     if above.rows.height:
         same = patterns.rows.filter(pl.col(LEVEL) == lowest)
-        return Patterns(patterns.lf_names, patterns.cardinality, same), above
+        return replace(patterns, rows=same), above
     chosen = rng.binomial(patterns.counts, 0.5)
     return with_counts(patterns, chosen), with_counts(patterns, patterns.counts - chosen)
 
@@ -89,7 +89,7 @@ def equal_tables(patterns: Patterns) -> tuple[NDArray[np.float64], NDArray[np.fl
 
     Its posteriors order the classes as majority vote does.
     """
-    L, k = unpack(patterns), patterns.cardinality
+    L, k = unpack_classes(patterns), patterns.cardinality
     rows = make_rows(L, patterns.counts, None, k)
     votes = count_votes(L, patterns.counts, k)
     coverage = votes.sum(axis=1) / max(patterns.n_items, 1)

@@ -162,7 +162,7 @@ class LabelsKernel:
             If a vote or a gold class is outside -1..k-1.
         """
         check_columns("votes", self.columns, batch.columns)
-        check_votes(batch, self.lf_names, self._largest)
+        check_votes(batch, self.lf_names, self.n_outcomes or self.model.cardinality, self.model.grids_)
         if self.clamp_gold:
             check_votes(batch, (GOLD,), self.model.cardinality)
         index, L = self._distinct(batch)
@@ -217,16 +217,16 @@ class LabelsKernel:
 
     @property
     def _largest(self) -> int:
-        return self.model.cardinality if self.n_outcomes is None else self.n_outcomes
+        return self.n_outcomes or self.model.grids_.n_outcomes(self.model.cardinality)
 
     def _distinct(self, batch: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """The distinct votes `(u, m)` of a batch, and which of them each row has `(n,)`."""
-        k = self._largest
-        names = list(key_columns(self.lf_names, k))
-        keys = batch.select(pack(self.lf_names, k))
+        s = self._largest
+        names = list(key_columns(self.lf_names, s))
+        keys = batch.select(pack(self.lf_names, s))
         distinct = keys.unique(names, maintain_order=True).with_row_index("row")
         index = keys.join(distinct, on=names, how="left", maintain_order="left")["row"].to_numpy()
-        return index.astype(np.int64), unpack_keys(distinct.select(names), len(self.lf_names), k)
+        return index.astype(np.int64), unpack_keys(distinct.select(names), len(self.lf_names), s)
 
     def _predict(self, batch: pl.DataFrame, index: NDArray[np.int64], probs: NDArray[np.float64]) -> NDArray[np.int32]:
         preds = predict(probs)[index]

@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
 from sparkws.labelmodels.posterior import predict, tempered, vote_shares
 from sparkws.labelmodels.tables import HOW_FITTED, Stored
@@ -18,6 +19,8 @@ MOST_AGAINST_ALL: Final = 0.01
 
 class MajorityVote:
     """Every vote counts the same; an item's probabilities are the shares of its votes.
+
+    A vote with a probability is shared between the classes as its cell says.
 
     Nothing is estimated. `class_balance_` describes the votes: the mean share of each class over the
     items with votes. There is no table of the functions (`cpt_` is None) and no likelihood.
@@ -42,6 +45,7 @@ class MajorityVote:
     def __init__(self, cardinality: int) -> None:
         self.cardinality = cardinality
         self.lf_names_: tuple[str, ...] = ()
+        self.grids_: Grids = NO_GRIDS
         self.cpt_: NDArray[np.float64] | None = None
         self.class_balance_ = np.full(cardinality, 1 / cardinality)
         self.log_likelihood_: float | None = None
@@ -61,15 +65,17 @@ class MajorityVote:
         """
         check_fittable(patterns, self.cardinality)
         flat = collapse(patterns, keep_gold=False)
-        shares = vote_shares(unpack(flat), self.cardinality)
+        shares = vote_shares(unpack(flat), self.cardinality, flat.says)
         voted = ~np.isnan(shares[:, 0])
-        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
+        self.lf_names_, self.grids_ = patterns.lf_names, patterns.grids
+        self.temperature_ = 1.0
         self.class_balance_ = np.average(shares[voted], axis=0, weights=flat.counts[voted])
         return self
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
-        return tempered(vote_shares(L, self.cardinality), self.temperature_)
+        says = self.grids_.says(self.lf_names_, self.cardinality)
+        return tempered(vote_shares(L, self.cardinality, says), self.temperature_)
 
 
 def contradictions(

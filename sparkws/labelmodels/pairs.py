@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.errors import IncompatibleStatistics
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.posterior import LabelModel, class_cpt
 from sparkws.stats.moments import Moments
+from sparkws.vocab import ABSTAIN
 
 _MIN_VARIANCE: Final = 1e-12
 
@@ -40,7 +41,7 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
     names, m = moments.lf_names, len(moments.lf_names)
     of_lf = (moments.lf_of[:, None] == np.arange(m)).astype(np.int64)
     both = of_lf.T @ moments.gram @ of_lf
-    same_label = moments.label_of[:, None] == moments.label_of
+    same_label = (moments.label_of[:, None] == moments.label_of) & (moments.label_of != ABSTAIN)
     agree = of_lf.T @ np.where(same_label, moments.gram, 0) @ of_lf
     voted = moments.votes.sum(axis=1)
     by_chance = np.outer(voted, voted) / max(moments.n_items, 1)
@@ -61,7 +62,7 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
                 f"the moments are of {first_few(names)}, the label model of {first_few(model.lf_names_)}; select the "
                 "same labeling functions."
             )
-        expected = _expected_agreement(model.cpt_, model.class_balance_)[a, b]
+        expected = _expected_agreement(class_cpt(model), model.class_balance_)[a, b]
         error = np.sqrt(np.maximum(met * expected * (1 - expected), _MIN_VARIANCE))
         columns["expected_agreement"] = np.where(met > 0, expected, np.nan)
         columns["excess"] = np.where(met > 0, (agree[a, b] - met * expected) / error, np.nan)

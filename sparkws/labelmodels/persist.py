@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
+from sparkws.grids import grids_from_plain
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
+from sparkws.labelmodels.savedgrids import grid_rows, grids_from_rows, vote_names
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import Axis, Stored
 from sparkws.labelmodels.triplet import Triplet
@@ -29,7 +31,8 @@ from sparkws.labelmodels.weighted import WeightedVote
 FORMAT: Final = 1
 
 # One row a number: `lf`, `vote` and `class` are names, NULL where they do not apply; the vote of an
-# abstention is NULL in the rows of `cpt`. `text` is the fingerprint of a function, in the rows
+# abstention is NULL in the rows of `cpt`, those of a function that votes with a probability are "cell 0", "cell 1",
+# ..., and the rows `grid` tell what these declare. `text` is the fingerprint of a function, in the rows
 # `fingerprint`, and what is no number.
 SCHEMA: Final = pl.Schema(
     {
@@ -87,6 +90,8 @@ def to_rows(model: SavedModel, classes: Sequence[str], fingerprints: Mapping[str
     _check_saved(model, classes)
     parts = [_flat(name, model, how, classes) for name, how in model.stored.items()]
     parts.append(pl.DataFrame({"parameter": "lf", "lf": model.lf_names_, "value": range(len(model.lf_names_))}))
+    if model.grids_:
+        parts.append(grid_rows(model.grids_, classes))
     of_lfs = {name: text for name, text in (fingerprints or {}).items() if name in model.lf_names_}
     parts.append(pl.DataFrame({"parameter": "fingerprint", "lf": list(of_lfs), "text": list(of_lfs.values())}))
     rows = [part.select(*(pl.col(name).cast(SCHEMA[name]) for name in part.columns)) for part in parts]
@@ -127,13 +132,9 @@ def from_rows(
     model = _new(kinds[0], len(classes))
     _check_same("classes", classes, _rows(rows, "class_balance")["class"].to_list())
     names = _rows(rows, "lf").sort("value")["lf"].to_list()
-    places: Mapping[Axis, dict[str | None, int]] = {
-        "lf": {name: j for j, name in enumerate(names)},
-        "vote": {name: at for at, name in enumerate((None, *classes))},
-        "class": {name: y for y, name in enumerate(classes)},
-    }
+    model.lf_names_, model.grids_ = tuple(names), grids_from_rows(_rows(rows, "grid"), classes)
     numbers = {name: how for name, how in model.stored.items() if how.number is not str}
-    values = {name: _cells(_rows(rows, name), how, places) for name, how in numbers.items()}
+    values = {name: _cells(_rows(rows, name), how, model, classes) for name, how in numbers.items()}
     for name, value in values.items():
         holes = np.argwhere(np.isnan(value))
         if len(holes) and not np.isnan(value).all():
@@ -143,6 +144,7 @@ def from_rows(
     found |= {name: _text(_rows(rows, name)) for name in model.stored.keys() - numbers.keys()}
     texts = _rows(rows, "fingerprint").select("lf", "text").iter_rows() if "text" in rows.columns else ()
     plain = {**found, "lf_names": names, "classes": list(classes), "fingerprints": dict(texts)}
+    plain["grids"] = model.grids_.to_plain()
     return _fill(model, plain, classes, lf_names, fingerprints)
 
 
@@ -166,6 +168,8 @@ def to_json(model: SavedModel, classes: Sequence[str], fingerprints: Mapping[str
         "fingerprints": dict(fingerprints or {}),
         **{name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()},
     }
+    if model.grids_:
+        plain["grids"] = model.grids_.to_plain()
     return json.dumps(plain, allow_nan=False)
 
 
@@ -228,24 +232,54 @@ def _flat(parameter: str, model: SavedModel, how: Stored, classes: Sequence[str]
     array = np.asarray(value, np.float64)
     # (axes, numbers): where each number stands along each axis
     places = np.indices(array.shape).reshape(array.ndim, array.size)
+    has_cells = "vote" in how.axes and model.grids_
+    if has_cells:
+        lf, vote = places[:2]
+        kept = vote <= np.array(model.grids_.sizes(model.lf_names_, len(classes)))[lf]
+        places, array = places[:, kept], array.ravel()[kept]
+        names = {**names, "vote": ()}
     columns: dict[str, Any] = {
-        axis: pl.Series(names[axis], dtype=pl.String).gather(at) for axis, at in zip(how.axes, places, strict=True)
+        axis: pl.Series(names[axis], dtype=pl.String).gather(at)
+        for axis, at in zip(how.axes, places, strict=True)
+        if names[axis]
     }
+    if has_cells:
+        voted = vote_names(model.lf_names_, model.grids_, classes)
+        told = [voted[j][at] for j, at in zip(*places[:2].tolist(), strict=True)]
+        columns["vote"] = pl.Series(told, dtype=pl.String)
     return pl.DataFrame({**columns, "value": array.ravel()}).with_columns(parameter=pl.lit(parameter))
 
 
-def _cells(rows: pl.DataFrame, how: Stored, places: Mapping[Axis, dict[str | None, int]]) -> NDArray[np.float64]:
+def _cells(rows: pl.DataFrame, how: Stored, model: SavedModel, classes: Sequence[str]) -> NDArray[np.float64]:
     """The array that `_flat` took apart, NaN where a number is missing."""
-    array = np.full([len(places[axis]) for axis in how.axes], np.nan)
+    n_votes = model.grids_.n_outcomes(len(classes)) + 1
+    lengths: Mapping[Axis, int] = {"lf": len(model.lf_names_), "vote": n_votes, "class": len(classes)}
+    array = np.full([lengths[axis] for axis in how.axes], np.nan)
     try:
-        at = tuple([places[axis][name] for name in rows[axis]] for axis in how.axes)
+        at = tuple(_places(rows, axis, model, classes) for axis in how.axes)
     except KeyError as error:
         raise DataError(
             f"the label model has numbers of {error.args[0]!r}, which it does not name; fit it again."
         ) from None
     if rows.height:
         array[at] = rows["value"].to_numpy() if how.axes else rows["value"][0]
+    if "vote" in how.axes:  # votes that a function cannot cast have no rows
+        for table, size in zip(array, model.grids_.sizes(model.lf_names_, len(classes)), strict=True):
+            table[size + 1 :] = 0.0
     return array
+
+
+def _places(rows: pl.DataFrame, axis: Axis, model: SavedModel, classes: Sequence[str]) -> list[int]:
+    """Where along an axis each row stands."""
+    if axis == "vote" and model.grids_:
+        voted = vote_names(model.lf_names_, model.grids_, classes)
+        of_lf = {
+            lf: {name: at for at, name in enumerate(names)} for lf, names in zip(model.lf_names_, voted, strict=True)
+        }
+        return [of_lf[lf][name] for lf, name in rows.select("lf", "vote").iter_rows()]
+    names: Sequence[str | None] = {"lf": model.lf_names_, "vote": (None, *classes), "class": classes}[axis]
+    place = {name: at for at, name in enumerate(names)}
+    return [place[name] for name in rows[axis]]
 
 
 def _text(rows: pl.DataFrame) -> str | None:
@@ -273,7 +307,7 @@ def _fill(
     lacks = [name for name, how in model.stored.items() if plain.get(name) is None and not how.optional]
     if lacks:
         raise DataError(f"the label model lacks {first_few(lacks)}; fit it again.")
-    model.lf_names_ = tuple(plain["lf_names"])
+    model.lf_names_, model.grids_ = tuple(plain["lf_names"]), grids_from_plain(plain.get("grids", {}))
     for name, how in model.stored.items():
         if plain.get(name) is not None:
             value = np.array(plain[name], how.number) if how.axes else how.number(plain[name])

@@ -17,6 +17,7 @@ from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.em import log_prior, m_step, make_problem
 from sparkws.labelmodels.estimate import has_converged
 from sparkws.labelmodels.expectations import ExpectationsKernel, Sums
+from sparkws.labelmodels.tables import soft_cells
 from sparkws.stats.counters import Counters
 
 S = TypeVar("S")
@@ -57,7 +58,8 @@ def polish(model: DawidSkene, counters: Counters, carry: Carry, n_steps: int) ->
     if model.cpt_ is None:
         raise NothingToFit("the model has no tables yet; call fit before polishing it.")
     chosen = [counters.lf_names.index(name) for name in model.lf_names_]
-    votes, k = counters.votes[chosen], model.cardinality
+    k = model.cardinality
+    votes = counters.votes[chosen, : model.grids_.n_outcomes(k)]
     use_abstain = model.abstain_ == "outcome"
     kernel = ExpectationsKernel(
         lf_names=counters.lf_names,
@@ -68,6 +70,7 @@ def polish(model: DawidSkene, counters: Counters, carry: Carry, n_steps: int) ->
         class_balance=model.class_balance_,
         use_abstain=use_abstain,
         clamp_gold=model.clamp_gold,
+        grids=counters.grids,
     )
     spoken = np.full(k, 1 / k)
     if model.class_balance == "estimate":
@@ -75,7 +78,12 @@ def polish(model: DawidSkene, counters: Counters, carry: Carry, n_steps: int) ->
         spoken = majority.expected(_carried(carry, majority)).voted + 1 / k
         spoken /= spoken.sum()
     balance, source = choose_balance(
-        model.class_balance, votes, spoken, np.arange(k, dtype=np.int8), counters.gold_items, use_abstain=use_abstain
+        model.class_balance,
+        counters.votes_for[chosen],
+        spoken,
+        np.arange(k, dtype=np.int8),
+        counters.gold_items,
+        use_abstain=use_abstain,
     )
     problem = make_problem(
         votes,
@@ -86,6 +94,7 @@ def polish(model: DawidSkene, counters: Counters, carry: Carry, n_steps: int) ->
         smoothing=model.smoothing,
         prior_accuracy=model.prior_accuracy,
         one_coin=model.one_coin,
+        soft=soft_cells(model.lf_names_, model.grids_),
     )
     sums = _carried(carry, kernel)
     objective: list[float] = []

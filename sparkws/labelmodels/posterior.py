@@ -10,6 +10,7 @@ from scipy import sparse
 
 from sparkws import hashing
 from sparkws.errors import ConfigError
+from sparkws.grids import Grids
 from sparkws.vocab import ABSTAIN
 
 TieBreakPolicy = Literal["abstain", "random"]
@@ -30,6 +31,8 @@ class LabelModel(Protocol):
     ----------
     lf_names_ : tuple of str
         The m functions that it reads the votes of, in this order.
+    grids_ : Grids
+        Of those that vote with a probability.
     cpt_ : (m, k + 1, k) float64 array or None
         P(vote | class), abstain row first; None where a model has no such table.
     class_balance_ : (k,) float64 array
@@ -54,6 +57,7 @@ class LabelModel(Protocol):
 
     cardinality: int
     lf_names_: tuple[str, ...]
+    grids_: Grids
     cpt_: NDArray[np.float64] | None
     class_balance_: NDArray[np.float64]
     log_likelihood_: float | None
@@ -79,8 +83,9 @@ def posterior(
     Parameters
     ----------
     L : (n, m) int8 array in {-1, 0..k-1}
+        In the tables of s votes, s being more than k where functions vote with a probability, in {-1, 0..s-1}.
     cpt : (m, k + 1, k) float64 array
-        P(vote | class), abstain row first.
+        P(vote | class), abstain row first; `(m, s + 1, k)`.
     class_balance : (k,) float64 array
     use_abstain : bool
         Whether abstaining is evidence. If not, the factors of functions that abstained are left out.
@@ -242,8 +247,41 @@ def hits(probs: NDArray[np.float64], gold: NDArray[np.int8]) -> NDArray[np.float
     return np.asarray(top[np.arange(len(gold)), gold] / top.sum(axis=1), np.float64)
 
 
-def vote_shares(L: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
-    """The share of each class among the votes of each row, `(n, k)`; NaN in the rows without a vote."""
-    votes = np.stack([np.equal(L, label).sum(axis=1) for label in range(cardinality)], axis=1).astype(np.float64)
-    total = votes.sum(axis=1, keepdims=True)
+def vote_shares(L: NDArray[np.int8], cardinality: int, says: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """The share of each class among the votes of each row, `(n, k)`; NaN in the rows without a vote.
+
+    A vote with a probability is shared as its cell says; `says` is that of `Grids.says`.
+    """
+    if says is None:
+        votes = np.stack([np.equal(L, label).sum(axis=1) for label in range(cardinality)], axis=1).astype(np.float64)
+        total = votes.sum(axis=1, keepdims=True)
+    else:
+        votes = said(L, says)
+        total = (L != ABSTAIN).sum(axis=1, keepdims=True)
     return np.asarray(np.divide(votes, total, out=np.full_like(votes, np.nan), where=total > 0), np.float64)
+
+
+def said(
+    L: NDArray[np.integer[Any]], says: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """The sum of what the votes of each row say of the classes, `(n, k)`, times the weights of the functions `(m,)`."""
+    total = np.zeros((len(L), says.shape[2]))
+    nothing = np.zeros((1, says.shape[2]))
+    for j, (votes, cells) in enumerate(zip(L.T, says, strict=True)):
+        table = np.concatenate([nothing, cells])  # (s + 1, k), nothing for an abstention
+        total += (table if weights is None else weights[j] * table)[votes + 1]
+    return total
+
+
+def class_cpt(model: LabelModel) -> NDArray[np.float64]:
+    """P(class that is voted for | class) of a model with tables, `(m, k + 1, k)`, votes for no class first.
+
+    The tables themselves where all functions vote for a class; a cell is a vote for its most probable class.
+    """
+    assert model.cpt_ is not None
+    classes = model.grids_.classes(model.lf_names_, model.cardinality)
+    if classes is None:
+        return model.cpt_
+    is_for = np.equal(classes[:, :, None], np.arange(ABSTAIN, model.cardinality)).astype(np.float64)
+    # (m, k + 1, s + 1) @ (m, s + 1, k) -> (m, k + 1, k)
+    return is_for.transpose(0, 2, 1) @ model.cpt_

@@ -8,6 +8,9 @@ Precisions are learned from how often two votes meet. With u = a - π and indepe
 P(vote l of j, vote l' of i) / (P(vote l of j) P(vote l' of i)) - 1 = u_jl u_il' B_ll', with
 B_ll = 1 / (π_l (1 - π_l)) and B_ll' = -1 / ((1 - π_l) (1 - π_l')). How often a function agrees with the others would
 tell something else: functions of one class agree by construction.
+
+A vote with a probability declares P(y | vote), and is taken at its word: it adds log P(y | vote) / π_y. A vote for a
+class declares nothing, so it has the precision of such votes.
 """
 
 from collections.abc import Mapping
@@ -24,8 +27,10 @@ from sparkws.labelmodels.tables import (
     TABLES,
     Stored,
     TableModel,
+    cell_table,
     fixed_precision,
     precision_tables,
+    soft_cells,
 )
 from sparkws.stats import moments as pairs
 from sparkws.stats.moments import Moments
@@ -55,7 +60,8 @@ class PrecisionVote(TableModel):
     Attributes
     ----------
     precision_ : (m, k) float64 array
-        P(class l | vote l); the fixed one for votes that are never cast.
+        P(class l | vote l); the fixed one for votes that are never cast, and for functions that vote with a
+        probability, which do not use it.
     cpt_ : (m, k + 1, k) float64 array
         The precisions as tables, of which only the ratios within a row matter.
     class_balance_ : (k,) float64 array
@@ -94,10 +100,20 @@ class PrecisionVote(TableModel):
         flat = collapse(patterns)
         counted = pairs.of_patterns(flat)
         balance = known_balance(self.class_balance, self.cardinality, flat.gold, flat.counts)
-        pi = volume(unpack(flat), flat.counts, self.cardinality) if balance is None else balance
+        pi = volume(unpack(flat), flat.counts, self.cardinality, flat.says) if balance is None else balance
         fixed = np.repeat(fixed_precision(pi)[None], len(patterns.lf_names), axis=0)
-        self.precision_ = learned_precisions(counted, pi) if self.precision == "learned" else fixed
-        self.cpt_ = precision_tables(self.precision_, counted.votes, counted.n_items, pi)
+        soft = soft_cells(patterns.lf_names, patterns.grids)
+        hard = [j for j in range(len(fixed)) if j not in soft]
+        self.precision_ = fixed
+        if self.precision == "learned" and hard:
+            of_hard = pairs.select(counted, [patterns.lf_names[j] for j in hard])
+            self.precision_[hard] = learned_precisions(of_hard, pi)
+        k, votes = self.cardinality, counted.votes
+        self.cpt_ = np.zeros((len(votes), votes.shape[1] + 1, k))
+        self.cpt_[:, : k + 1] = precision_tables(self.precision_, votes[:, :k], counted.n_items, pi)
+        for j, cells in soft.items():
+            self.cpt_[j] = cell_table(cells, votes[j], counted.n_items, pi)
+        self.grids_ = patterns.grids
         self.lf_names_, self.class_balance_, self.converged_ = patterns.lf_names, pi, True
         self.temperature_ = 1.0
         self.balance_source_ = "volume" if balance is None else option_name(self.class_balance)

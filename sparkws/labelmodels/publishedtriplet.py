@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.errors import ConfigError, NothingToFit
+from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments
 from sparkws.labelmodels.tables import TableModel
@@ -73,6 +74,7 @@ class PublishedTriplet(TableModel):
             If classes differ.
         """
         check_moments(moments, self.cardinality)
+        refuse_soft(moments.grids, self.kind)
         if len(moments.lf_names) < FEWEST:
             raise NothingToFit(
                 f"triplets need at least {FEWEST} labeling functions, got {len(moments.lf_names)}: "

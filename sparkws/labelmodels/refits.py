@@ -82,6 +82,7 @@ def _of_some(model: DawidSkene, names: tuple[str, ...]) -> DawidSkene:
     """The model of some of its functions, to start from."""
     assert model.cpt_ is not None
     some = copy(model)
-    some.lf_names_ = names
-    some.cpt_ = model.cpt_[[model.lf_names_.index(name) for name in names]]
+    some.lf_names_, some.grids_ = names, model.grids_.select(names)
+    outcomes = some.grids_.n_outcomes(model.cardinality) + 1
+    some.cpt_ = model.cpt_[[model.lf_names_.index(name) for name in names], :outcomes]
     return some

@@ -58,7 +58,7 @@ def fit_model(
     of all items where the model reads those. `fingerprints` are those of the functions, stored beside it; `reads` says
     what their votes are made from.
     """
-    kernel = PatternsKernel(counters.lf_names, len(classes))
+    kernel = PatternsKernel(counters.lf_names, len(classes), grids=counters.grids)
     n_gold = int((counters.gold_items > 0).sum())
     counted, level = _read_capped(spark, patterns, kernel, counters.n_rows, n_gold, cap)
     fitted = fit_label_model(

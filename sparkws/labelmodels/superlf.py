@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix, did_you_mean
 from sparkws.errors import ConfigError, DataError, NothingToFit
+from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
 from sparkws.labelmodels.edges import MAX_GROUP, Dependencies
 from sparkws.labelmodels.em import check_fittable, clamp, count_votes, make_problem, make_rows
@@ -117,6 +118,7 @@ class SuperLF(TableModel):
             If a group names a function that is not there, or one that is in another group.
         """
         check_fittable(patterns, self.cardinality)
+        refuse_soft(patterns.grids, self.kind)
         if isinstance(self.groups, str):
             self.dependencies_ = learn_dependencies(
                 patterns, abstain=self.abstain, max_group=self.max_group, reads=self.reads

@@ -1,6 +1,6 @@
 """What label models share that are a table P(vote | class) of each function and a class balance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix
 from sparkws.errors import NothingToFit
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.posterior import posterior
 
 Axis = Literal["lf", "vote", "class"]
@@ -45,6 +46,17 @@ TABLES: Final[Mapping[str, Stored]] = {
 }
 
 
+# The cells `(c, k)` of each function that votes with a probability, by its place among the functions.
+Soft = Mapping[int, NDArray[np.float64]]
+
+
+def soft_cells(lf_names: Sequence[str], grids: Grids) -> Soft:
+    """What the cells of soft functions are taken to say of the classes: what they declare, but never for certain."""
+    cells = {j: np.array(grids.of[name]) for j, name in enumerate(lf_names) if name in grids.of}
+    bounded = {j: np.maximum(of_lf, 1 - MAX_PRECISION) for j, of_lf in cells.items()}
+    return {j: of_lf / of_lf.sum(axis=1, keepdims=True) for j, of_lf in bounded.items()}
+
+
 class TableModel:
     """The fitted attributes of a model of independent functions, and the posterior that follows from them.
 
@@ -59,6 +71,7 @@ class TableModel:
     def __init__(self, cardinality: int) -> None:
         self.cardinality = cardinality
         self.lf_names_: tuple[str, ...] = ()
+        self.grids_: Grids = NO_GRIDS
         self.cpt_: NDArray[np.float64] | None = None
         self.class_balance_ = np.full(cardinality, 1 / cardinality)
         self.abstain_: Literal["outcome", "missing"] = "missing"
@@ -81,7 +94,7 @@ class TableModel:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
         if self.cpt_ is None:
             raise NothingToFit(f"this {type(self).__name__} has no tables yet; call fit first.")
-        check_label_matrix(L, self.lf_names_, self.cardinality)
+        check_label_matrix(L, self.lf_names_, self.cardinality, self.grids_)
         return posterior(
             L, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_, temperature=self.temperature_
         )
@@ -94,6 +107,7 @@ def smoothed_tables(
     class_balance: NDArray[np.float64],
     smoothing: float,
     identified: NDArray[np.bool_],
+    soft: Soft | None = None,
 ) -> NDArray[np.float64]:
     """Tables `(m, k + 1, k)` from estimates that sampling error may have led out of bounds.
 
@@ -111,12 +125,19 @@ def smoothed_tables(
     class_balance : (k,) float64 array
     smoothing : float
     identified : (m,) bool array
+    soft : mapping of int to (c, k) float64 array, optional
+        The cells of functions that vote with a probability: what a cell declares stands for the accuracy.
     """
     k = len(class_balance)
     joint = np.clip(given_class * class_balance, 0, None)  # (m, k votes, k classes)
     learned = joint / np.maximum(joint.sum(axis=2, keepdims=True), np.finfo(float).tiny)
     weight = np.where(identified[:, None] & (votes > 0), votes / np.maximum(votes + smoothing, 1), 0.0)[:, :, None]
-    says = weight * learned + (1 - weight) * accurate_table(PRIOR_ACCURACY, k)
+    prior = accurate_table(PRIOR_ACCURACY, k)
+    if soft:
+        prior = np.repeat(_padded(prior, votes.shape[1])[None], len(votes), axis=0)
+        for j, cells in soft.items():
+            prior[j] = _padded(cells, votes.shape[1])
+    says = weight * learned + (1 - weight) * prior
     cast = (votes / n_items)[:, :, None] * says / class_balance
     # No class can have more votes than items.
     cast /= np.maximum(cast.sum(axis=1, keepdims=True), 1)
@@ -158,3 +179,28 @@ def precision_tables(
     rows *= (votes / n_items)[:, :, None]
     rows /= np.maximum(rows.sum(axis=1).max(axis=1), 1)[:, None, None]
     return np.concatenate([1 - rows.sum(axis=1, keepdims=True), rows], axis=1)
+
+
+def cell_table(
+    cells: NDArray[np.float64], votes: NDArray[np.int64], n_items: int, pi: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The table `(s + 1, k)` of a function that votes with a probability and is taken at its word.
+
+    By Bayes, P(cell | y) is proportional to P(y | cell) / π_y: a cell that says what π does is no evidence. As in
+    `precision_tables`, only ratios within a row count.
+
+    Parameters
+    ----------
+    cells : (c, k) float64 array
+        P(class | cell).
+    votes : (s,) int64 array
+        How often each cell was voted.
+    """
+    rows = _padded(cells, len(votes)) / pi * (votes / n_items)[:, None]
+    rows /= max(float(rows.sum(axis=0).max()), 1.0)
+    return np.concatenate([1 - rows.sum(axis=0, keepdims=True), rows])
+
+
+def _padded(rows: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Rows of zeros below, so that there are n."""
+    return np.concatenate([rows, np.zeros((n - len(rows), rows.shape[1]))])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance, known_balance
 from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
 from sparkws.labelmodels.em import count_votes
@@ -58,7 +59,7 @@ def moment_balance(
         raise NothingToFit(
             f"class_balance={option!r} needs the third moments of three functions or more: give triples, or a balance."
         )
-    if (triples.lf_names, triples.cardinality) != (moments.lf_names, k):
+    if (triples.lf_names, triples.cardinality, triples.grids) != (moments.lf_names, k, moments.grids):
         raise IncompatibleStatistics(
             "second and third moments are of different labeling functions or classes; count them on the same votes."
         )
@@ -72,7 +73,8 @@ def moment_balance(
             "because functions depend on each other. Give the balance, count it on known classes ('dev'), or take "
             "'estimate'."
         )
-    spoken = moments.votes.sum(axis=0) + 1 / k
+    says = moments.says
+    spoken = 1 / k + (moments.votes.sum(axis=0) if says is None else np.einsum("js,jsy->y", moments.votes, says))
     return spoken / spoken.sum(), "volume"
 
 
@@ -90,7 +92,7 @@ def tensor_balance(statistics: Patterns | BothMoments) -> NDArray[np.float64]:
 
 def moments_of(patterns: Patterns) -> BothMoments:
     """Second moments, and third ones of some triples of functions, of items whose patterns are in memory."""
-    votes = count_votes(unpack(patterns), patterns.counts, patterns.cardinality)
+    votes = count_votes(unpack(patterns), patterns.counts, patterns.n_outcomes)
     # The same triples as a pass over the votes counts.
     return joint.of_patterns(patterns, choose_triples(votes, np.random.default_rng(0)))
 
@@ -99,23 +101,23 @@ def _told(moments: Moments, triples: Triples) -> NDArray[np.float64] | None:
     """The balance that triples tell, None where they do not."""
     if moments.cardinality == 2:
         return _of_two(outcomes_of(moments), triples)
+    refuse_soft(moments.grids, "a class balance of three classes or more from the votes of triples")
     return told_balance(triples, moments.votes)
 
 
 def oriented(gamma: NDArray[np.float64], outcomes: Outcomes) -> NDArray[np.float64]:
     """γ `(d,)` with the sign that makes the functions better than chance, weighted by their coverage."""
-    better = gamma[outcomes.vote_of == 2].sum() - gamma[outcomes.vote_of == 1].sum()
-    return -gamma if better < 0 else gamma
+    return -gamma if gamma @ outcomes.toward < 0 else gamma
 
 
 def _of_two(outcomes: Outcomes, triples: Triples) -> NDArray[np.float64] | None:
     """The balance of two classes, None if sampling error hides it."""
     gamma, _ = scaled_differences(outcomes)
-    table = np.zeros((outcomes.n_lfs, 3))
+    table = np.zeros((outcomes.n_lfs, triples.counts.shape[1]))
     table[outcomes.lf_of, outcomes.vote_of] = oriented(gamma, outcomes)
     i, j, l = np.array(triples.chosen).T
     joint = triples.counts / triples.n_items
-    shares = [joint.sum(axis=axes) for axes in ((2, 3), (1, 3), (1, 2))]  # (t, 3) of each function
+    shares = [joint.sum(axis=axes) for axes in ((2, 3), (1, 3), (1, 2))]  # (t, s + 1) of each function
     third = joint
     for axis, share in enumerate(shares, start=1):
         # Centering an indicator: its expectation times the sum over the axis is taken away.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.config import TaskGraphConfig
+from sparkws.grids import NO_GRIDS
 from sparkws.labelmodels.fitting import summary
 from sparkws.labelmodels.guard import below_chance, check_labels
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
@@ -54,6 +55,7 @@ class OneOfSeveral:
         self.task = task
         self.cardinality = len(model.graph.classes[task])
         self.lf_names_ = tuple(f"{of}.{lf}" for of, lf in model.columns)
+        self.grids_ = NO_GRIDS
         self.cpt_: NDArray[np.float64] | None = None
         self.class_balance_ = model.balance_of(task)
         self.log_likelihood_ = model.log_likelihood_

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.errors import ConfigError, NothingToFit
+from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments, only, outcomes_of, scaled_differences
-from sparkws.labelmodels.tables import TABLES, Stored, TableModel, smoothed_tables
+from sparkws.labelmodels.tables import TABLES, Stored, TableModel, smoothed_tables, soft_cells
 from sparkws.labelmodels.thirds import moment_balance, oriented
 from sparkws.stats.moments import Moments
 from sparkws.stats.triples import Triples
@@ -100,6 +101,8 @@ class Triplet(TableModel):
             If classes differ.
         """
         check_moments(moments, self.cardinality)
+        if self.cardinality > 2:
+            refuse_soft(moments.grids, "triplet with one_vs_rest")
         voting = [name for name, n in zip(moments.lf_names, moments.votes.sum(axis=1), strict=True) if n]
         if len(voting) < FEWEST:
             raise NothingToFit(
@@ -109,15 +112,24 @@ class Triplet(TableModel):
         balance, source = moment_balance(self.class_balance, moments, triples, gold_items)
         estimated = _two_classes if self.cardinality == 2 else _one_vs_rest
         given_class, identified = estimated(moments, balance)
-        self.cpt_ = smoothed_tables(given_class, moments.votes, moments.n_items, balance, self.smoothing, identified)
-        self.lf_names_, self.temperature_ = moments.lf_names, 1.0
+        self.cpt_ = smoothed_tables(
+            given_class,
+            moments.votes,
+            moments.n_items,
+            balance,
+            self.smoothing,
+            identified,
+            soft_cells(moments.lf_names, moments.grids),
+        )
+        self.lf_names_, self.grids_ = moments.lf_names, moments.grids
+        self.temperature_ = 1.0
         self.class_balance_, self.balance_source_, self.abstain_ = balance, source, self.abstain
         self.identified_, self.converged_ = identified, True
         return self
 
 
 def _two_classes(moments: Moments, balance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """P(vote | class), not yet within bounds, `(m, 2, 2)`, and which functions are identified."""
+    """P(vote | class), not yet within bounds, `(m, s, 2)`, and which functions are identified."""
     outcomes = outcomes_of(moments)
     gamma, identified = scaled_differences(outcomes)
     scale = np.sqrt(balance[0] * balance[1])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
-from sparkws.labelmodels.posterior import LabelModel, predict
+from sparkws.labelmodels.posterior import LabelModel, class_cpt, predict
 from sparkws.stats.patterns import Patterns, collapse, select, unpack, with_counts
 from sparkws.vocab import ABSTAIN
 
@@ -132,7 +132,7 @@ def intervals(replicates: Sequence[LabelModel], model: LabelModel, patterns: Pat
         steady += predict(probs) == preds
         balance[number] = again.class_balance_
         if again.cpt_ is not None:
-            accuracy[number] = estimated_accuracy(again.cpt_, again.class_balance_)[0]
+            accuracy[number] = estimated_accuracy(class_cpt(again), again.class_balance_)[0]
     return Intervals(
         len(replicates), quantiles(accuracy), quantiles(balance), quantiles(confidence), steady / len(replicates)
     )

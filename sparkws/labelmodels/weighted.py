@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_class_balance, check_label_matrix, did_you_mean, first_few
 from sparkws.errors import ConfigError, NothingToFit
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
-from sparkws.labelmodels.posterior import FLOOR, normalize
+from sparkws.labelmodels.posterior import FLOOR, normalize, said
 from sparkws.labelmodels.tables import HOW_FITTED, Stored
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
@@ -19,6 +20,7 @@ class WeightedVote:
     """Each vote adds its function's weight to the log-odds of the class that it names.
 
     P(y) is proportional to class_balance_y exp(Σ of the weights of the votes for y). Nothing is estimated.
+    A vote with a probability adds that share of the weight to each class.
     There is no table of the functions (`cpt_` is None) and no likelihood.
 
     Parameters
@@ -56,6 +58,7 @@ class WeightedVote:
         uniform = np.full(cardinality, 1 / cardinality)
         self.class_balance_ = uniform if class_balance is None else check_class_balance(class_balance, cardinality)
         self.lf_names_: tuple[str, ...] = ()
+        self.grids_: Grids = NO_GRIDS
         self.weights_: NDArray[np.float64] = np.zeros(0)
         self.cpt_: NDArray[np.float64] | None = None
         self.log_likelihood_: float | None = None
@@ -85,15 +88,20 @@ class WeightedVote:
                 f"weights name {first_few(strange)}, which take no part.{did_you_mean(strange[0], patterns.lf_names)}"
             )
         self.weights_ = np.array([self.weights[name] for name in patterns.lf_names], np.float64)
-        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
+        self.lf_names_, self.grids_ = patterns.lf_names, patterns.grids
+        self.temperature_ = 1.0
         return self
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
         if not self.lf_names_:
             raise NothingToFit("this WeightedVote has no weights yet; call fit first.")
-        check_label_matrix(L, self.lf_names_, self.cardinality)
-        votes = np.stack([np.equal(L, y) @ self.weights_ for y in range(self.cardinality)], axis=1)
+        check_label_matrix(L, self.lf_names_, self.cardinality, self.grids_)
+        says = self.grids_.says(self.lf_names_, self.cardinality)
+        if says is None:
+            votes = np.stack([np.equal(L, y) @ self.weights_ for y in range(self.cardinality)], axis=1)
+        else:
+            votes = said(L, says, self.weights_)
         scores = np.log(np.maximum(self.class_balance_, FLOOR)) + votes
         probs = normalize(scores / self.temperature_)[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan

@@ -38,11 +38,12 @@ def lf_summary(counts: Counters | Patterns, *, accuracy_over: Literal["votes", "
     counters = of_patterns(counts) if isinstance(counts, Patterns) else counts
     n = max(counters.n_items, 1)
     n_votes = counters.votes.sum(axis=1)
+    voted_for = counters.votes_for
     table = pl.DataFrame(
         {
             "lf": pl.Series(counters.lf_names, dtype=pl.String),
             "j": np.arange(len(counters.lf_names)),
-            "Polarity": pl.Series([np.flatnonzero(row).tolist() for row in counters.votes], dtype=pl.List(pl.Int64)),
+            "Polarity": pl.Series([np.flatnonzero(row).tolist() for row in voted_for], dtype=pl.List(pl.Int64)),
             "Coverage": n_votes / n,
             "Overlaps": counters.overlaps / n,
             "Conflicts": counters.conflicts / n,

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from sparkws.checks import first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.grids import Grids
 
 
 class OfFunctions(Protocol):
@@ -17,6 +18,11 @@ class OfFunctions(Protocol):
     @property
     def cardinality(self) -> int:
         """The number of classes."""
+        ...
+
+    @property
+    def grids(self) -> Grids:
+        """Those of the functions that vote with a probability."""
         ...
 
 
@@ -33,6 +39,11 @@ def check_same_lfs(what: str, a: OfFunctions, b: OfFunctions) -> None:
         raise IncompatibleStatistics(
             f"{what} of different labeling functions or classes: {first_few(only_one)} in one of them only, "
             f"{a.cardinality} and {b.cardinality} classes; recount one of them."
+        )
+    if a.grids != b.grids:
+        differ = sorted(name for name in {*a.grids.of, *b.grids.of} if a.grids.of.get(name) != b.grids.of.get(name))
+        raise IncompatibleStatistics(
+            f"{what} of soft votes in different grids: those of {first_few(differ)} differ; recount one of them."
         )
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.grids import NO_GRIDS, Grids, grids_from_plain
 from sparkws.stats import moments, triples
 from sparkws.stats.moments import DUMP_SCHEMA, Moments, MomentsKernel
 from sparkws.stats.patterns import Patterns
@@ -40,6 +41,7 @@ class BothMomentsKernel:
     lf_names: tuple[str, ...]
     cardinality: int
     chosen: Chosen
+    grids: Grids = NO_GRIDS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -77,16 +79,16 @@ class BothMomentsKernel:
 
     @property
     def _pairs(self) -> MomentsKernel:
-        return MomentsKernel(self.lf_names, self.cardinality)
+        return MomentsKernel(self.lf_names, self.cardinality, self.grids)
 
     @property
     def _triples(self) -> TriplesKernel:
-        return TriplesKernel(self.lf_names, self.cardinality, self.chosen)
+        return TriplesKernel(self.lf_names, self.cardinality, self.chosen, self.grids)
 
 
 def of_patterns(patterns: Patterns, chosen: Chosen) -> BothMoments:
     """The moments of items whose pattern counts are in memory: the same as those of their votes."""
-    kernel = TriplesKernel(patterns.lf_names, patterns.cardinality, chosen)
+    kernel = TriplesKernel(patterns.lf_names, patterns.cardinality, chosen, patterns.grids)
     return BothMoments(moments.of_patterns(patterns), kernel.of_patterns(patterns))
 
 
@@ -98,8 +100,10 @@ def select(value: BothMoments, lf_names: Sequence[str]) -> BothMoments:
 def to_json(value: BothMoments) -> str:
     """The moments as JSON; `from_json` gives them back."""
     pairs, chosen = value.pairs, value.triples.chosen
-    kernel = BothMomentsKernel(pairs.lf_names, pairs.cardinality, chosen)
-    told = {"lf_names": pairs.lf_names, "cardinality": pairs.cardinality, "chosen": chosen}
+    kernel = BothMomentsKernel(pairs.lf_names, pairs.cardinality, chosen, pairs.grids)
+    told: dict[str, object] = {"lf_names": pairs.lf_names, "cardinality": pairs.cardinality, "chosen": chosen}
+    if pairs.grids:
+        told["grids"] = pairs.grids.to_plain()
     return json.dumps({**told, **kernel.dump(value).to_dict(as_series=False)}, separators=(",", ":"))
 
 
@@ -113,9 +117,11 @@ def from_json(text: str) -> BothMoments:
     """
     plain = json.loads(text)
     names = {"lf_names", "cardinality", "chosen", *_DUMP_SCHEMA}
-    if not isinstance(plain, dict) or set(plain) != names:
+    if not isinstance(plain, dict) or set(plain) - {"grids"} != names:
         has = first_few(sorted(plain), 12) if isinstance(plain, dict) else type(plain).__name__
         raise IncompatibleStatistics(f"moments in JSON have {sorted(names)}, got {has}; count the votes again.")
     chosen = tuple((int(i), int(j), int(l)) for i, j, l in plain["chosen"])
-    kernel = BothMomentsKernel(tuple(plain["lf_names"]), int(plain["cardinality"]), chosen)
+    kernel = BothMomentsKernel(
+        tuple(plain["lf_names"]), int(plain["cardinality"]), chosen, grids_from_plain(plain.get("grids", {}))
+    )
     return kernel.load(pl.DataFrame({name: plain[name] for name in _DUMP_SCHEMA}, _DUMP_SCHEMA))

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.stats.compatible import check_same_lfs, not_a_part
 from sparkws.stats.packing import blocks, key_columns, pack_bits, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
@@ -42,9 +43,12 @@ class Moments:
     n_items : int
         Items seen, with votes or without.
     cells : (c,) int64 array
-        The votes that occur, ascending: the vote l of function j is the cell `j * k + l`.
+        The votes that occur, ascending: the vote l of function j is the cell `j * s + l`, where s is the most
+        votes that a function can cast: k, or the cells of the longest grid.
     gram : (c, c) int64 array
         Items that got both votes; on the diagonal, that got the vote. Votes of one function exclude each other.
+    grids : Grids
+        What the votes of the soft functions stand for.
     """
 
     lf_names: tuple[str, ...]
@@ -52,28 +56,46 @@ class Moments:
     n_items: int
     cells: NDArray[np.int64]
     gram: NDArray[np.int64]
+    grids: Grids = NO_GRIDS
+
+    @property
+    def n_outcomes(self) -> int:
+        """The most votes s that a function can cast."""
+        return self.grids.n_outcomes(self.cardinality)
 
     @property
     def lf_of(self) -> NDArray[np.int64]:
         """The function of each cell, `(c,)`."""
-        return self.cells // self.cardinality
+        return self.cells // self.n_outcomes
+
+    @property
+    def vote_of(self) -> NDArray[np.int64]:
+        """The vote of each cell, `(c,)` in 0..s-1: a class, or the cell of a grid."""
+        return self.cells % self.n_outcomes
 
     @property
     def label_of(self) -> NDArray[np.int64]:
-        """The class that each cell votes for, `(c,)`."""
-        return self.cells % self.cardinality
+        """The class that each cell votes for, `(c,)`; -1 where it is for none."""
+        classes = self.grids.classes(self.lf_names, self.cardinality)
+        return self.vote_of if classes is None else classes[self.lf_of, self.vote_of + 1].astype(np.int64)
+
+    @property
+    def says(self) -> NDArray[np.float64] | None:
+        """What each vote says of the classes, as `Grids.says`."""
+        return self.grids.says(self.lf_names, self.cardinality)
 
     @cached_property
     def votes(self) -> NDArray[np.int64]:
-        """Votes of each function for each class, `(m, k)`."""
-        counts = np.zeros(len(self.lf_names) * self.cardinality, np.int64)
+        """How often each function cast each vote, `(m, s)`."""
+        counts = np.zeros(len(self.lf_names) * self.n_outcomes, np.int64)
         counts[self.cells] = np.diagonal(self.gram)
-        return counts.reshape(len(self.lf_names), self.cardinality)
+        return counts.reshape(len(self.lf_names), self.n_outcomes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Moments):
             return NotImplemented
         same = (self.lf_names, self.cardinality, self.n_items) == (other.lf_names, other.cardinality, other.n_items)
+        same = same and self.grids == other.grids
         return same and np.array_equal(self.cells, other.cells) and np.array_equal(self.gram, other.gram)
 
     __hash__ = None  # type: ignore[assignment]  # arrays have no cheap hash
@@ -85,6 +107,7 @@ class MomentsKernel:
 
     lf_names: tuple[str, ...]
     cardinality: int
+    grids: Grids = NO_GRIDS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -107,11 +130,11 @@ class MomentsKernel:
             If a column holds anything but -1..k-1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
-        return _of_votes(votes_of(batch, self.lf_names, self.cardinality), self.lf_names, self.cardinality)
+        return self.of_columns(votes_of(batch, self.lf_names, self.cardinality, self.grids))
 
     def zero(self) -> Moments:
         """The moments of no items."""
-        return Moments(self.lf_names, self.cardinality, 0, np.empty(0, np.int64), np.empty((0, 0), np.int64))
+        return self._moments(0, np.empty(0, np.int64), np.empty((0, 0), np.int64))
 
     def merge(self, a: Moments, b: Moments) -> Moments:
         """The moments of the items of both."""
@@ -138,7 +161,7 @@ class MomentsKernel:
         pairs = rows.filter(pl.col("a").is_not_null())
         a, b, n = (pairs[name].to_numpy() for name in DUMP_SCHEMA)
         cells = np.unique(np.concatenate([a, b]))
-        size = len(self.lf_names) * self.cardinality
+        size = len(self.lf_names) * self.grids.n_outcomes(self.cardinality)
         if len(cells) and not 0 <= cells[0] <= cells[-1] < size:
             raise IncompatibleStatistics(
                 f"moments of {len(self.lf_names)} functions and {self.cardinality} classes have cells in "
@@ -147,17 +170,49 @@ class MomentsKernel:
         gram = np.zeros((len(cells), len(cells)), np.int64)
         np.add.at(gram, (np.searchsorted(cells, a), np.searchsorted(cells, b)), n)
         n_items = int(rows.filter(pl.col("a").is_null())[N_ITEMS].sum())
-        return Moments(self.lf_names, self.cardinality, n_items, *_dense(cells, gram + np.triu(gram, 1).T))
+        return self._moments(n_items, *_dense(cells, gram + np.triu(gram, 1).T))
+
+    def of_columns(self, votes: Sequence[NDArray[np.int8]]) -> Moments:
+        """The moments of n items, each function's votes `(n,)`; by bits, or sparsely where that is less work."""
+        n, s = len(votes[0]), self.grids.n_outcomes(self.cardinality)
+        # Comparing with one vote after another is several times faster than `bincount` for the few that there are.
+        counts = np.zeros((len(votes), s), np.int64)
+        for of_lf, column, size in zip(counts, votes, self.grids.sizes(self.lf_names, self.cardinality), strict=True):
+            of_lf[:size] = [np.count_nonzero(column == vote) for vote in range(size)]
+        cells = np.flatnonzero(counts)
+        n_votes = int(counts.sum())
+        # Items that have equally many votes have the fewest pairs of them; few sets have many more.
+        sparsely = _VOTE_NS * n_votes + _PAIR_NS * n_votes**2 / max(n, 1)
+        if sparsely < _WORD_NS * len(cells) ** 2 / 2 * n / 64:
+            return self.of_rows(votes, np.ones(n, np.int64))
+        words = np.concatenate([pack_bits(column, cells[cells // s == j] % s) for j, column in enumerate(votes)])
+        return self._moments(n, cells, _conjunctions(words))
+
+    def of_rows(self, votes: Sequence[NDArray[np.int8]], items: NDArray[np.int64]) -> Moments:
+        """The moments of rows that `(n,)` items have each, as a product of sparse matrices of integers."""
+        voted = [np.flatnonzero(column != ABSTAIN) for column in votes]
+        s = self.grids.n_outcomes(self.cardinality)
+        cell = np.concatenate([j * s + votes[j][rows].astype(np.int64) for j, rows in enumerate(voted)])
+        row = np.concatenate(voted)
+        cells, place = np.unique(cell, return_inverse=True)
+        shape = (len(items), len(cells))
+        ones = sparse.csr_array((np.ones(len(row), np.int64), (row, place)), shape=shape)
+        weighted = sparse.csr_array((items[row], (row, place)), shape=shape)
+        gram = np.asarray((ones.T @ weighted).toarray(), np.int64)
+        return self._moments(int(items.sum()), *_dense(cells, gram))
+
+    def _moments(self, n_items: int, cells: NDArray[np.int64], gram: NDArray[np.int64]) -> Moments:
+        return Moments(self.lf_names, self.cardinality, n_items, cells, gram, self.grids)
 
 
 def of_patterns(patterns: Patterns) -> Moments:
     """The moments of items whose pattern counts are in memory: the same as those of their votes."""
-    kernel = MomentsKernel(patterns.lf_names, patterns.cardinality)
+    kernel = MomentsKernel(patterns.lf_names, patterns.cardinality, patterns.grids)
     total = kernel.zero()
-    names = key_columns(patterns.lf_names, patterns.cardinality)
+    names = key_columns(patterns.lf_names, patterns.n_outcomes)
     for block in blocks(patterns.rows, len(patterns.lf_names)):
-        L = unpack_keys(block.select(names), len(patterns.lf_names), patterns.cardinality)
-        total = merge(total, _sparse(list(L.T), block[N_ITEMS].to_numpy(), patterns.lf_names, patterns.cardinality))
+        L = unpack_keys(block.select(names), len(patterns.lf_names), patterns.n_outcomes)
+        total = merge(total, kernel.of_rows(list(L.T), block[N_ITEMS].to_numpy()))
     return total
 
 
@@ -199,31 +254,15 @@ def select(moments: Moments, lf_names: Sequence[str]) -> Moments:
         raise IncompatibleStatistics(
             f"the moments do not count {first_few(unknown)}; they count {first_few(moments.lf_names, 12)}."
         )
-    k = moments.cardinality
+    grids = moments.grids.select(lf_names)
+    s = grids.n_outcomes(moments.cardinality)
     wanted = np.array([moments.lf_names.index(name) for name in lf_names], np.int64)
-    # (f, k) old cells of the new functions -> their places among the cells that occur
-    old = (wanted[:, None] * k + np.arange(k)).ravel()
+    # (f, s) old cells of the new functions -> their places among the cells that occur
+    old = (wanted[:, None] * moments.n_outcomes + np.arange(s)).ravel()
     places = np.searchsorted(moments.cells, old)
     found = np.flatnonzero(np.isin(old, moments.cells))
     gram = moments.gram[np.ix_(places[found], places[found])]
-    return Moments(tuple(lf_names), k, moments.n_items, found, gram)
-
-
-def _of_votes(votes: Sequence[NDArray[np.int8]], lf_names: tuple[str, ...], cardinality: int) -> Moments:
-    """The moments of n items, each function's votes an array `(n,)`; by bits, or sparsely where that is less work."""
-    n = len(votes[0])
-    # Comparing with one class after another is several times faster than `bincount` for the few that there are.
-    counts = [np.count_nonzero(column == label) for column in votes for label in range(cardinality)]
-    cells = np.flatnonzero(counts)
-    n_votes = sum(counts)
-    # Items that have equally many votes have the fewest pairs of them; few sets have many more.
-    sparsely = _VOTE_NS * n_votes + _PAIR_NS * n_votes**2 / max(n, 1)
-    if sparsely < _WORD_NS * len(cells) ** 2 / 2 * n / 64:
-        return _sparse(votes, np.ones(n, np.int64), lf_names, cardinality)
-    words = np.concatenate(
-        [pack_bits(column, cells[cells // cardinality == j] % cardinality) for j, column in enumerate(votes)]
-    )
-    return Moments(lf_names, cardinality, n, cells, _conjunctions(words))
+    return Moments(tuple(lf_names), moments.cardinality, moments.n_items, found, gram, grids)
 
 
 def _conjunctions(words: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -236,21 +275,6 @@ def _conjunctions(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     return gram + np.triu(gram, 1).T
 
 
-def _sparse(
-    votes: Sequence[NDArray[np.int8]], items: NDArray[np.int64], lf_names: tuple[str, ...], cardinality: int
-) -> Moments:
-    """The moments of rows that `(n,)` items have each, as a product of sparse matrices of integers."""
-    voted = [np.flatnonzero(column != ABSTAIN) for column in votes]
-    cell = np.concatenate([j * cardinality + votes[j][rows].astype(np.int64) for j, rows in enumerate(voted)])
-    row = np.concatenate(voted)
-    cells, place = np.unique(cell, return_inverse=True)
-    shape = (len(items), len(cells))
-    ones = sparse.csr_array((np.ones(len(row), np.int64), (row, place)), shape=shape)
-    weighted = sparse.csr_array((items[row], (row, place)), shape=shape)
-    gram = np.asarray((ones.T @ weighted).toarray(), np.int64)
-    return Moments(lf_names, cardinality, int(items.sum()), *_dense(cells, gram))
-
-
 def _combine(a: Moments, b: Moments, sign: int) -> Moments:
     check_same_lfs("moments", a, b)
     cells = np.union1d(a.cells, b.cells)
@@ -258,7 +282,7 @@ def _combine(a: Moments, b: Moments, sign: int) -> Moments:
     for part, factor in ((a, 1), (b, sign)):
         at = np.searchsorted(cells, part.cells)
         gram[np.ix_(at, at)] += factor * part.gram
-    return Moments(a.lf_names, a.cardinality, a.n_items + sign * b.n_items, *_dense(cells, gram))
+    return Moments(a.lf_names, a.cardinality, a.n_items + sign * b.n_items, *_dense(cells, gram), a.grids)
 
 
 def _dense(cells: NDArray[np.int64], gram: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ integers, so they merge in any order and what was added can be subtracted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sparkws import hashing
 from sparkws.checks import check_columns, check_label_matrix, did_you_mean, first_few
 from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.stats.compatible import check_same_lfs
 from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
 from sparkws.vocab import ABSTAIN, GOLD, ITEM_ID, LEVEL, N_ITEMS
@@ -34,11 +35,24 @@ class Patterns:
         `pattern_0`, `pattern_1`, ... Int64; `gold` Int8, -1 where unknown; `level` Int8, the leading zero
         bits of the key's hash; `n_items` Int64, never zero. Distinct and sorted, so that equal counts are
         equal values and a fit adds in one order. Parts of a statistic may hold negative counts.
+    grids : Grids
+        What the votes of the soft functions stand for.
     """
 
     lf_names: tuple[str, ...]
     cardinality: int
     rows: pl.DataFrame
+    grids: Grids = NO_GRIDS
+
+    @property
+    def n_outcomes(self) -> int:
+        """The most votes s that a function can cast: k, or the cells of the longest grid."""
+        return self.grids.n_outcomes(self.cardinality)
+
+    @property
+    def says(self) -> NDArray[np.float64] | None:
+        """What each vote says of the classes, as `Grids.says`."""
+        return self.grids.says(self.lf_names, self.cardinality)
 
     @property
     def n_items(self) -> int:
@@ -58,7 +72,7 @@ class Patterns:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Patterns):
             return NotImplemented
-        same = (self.lf_names, self.cardinality) == (other.lf_names, other.cardinality)
+        same = (self.lf_names, self.cardinality, self.grids) == (other.lf_names, other.cardinality, other.grids)
         return same and self.rows.equals(other.rows)
 
     __hash__ = None  # type: ignore[assignment]  # a table has no cheap hash
@@ -76,11 +90,14 @@ class PatternsKernel:
         The number of classes k.
     with_gold : bool
         Read the column `gold` too: a class index, NULL or -1 where unknown.
+    grids : Grids
+        Of the functions that vote with a probability.
     """
 
     lf_names: tuple[str, ...]
     cardinality: int
     with_gold: bool = False
+    grids: Grids = NO_GRIDS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -90,7 +107,7 @@ class PatternsKernel:
     @property
     def dump_schema(self) -> pl.Schema:
         """The columns of `dump`."""
-        return dump_schema(self.lf_names, self.cardinality)
+        return dump_schema(self.lf_names, self.grids.n_outcomes(self.cardinality))
 
     def of_batch(self, batch: pl.DataFrame) -> Patterns:
         """The pattern counts of one batch of votes.
@@ -103,16 +120,17 @@ class PatternsKernel:
             If a column holds anything but -1..k-1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
-        check_votes(batch, self.columns[1:], self.cardinality)
+        check_votes(batch, self.columns[1:], self.cardinality, self.grids)
         gold = pl.col(GOLD).fill_null(ABSTAIN).cast(pl.Int8) if self.with_gold else pl.lit(ABSTAIN, pl.Int8)
         level = pl.Series(LEVEL, hashing.levels(hashing.hash_keys(batch[ITEM_ID])))
-        keys = batch.select(*pack(self.lf_names, self.cardinality), gold.alias(GOLD)).with_columns(level)
+        packed = pack(self.lf_names, self.grids.n_outcomes(self.cardinality))
+        keys = batch.select(*packed, gold.alias(GOLD)).with_columns(level)
         rows = keys.group_by(keys.columns).len(N_ITEMS).cast({N_ITEMS: pl.Int64})
-        return Patterns(self.lf_names, self.cardinality, rows.sort(keys.columns))
+        return Patterns(self.lf_names, self.cardinality, rows.sort(keys.columns), self.grids)
 
     def zero(self) -> Patterns:
         """The pattern counts of no items."""
-        return Patterns(self.lf_names, self.cardinality, self.dump_schema.to_frame())
+        return Patterns(self.lf_names, self.cardinality, self.dump_schema.to_frame(), self.grids)
 
     def merge(self, a: Patterns, b: Patterns) -> Patterns:
         """The pattern counts of the items of both."""
@@ -140,14 +158,19 @@ class PatternsKernel:
             If `is_whole` and a count is negative.
         """
         check_columns("patterns", self.dump_schema.names(), rows.columns)
-        value = Patterns(self.lf_names, self.cardinality, _aggregate(rows.select(self.dump_schema.names())))
+        summed = _aggregate(rows.select(self.dump_schema.names()))
+        value = Patterns(self.lf_names, self.cardinality, summed, self.grids)
         if is_whole:
             _check_not_negative(value)
         return value
 
 
 def of_matrix(
-    L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int, gold: NDArray[np.int8] | None = None
+    L: NDArray[np.int8],
+    lf_names: Sequence[str],
+    cardinality: int,
+    gold: NDArray[np.int8] | None = None,
+    grids: Grids = NO_GRIDS,
 ) -> Patterns:
     """The pattern counts of a label matrix that is in memory; without keys, so all of level 0.
 
@@ -158,34 +181,41 @@ def of_matrix(
     cardinality : int
     gold : (n,) int8 array in {-1, 0..k-1}, optional
         The known classes, -1 where unknown.
+    grids : Grids
+        Of the functions whose votes are cells of a grid.
 
     Raises
     ------
     InvalidLabelMatrix
         If `L` or `gold` holds anything else, or has another shape.
     """
-    check_label_matrix(L, lf_names, cardinality)
+    check_label_matrix(L, lf_names, cardinality, grids)
     known = np.full(len(L), ABSTAIN, np.int8) if gold is None else gold
     check_label_matrix(known[:, None], [GOLD], cardinality)
     votes = pl.DataFrame([pl.Series(name, L[:, j], dtype=pl.Int8) for j, name in enumerate(lf_names)])
-    rows = votes.select(pack(lf_names, cardinality)).with_columns(
+    rows = votes.select(pack(lf_names, grids.n_outcomes(cardinality))).with_columns(
         pl.Series(GOLD, known, dtype=pl.Int8),
         pl.lit(0, pl.Int8).alias(LEVEL),
         pl.lit(1, pl.Int64).alias(N_ITEMS),
     )
-    return Patterns(tuple(lf_names), cardinality, _aggregate(rows))
+    return Patterns(tuple(lf_names), cardinality, _aggregate(rows), grids)
 
 
-def dump_schema(lf_names: Sequence[str], cardinality: int) -> pl.Schema:
-    """The columns of stored pattern counts."""
-    keys = dict.fromkeys(key_columns(lf_names, cardinality), pl.Int64())
+def dump_schema(lf_names: Sequence[str], n_outcomes: int) -> pl.Schema:
+    """The columns of stored pattern counts of functions that can cast so many votes."""
+    keys = dict.fromkeys(key_columns(lf_names, n_outcomes), pl.Int64())
     return pl.Schema({**keys, GOLD: pl.Int8(), LEVEL: pl.Int8(), N_ITEMS: pl.Int64()})
 
 
 def unpack(patterns: Patterns) -> NDArray[np.int8]:
-    """The votes of every row of the counts, `(u, m)` in -1..k-1."""
-    keys = patterns.rows.select(key_columns(patterns.lf_names, patterns.cardinality))
-    return unpack_keys(keys, len(patterns.lf_names), patterns.cardinality)
+    """The votes of every row of the counts, `(u, m)` in -1..s-1."""
+    keys = patterns.rows.select(key_columns(patterns.lf_names, patterns.n_outcomes))
+    return unpack_keys(keys, len(patterns.lf_names), patterns.n_outcomes)
+
+
+def unpack_classes(patterns: Patterns) -> NDArray[np.int8]:
+    """The class that every vote is for, `(u, m)` in -1..k-1: -1 also where a cell is for none."""
+    return classes_voted(unpack(patterns), patterns.grids.classes(patterns.lf_names, patterns.cardinality))
 
 
 def merge(a: Patterns, b: Patterns) -> Patterns:
@@ -197,7 +227,7 @@ def merge(a: Patterns, b: Patterns) -> Patterns:
         If functions or classes differ.
     """
     check_same_lfs("patterns", a, b)
-    return Patterns(a.lf_names, a.cardinality, _aggregate(pl.concat([a.rows, b.rows])))
+    return replace(a, rows=_aggregate(pl.concat([a.rows, b.rows])))
 
 
 def subtract(total: Patterns, part: Patterns) -> Patterns:
@@ -210,20 +240,20 @@ def subtract(total: Patterns, part: Patterns) -> Patterns:
     """
     check_same_lfs("patterns", total, part)
     taken = part.rows.with_columns(-pl.col(N_ITEMS))
-    rest = Patterns(total.lf_names, total.cardinality, _aggregate(pl.concat([total.rows, taken])))
+    rest = replace(total, rows=_aggregate(pl.concat([total.rows, taken])))
     _check_not_negative(rest)
     return rest
 
 
 def at_level(patterns: Patterns, level: int) -> Patterns:
     """The counts of the items of this level or more: a sample of 2^-level of all items."""
-    return Patterns(patterns.lf_names, patterns.cardinality, patterns.rows.filter(pl.col(LEVEL) >= level))
+    return replace(patterns, rows=patterns.rows.filter(pl.col(LEVEL) >= level))
 
 
 def with_counts(patterns: Patterns, counts: NDArray[np.int64]) -> Patterns:
     """The same rows with other counts `(u,)`, without those that count nothing."""
     rows = patterns.rows.with_columns(pl.Series(N_ITEMS, counts, dtype=pl.Int64)).filter(pl.col(N_ITEMS) != 0)
-    return Patterns(patterns.lf_names, patterns.cardinality, rows)
+    return replace(patterns, rows=rows)
 
 
 def collapse(patterns: Patterns, *, keep_gold: bool = True) -> Patterns:
@@ -231,7 +261,7 @@ def collapse(patterns: Patterns, *, keep_gold: bool = True) -> Patterns:
     flat = patterns.rows.with_columns(pl.lit(0, pl.Int8).alias(LEVEL))
     if not keep_gold:
         flat = flat.with_columns(pl.lit(ABSTAIN, pl.Int8).alias(GOLD))
-    return Patterns(patterns.lf_names, patterns.cardinality, _aggregate(flat))
+    return replace(patterns, rows=_aggregate(flat))
 
 
 def select(patterns: Patterns, lf_names: Sequence[str]) -> Patterns:
@@ -256,9 +286,10 @@ def select(patterns: Patterns, lf_names: Sequence[str]) -> Patterns:
         return patterns
     L = unpack(patterns)
     votes = pl.DataFrame({name: L[:, patterns.lf_names.index(name)] for name in lf_names})
-    keys = votes.select(pack(lf_names, patterns.cardinality))
+    grids = patterns.grids.select(lf_names)
+    keys = votes.select(pack(lf_names, grids.n_outcomes(patterns.cardinality)))
     rows = keys.hstack(patterns.rows.select(GOLD, LEVEL, N_ITEMS))
-    return Patterns(tuple(lf_names), patterns.cardinality, _aggregate(rows))
+    return Patterns(tuple(lf_names), patterns.cardinality, _aggregate(rows), grids)
 
 
 def _aggregate(rows: pl.DataFrame) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from sparkws.engine.relational import (
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, count_by, open_version, read_rows
 from sparkws.engine.writes import write_frame, write_rows
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.stats import counters as counting
 from sparkws.stats import joint
 from sparkws.stats.counters import Counters
@@ -109,6 +110,7 @@ def count_votes(
     *,
     most_patterns: int,
     direct: bool,
+    grids: Grids = NO_GRIDS,
 ) -> Counted:
     """Count distinct vote vectors in one pass over the votes, and what follows from the counts.
 
@@ -118,17 +120,17 @@ def count_votes(
     Items with gold are counted once more by themselves: what they add under their class they take from
     the count of unknown class. Counts are exact, so the pass over all votes needs no join.
     """
-    kernel = PatternsKernel(lf_names, cardinality)
+    kernel = PatternsKernel(lf_names, cardinality, grids=grids)
     parts = [tabulate_batches(spark, kernel, votes, kernel.dump_schema, options)]
     if gold is not None:
         joined = join_gold(spark, votes, gold, only_gold=True)
-        known = PatternsKernel(lf_names, cardinality, with_gold=True)
+        known = PatternsKernel(lf_names, cardinality, with_gold=True, grids=grids)
         counted_apart = tabulate_batches(spark, known, joined, kernel.dump_schema)
         parts.append(move_from_unknown(counted_apart, GOLD, ABSTAIN, N_ITEMS))
     summed = Query("pattern counts", sum_rows(parts, N_ITEMS))
     # Only Spark adds them up, so the lane is that of rows, whatever was asked for.
     in_rows = replace(options, lane="rows")
-    table = PatternTableKernel(lf_names, cardinality)
+    table = PatternTableKernel(lf_names, cardinality, grids)
     written = write_batches(spark, table, summed, patterns_target, transition, in_rows)
     counters = counting.with_faults(written.statistic, faults)
     payloads = {"counters": counting.to_json(counters)}
@@ -199,7 +201,7 @@ def read_moments(spark: SparkSession, stats: TableVersion) -> BothMoments | None
 def _count_moments(spark: SparkSession, votes: TableVersion, counters: Counters, options: Options) -> BothMoments:
     # The same triples in every run: moments of two versions can be added and subtracted.
     chosen = choose_triples(counters.votes, np.random.default_rng(0))
-    kernel = BothMomentsKernel(counters.lf_names, counters.cardinality, chosen)
+    kernel = BothMomentsKernel(counters.lf_names, counters.cardinality, chosen, counters.grids)
     return reduce_batches(spark, kernel, votes, options)
 
 

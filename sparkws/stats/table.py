@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.patterns import dump_schema
 
@@ -17,6 +18,7 @@ class PatternTableKernel:
 
     lf_names: tuple[str, ...]
     cardinality: int
+    grids: Grids = NO_GRIDS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -26,7 +28,7 @@ class PatternTableKernel:
     @property
     def schema(self) -> pl.Schema:
         """The columns of the pattern table."""
-        return dump_schema(self.lf_names, self.cardinality)
+        return dump_schema(self.lf_names, self.grids.n_outcomes(self.cardinality))
 
     def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Counters]:
         """The rows of `batch`, and their counters."""
@@ -50,4 +52,4 @@ class PatternTableKernel:
 
     @property
     def _counting(self) -> CountersKernel:
-        return CountersKernel(self.lf_names, self.cardinality)
+        return CountersKernel(self.lf_names, self.cardinality, grids=self.grids)

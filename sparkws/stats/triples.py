@@ -5,7 +5,7 @@ of many functions would be too many, and some are enough, so they are chosen bef
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.stats.moments import DUMP_SCHEMA, WORDS_PER_BLOCK
 from sparkws.stats.packing import blocks, key_columns, pack_bits, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
 
 MOST_TRIPLES: Final = 100
-# (k + 1)^3 conjunctions of bits are then less work than counting the votes of one item after another: for two
+# (s + 1)^3 conjunctions of bits are then less work than counting the votes of one item after another: for two
 # classes a fifth, for three a half, for four the same.
-_MOST_CLASSES_BY_BITS: Final = 3
+_MOST_VOTES_BY_BITS: Final = 3
 _MOST_CELLS: Final = 1 << 21  # of all triples together: 16 MiB
 
 Chosen = tuple[tuple[int, int, int], ...]
@@ -43,9 +44,12 @@ class Triples:
         The functions of each of the t triples, ascending.
     n_items : int
         Items seen, with votes or without.
-    counts : (t, k + 1, k + 1, k + 1) int64 array
-        `counts[s, a + 1, b + 1, c + 1]` items got the votes a, b, c from the functions of triple s,
-        abstentions first. Each triple adds up to `n_items`.
+    counts : (t, s + 1, s + 1, s + 1) int64 array
+        `counts[r, a + 1, b + 1, c + 1]` items got the votes a, b, c from the functions of triple r,
+        abstentions first. Each triple adds up to `n_items`. A function can cast s votes: k, or the cells of
+        the longest grid.
+    grids : Grids
+        What the votes of the soft functions stand for.
     """
 
     lf_names: tuple[str, ...]
@@ -53,6 +57,7 @@ class Triples:
     chosen: Chosen
     n_items: int
     counts: NDArray[np.int64]
+    grids: Grids = NO_GRIDS
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Triples):
@@ -69,6 +74,7 @@ class TriplesKernel:
     lf_names: tuple[str, ...]
     cardinality: int
     chosen: Chosen
+    grids: Grids = NO_GRIDS
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -91,9 +97,9 @@ class TriplesKernel:
             If a column holds anything but -1..k-1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
-        votes = dict(zip(self.columns, votes_of(batch, self.columns, self.cardinality), strict=True))
+        votes = dict(zip(self.columns, votes_of(batch, self.columns, self.cardinality, self.grids), strict=True))
         of = {self.lf_names.index(name): vote for name, vote in votes.items()}
-        if self.cardinality <= _MOST_CLASSES_BY_BITS:
+        if self._n_outcomes <= _MOST_VOTES_BY_BITS:
             return self._count_bits(of, batch.height)
         return self._count({j: vote.astype(np.int64) + 1 for j, vote in of.items()}, None, batch.height)
 
@@ -105,31 +111,31 @@ class TriplesKernel:
         IncompatibleStatistics
             If functions or classes differ.
         """
-        if (patterns.lf_names, patterns.cardinality) != (self.lf_names, self.cardinality):
+        if (patterns.lf_names, patterns.cardinality, patterns.grids) != (self.lf_names, self.cardinality, self.grids):
             raise IncompatibleStatistics(
                 f"patterns of {first_few(patterns.lf_names)} and {patterns.cardinality} classes, expected "
                 f"{first_few(self.lf_names)} and {self.cardinality}; count the patterns of these functions."
             )
         total = self.zero()
-        names = key_columns(self.lf_names, self.cardinality)
+        names = key_columns(self.lf_names, self._n_outcomes)
         for block in blocks(patterns.rows, len(self.lf_names)):
-            L = unpack_keys(block.select(names), len(self.lf_names), self.cardinality).astype(np.int64)
+            L = unpack_keys(block.select(names), len(self.lf_names), self._n_outcomes).astype(np.int64)
             items = block[N_ITEMS].to_numpy()
             total = merge(total, self._count(dict(enumerate(L.T + 1)), items, int(items.sum())))
         return total
 
     def zero(self) -> Triples:
         """The third moments of no items."""
-        counts = np.zeros((len(self.chosen), *[self.cardinality + 1] * 3), np.int64)
-        return Triples(self.lf_names, self.cardinality, self.chosen, 0, counts)
+        counts = np.zeros((len(self.chosen), *[self._n_outcomes + 1] * 3), np.int64)
+        return Triples(self.lf_names, self.cardinality, self.chosen, 0, counts, self.grids)
 
     def merge(self, a: Triples, b: Triples) -> Triples:
         """The third moments of the items of both."""
         return merge(a, b)
 
     def dump(self, value: Triples) -> pl.DataFrame:
-        """A row for each triple `a` and its votes `b` to base k + 1 that occur, and one without them for the items."""
-        flat = value.counts.reshape(len(self.chosen), (self.cardinality + 1) ** 3)
+        """A row for each triple `a` and its votes `b` to base s + 1 that occur, and one without them for the items."""
+        flat = value.counts.reshape(len(self.chosen), (self._n_outcomes + 1) ** 3)
         triple, votes = np.nonzero(flat)
         total = pl.DataFrame({"a": [None], "b": [None], N_ITEMS: [value.n_items]}, DUMP_SCHEMA)
         return pl.concat([total, pl.DataFrame({"a": triple, "b": votes, N_ITEMS: flat[triple, votes]}, DUMP_SCHEMA)])
@@ -139,14 +145,19 @@ class TriplesKernel:
         check_columns("triples", self.dump_schema.names(), rows.columns)
         counted = rows.filter(pl.col("a").is_not_null())
         value = self.zero()
-        flat = value.counts.reshape(len(self.chosen), (self.cardinality + 1) ** 3)
+        flat = value.counts.reshape(len(self.chosen), (self._n_outcomes + 1) ** 3)
         np.add.at(flat, (counted["a"].to_numpy(), counted["b"].to_numpy()), counted[N_ITEMS].to_numpy())
         n_items = int(rows.filter(pl.col("a").is_null())[N_ITEMS].sum())
-        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, flat.reshape(value.counts.shape))
+        counts = flat.reshape(value.counts.shape)
+        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts, self.grids)
+
+    @property
+    def _n_outcomes(self) -> int:
+        return self.grids.n_outcomes(self.cardinality)
 
     def _count_bits(self, votes: dict[int, NDArray[np.int8]], n_items: int) -> Triples:
         """From `(n,)` votes of each function."""
-        outcomes = range(ABSTAIN, self.cardinality)
+        outcomes = range(ABSTAIN, self._n_outcomes)
         words = {j: pack_bits(vote, outcomes) for j, vote in votes.items()}
         counts = np.zeros((len(self.chosen), *[len(outcomes)] * 3), np.int64)
         for triple, (i, j, l) in zip(counts, self.chosen, strict=True):
@@ -156,11 +167,11 @@ class TriplesKernel:
                 both = first[:, None] & second[None]
                 for vote, items in enumerate(third):
                     triple[:, :, vote] += np.bitwise_count(both & items).sum(axis=2, dtype=np.int64)
-        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts)
+        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts, self.grids)
 
     def _count(self, digits: dict[int, NDArray[np.int64]], items: NDArray[np.int64] | None, n_items: int) -> Triples:
         """From `(n,)` digits (vote + 1) of each function, and how many items each row stands for, None for one."""
-        base = self.cardinality + 1
+        base = self._n_outcomes + 1
         counts = np.zeros((len(self.chosen), base**3), np.int64)
         for triple, (i, j, l) in zip(counts, self.chosen, strict=True):
             cell = (digits[i] * base + digits[j]) * base + digits[l]
@@ -169,7 +180,7 @@ class TriplesKernel:
             else:
                 np.add.at(triple, cell, items)  # exactly, where weights of bincount would be floats
         shape = (len(self.chosen), base, base, base)
-        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts.reshape(shape))
+        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts.reshape(shape), self.grids)
 
 
 def choose_triples(votes: NDArray[np.int64], rng: np.random.Generator, n_triples: int = MOST_TRIPLES) -> Chosen:
@@ -177,8 +188,8 @@ def choose_triples(votes: NDArray[np.int64], rng: np.random.Generator, n_triples
 
     Parameters
     ----------
-    votes : (m, k) int64 array
-        Votes of each function for each class.
+    votes : (m, s) int64 array
+        How often each function cast each vote.
     rng : Generator
     n_triples : int
         At most so many; fewer where there are no more, or where classes are so many that their counts
@@ -189,11 +200,11 @@ def choose_triples(votes: NDArray[np.int64], rng: np.random.Generator, n_triples
     >>> choose_triples(np.array([[5, 5], [5, 5], [0, 0], [5, 5]]), np.random.default_rng(0))
     ((0, 1, 3),)
     """
-    k = votes.shape[1]
+    s = votes.shape[1]
     often = votes.sum(axis=1).astype(np.float64)
     voting = np.flatnonzero(often)
     f = len(voting)
-    most = min(n_triples, f * (f - 1) * (f - 2) // 6, max(1, _MOST_CELLS // (k + 1) ** 3))
+    most = min(n_triples, f * (f - 1) * (f - 2) // 6, max(1, _MOST_CELLS // (s + 1) ** 3))
     if f < 3:
         return ()
     share = often[voting] / often.sum()
@@ -225,7 +236,7 @@ def merge(a: Triples, b: Triples) -> Triples:
             f"third moments of different functions, classes or triples: {first_few(a.lf_names)} and "
             f"{first_few(b.lf_names)}, {len(a.chosen)} and {len(b.chosen)} triples; count one of them again."
         )
-    return Triples(a.lf_names, a.cardinality, a.chosen, a.n_items + b.n_items, a.counts + b.counts)
+    return replace(a, n_items=a.n_items + b.n_items, counts=a.counts + b.counts)
 
 
 def select(triples: Triples, lf_names: Sequence[str]) -> Triples:
@@ -244,8 +255,11 @@ def select(triples: Triples, lf_names: Sequence[str]) -> Triples:
     place = {triples.lf_names.index(name): at for at, name in enumerate(lf_names)}
     kept = [row for row, triple in enumerate(triples.chosen) if all(j in place for j in triple)]
     chosen = tuple((place[i], place[j], place[l]) for i, j, l in (triples.chosen[row] for row in kept))
-    return Triples(tuple(lf_names), triples.cardinality, chosen, triples.n_items, triples.counts[kept])
+    grids = triples.grids.select(lf_names)
+    votes = slice(grids.n_outcomes(triples.cardinality) + 1)
+    counts = triples.counts[kept][:, votes, votes, votes]
+    return Triples(tuple(lf_names), triples.cardinality, chosen, triples.n_items, counts, grids)
 
 
 def _kind(triples: Triples) -> tuple[object, ...]:
-    return triples.lf_names, triples.cardinality, triples.chosen
+    return triples.lf_names, triples.cardinality, triples.chosen, triples.grids

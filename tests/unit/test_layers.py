@@ -12,7 +12,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-FOUNDATION = ("vocab", "errors", "config", "configfile", "checks", "synthetic", "kernels", "hashing", "jars", "trail")
+FOUNDATION = (
+    "vocab",
+    "errors",
+    "config",
+    "configfile",
+    "checks",
+    "grids",
+    "synthetic",
+    "kernels",
+    "hashing",
+    "jars",
+    "trail",
+)
 STAGES = ("lfs", "stats", "labelmodels", "neighbors", "multitask", "deploy")
 # May import anything public; nothing below them may import them.
 TOP = (

@@ -169,7 +169,7 @@ def test_low_rank_finds_exact_loadings():
     truth = synthetic.random_truth(np.random.default_rng(0), 6, 2)
     L, joint = synthetic.exact(truth)
     counts = np.rint(joint.sum(axis=1) * 10**9).astype(np.int64)
-    votes = moments._sparse(list(L.T), counts, synthetic.lf_names(6), 2)
+    votes = moments.MomentsKernel(synthetic.lf_names(6), 2).of_rows(list(L.T), counts)
     tables = pair_tables(votes, use_abstain=True)
     U, _ = low_rank(tables, np.zeros((6, 6), bool), 1, None)
     pi = truth.class_balance

@@ -47,7 +47,7 @@ def test_equals_the_naive_count_by_bits_and_sparsely_and_from_patterns(matrix):
     assert got.cells.tolist() == occurring
     assert got.gram.tolist() == naive(matrix, got)
     columns = list(np.ascontiguousarray(matrix.T))
-    assert moments._sparse(columns, np.ones(len(matrix), np.int64), LFS, K) == got
+    assert MomentsKernel(LFS, K).of_rows(columns, np.ones(len(matrix), np.int64)) == got
     if len(matrix):
         assert moments.of_patterns(of_matrix(matrix, LFS, K)) == got
 
