@@ -10,6 +10,7 @@ from math import inf
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,6 +22,7 @@ from pydantic import (
 )
 
 from sparkws.checks import check_class_balance, did_you_mean
+from sparkws.grids import make_cells
 from sparkws.vocab import MAX_CLASSES, TASK_TABLES
 
 # LF and task names become column and table names, which Delta without column mapping restricts.
@@ -40,6 +42,15 @@ Label = Annotated[StrictStr | StrictInt, BeforeValidator(_not_boolean)]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(_not_boolean)]
 LaneOption = Literal["auto", "direct", "rows"]
 Normalization = Literal["lower", "strip_punctuation", "collapse_whitespace"]
+
+
+def _check_grid(grid: tuple[float, ...] | tuple[tuple[float, ...], ...]) -> Any:
+    make_cells("a soft vote", grid)
+    return grid
+
+
+# Of two classes P(class of index 1), else vectors over the classes: see `sparkws.grids`.
+Grid = Annotated[tuple[float, ...] | tuple[tuple[float, ...], ...], AfterValidator(_check_grid)]
 
 
 def _as_tuple(names: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -190,12 +201,20 @@ class ThresholdConfig(Section):
 class ExpressionConfig(Section):
     """Votes `label` where a SQL condition holds, or, without `label`, what the expression gives.
 
-    The dialect says who evaluates it: polars beside the data, or Spark, from which the items then come.
+    With a `grid` it gives a probability, and votes the nearest cell. The dialect says who evaluates it: polars
+    beside the data, or Spark, from which the items then come.
     """
 
     sql: str
     dialect: Literal["polars", "spark"] = "polars"
     label: Label | None = None
+    grid: Grid | None = None
+
+    @model_validator(mode="after")
+    def _one_vote(self) -> Self:
+        if self.label is not None and self.grid is not None:
+            raise ValueError("an expression with a 'grid' gives a probability, so it has no 'label'; give one of them")
+        return self
 
 
 class ExampleConfig(Section):
@@ -271,6 +290,7 @@ class VotesConfig(Section):
     lf_column: str | None = None
     vote_column: str | None = None
     mapping: dict[Label, Label] = {}
+    grids: dict[str, Grid] = {}
 
     @model_validator(mode="after")
     def _long(self) -> Self:
@@ -281,6 +301,10 @@ class VotesConfig(Section):
             raise ValueError("'lf_column' and 'vote_column' are for format: long")
         if self.format == "long" and self.columns is not None:
             raise ValueError("'columns' is for format: wide")
+        if self.format == "long" and self.grids:
+            raise ValueError("'grids' is for format: wide, where a column holds the probabilities of one function")
+        if self.columns is not None and set(self.grids) - set(self.columns):
+            raise ValueError(f"'grids' names {sorted(set(self.grids) - set(self.columns))}, which are not in 'columns'")
         return self
 
 

@@ -129,7 +129,7 @@ def make_cells(owner: str, declared: Any) -> Cells:
             f"the grid of {owner} must be a list of 1 to {MAX_CLASSES} probabilities or vectors, "
             f"got {declared if listed is None else len(listed)!r}."
         )
-    numbers = [float(value) for value in listed if _is_number(value)]
+    numbers = [float(value) for value in listed if is_number(value)]
     if len(numbers) == len(listed):
         wrong = [value for value in numbers if not 0 <= value <= 1]
         if wrong or any(a >= b for a, b in pairwise(numbers)):
@@ -185,7 +185,7 @@ def is_distribution(vector: Sequence[Any]) -> bool:
     """Whether these are at least two probabilities that add up to 1."""
     return (
         len(vector) > 1
-        and all(_is_number(p) and 0 <= p <= 1 for p in vector)
+        and all(is_number(p) and 0 <= p <= 1 for p in vector)
         and abs(float(sum(vector)) - 1) <= SUM_TOLERANCE
     )
 
@@ -207,5 +207,6 @@ def _listed(value: Any) -> list[Any] | None:
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else None
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, of Python or NumPy, and no truth value."""
     return isinstance(value, Real) and not isinstance(value, bool)

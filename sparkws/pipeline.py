@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from sparkws.checks import check_tasks, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
@@ -19,6 +20,7 @@ from sparkws.engine.lock import hold
 from sparkws.engine.refs import parse_ref, parse_workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, open_table
+from sparkws.grids import Grids, grids_from_plain
 from sparkws.jointly import CountedTask, Together, label_together
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
@@ -228,6 +230,7 @@ def _votes_step(
         by_function = costs.by_function()
         details = {
             "lf_names": list(lfset.names),
+            **_grids(lfset.grids(task.classes)),
             "fingerprints": {lf.name: lf.fingerprint for lf in lfset},
             "reads": what_is_read(lfset),
             "faults": faults,
@@ -266,7 +269,7 @@ def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> 
     step = f"{name}.votes"
 
     def act(transition: Transition) -> Done:
-        written, lf_names = lf_steps.import_votes(
+        written, kernel = lf_steps.import_votes(
             spark,
             votes,
             source,
@@ -278,7 +281,8 @@ def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> 
         )
         checked = None if job.config.engine.key_check == "trust" else votes.key
         result = {"lane": written.lane.name, "lane_reason": written.lane.reason, "faults": {}}
-        details = {"lf_names": list(lf_names), "faults": {}, "checked_key": checked, "result": result}
+        of_lfs = {"lf_names": list(kernel.lf_names), **_grids(kernel.grids)}
+        details = {**of_lfs, "faults": {}, "checked_key": checked, "result": result}
         return Done(outputs={f"{name}_votes": written.version}, n_rows=written.n_rows, details=details)
 
     made_of = {"votes": votes.model_dump(mode="json"), "classes": list(task.classes)}
@@ -288,6 +292,8 @@ def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> 
 def _stats_step(
     spark: SparkSession, job: Job, name: str, task: TaskConfig, votes: StepResult, gold: StepResult | None
 ) -> StepResult:
+    grids = votes.details.get("grids", {})
+
     def act(transition: Transition) -> Done:
         counted = stats_steps.count_votes(
             spark,
@@ -302,6 +308,7 @@ def _stats_step(
             job.options,
             most_patterns=MAX_PATTERNS,
             direct=job.direct,
+            grids=grids_from_plain(grids),
         )
         outputs = {f"{name}_patterns": counted.patterns_version, f"{name}_stats": counted.stats_version}
         return Done(outputs=outputs, n_rows=counted.counters.n_rows, details={})
@@ -309,7 +316,11 @@ def _stats_step(
     inputs = {f"{name}_votes": votes.outputs[f"{name}_votes"]}
     if gold is not None:
         inputs.update(gold.outputs)
-    made_of = {"lf_names": votes.details["lf_names"], "n_classes": len(task.classes)}
+    made_of = {
+        "lf_names": votes.details["lf_names"],
+        "n_classes": len(task.classes),
+        **({"grids": grids} if grids else {}),
+    }
     return run_step(spark, job, f"{name}.stats", inputs, made_of, act, [f"{name}_patterns", f"{name}_stats"])
 
 
@@ -384,6 +395,11 @@ def _labels_step(
     policy = task.label_model
     made_of = {"classes": list(task.classes), "ties": policy.tie_break_policy, "seed": policy.seed, "clamp": clamps}
     return run_step(spark, job, f"{name}.labels", inputs, made_of, act, [f"{name}_labels"])
+
+
+def _grids(grids: Grids) -> dict[str, Any]:
+    """The grids of soft functions as a detail of the step that made their votes; nothing where there are none."""
+    return {"grids": grids.to_plain()} if grids else {}
 
 
 def _is_key(job: Job, key: str | None) -> bool:

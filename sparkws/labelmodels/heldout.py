@@ -85,7 +85,7 @@ def heldout_gain(fit: Fit, patterns: Patterns, rng: np.random.Generator) -> Gain
 
 
 def equal_tables(patterns: Patterns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Tables `(m, k + 1, k)` and balance `(k,)` of functions that all have the same accuracy, by EM.
+    """Tables `(m, s + 1, k)` and balance `(k,)` of functions that all have the same accuracy, by EM.
 
     Its posteriors order the classes as majority vote does.
     """
@@ -109,12 +109,33 @@ def equal_tables(patterns: Patterns) -> tuple[NDArray[np.float64], NDArray[np.fl
         if abs(accuracy - before) < _LEAST_STEP:
             break
         q, _ = e_step(rows, cpt, uniform, use_abstain=False)
-    return cpt, uniform
+    return _of_cells(cpt, patterns), uniform
+
+
+def _of_cells(cpt: NDArray[np.float64], patterns: Patterns) -> NDArray[np.float64]:
+    """Tables of the classes that votes are for as tables of the votes `(m, s + 1, k)`.
+
+    The cells for one class, and those for none together with abstaining, are voted as often as they were seen,
+    whatever the class of the item: which of them it is tells nothing.
+    """
+    classes = patterns.grids.classes(patterns.lf_names, patterns.cardinality)
+    if classes is None:
+        return cpt
+    L = unpack(patterns) + 1
+    tables = np.zeros((*classes.shape, cpt.shape[2]))
+    sizes = patterns.grids.sizes(patterns.lf_names, patterns.cardinality)
+    for j, size in enumerate(sizes):
+        voted_for = classes[j, : size + 1] + 1
+        # One is added, or a cell that only the other half has would be impossible.
+        often = np.bincount(L[:, j], weights=patterns.counts, minlength=size + 1) + 1
+        together = np.bincount(voted_for, weights=often, minlength=cpt.shape[1])
+        tables[j, : size + 1] = cpt[j, voted_for] * (often / together[voted_for])[:, None]
+    return tables
 
 
 def _log_likelihood(
     L: NDArray[np.int8], cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """log P(votes, abstentions included) of each row, `(u,)`."""
-    rows = make_rows(L, np.ones(len(L), np.int64), None, len(class_balance))
+    rows = make_rows(L, np.ones(len(L), np.int64), None, cpt.shape[1] - 1)
     return e_step(rows, cpt, class_balance, use_abstain=True)[1]

@@ -58,7 +58,7 @@ def counters_of(
     if chosen == counters.lf_names:
         return counters
     if level and carry is not None:
-        counted = carry(CountersKernel(counters.lf_names, counters.cardinality, chosen))
+        counted = carry(CountersKernel(counters.lf_names, counters.cardinality, chosen, counters.grids))
     else:
         counted = counting.of_patterns(select(patterns, chosen))
     return with_faults_of(counted, counters)

@@ -46,7 +46,7 @@ def refuse_changed(
         changed = votes[lf.name].ne_missing(again[lf.name]).arg_true()
         if len(changed):
             row = changed[0]
-            before, after = (told(series[lf.name][row], classes) for series in (votes, again))
+            before, after = (told(series[lf.name][row], classes, lf) for series in (votes, again))
             several = "" if lf.vectorized is None else f" on {len(keys):,} of the batch's items alone"
             raise VotesNotRepeatable(
                 f"{lf.name!r} {before} on item_id {keys[row]!r}, and {after} when it is run again{several}; a vote "
@@ -55,8 +55,8 @@ def refuse_changed(
             )
 
 
-def told(vote: int | None, classes: tuple[str, ...]) -> str:
-    """What a function did, as the end of a sentence."""
+def told(vote: int | None, classes: tuple[str, ...], lf: "LabelingFunction | None" = None) -> str:
+    """What a function did, as the end of a sentence; `lf` where it may vote with a probability."""
     if vote is None:
         return "fails"
-    return "abstains" if vote == ABSTAIN else f"votes {classes[vote]!r}"
+    return "abstains" if vote == ABSTAIN else f"votes {repr(classes[vote]) if lf is None else lf.told(vote, classes)}"

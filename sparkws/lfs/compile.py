@@ -63,6 +63,8 @@ def compiled(lf: LabelingFunction, classes: Sequence[str], schema: Mapping[str, 
         raise StaysPython(f"is {lf.kind}")
     if lf.pre:
         raise StaysPython("has preprocessors")
+    if lf.soft is not None:
+        raise StaysPython("votes with a probability")
     if not isinstance(f, FunctionType) or node is None or isinstance(node, ast.AsyncFunctionDef):
         raise StaysPython("has no source that can be found, or is no plain function")
     if lf.columns is None:

@@ -20,7 +20,7 @@ from sparkws.lfs.lookup import lookup_votes, read_lookup, said_of
 from sparkws.lfs.native import Native
 from sparkws.lfs.normalize import normalized
 from sparkws.lfs.patterns import check_pattern, keyword_pattern, regex_pattern
-from sparkws.lfs.sql import bind_sql, check_result, parse_sql
+from sparkws.lfs.sql import Gives, bind_sql, check_result, parse_sql
 from sparkws.lfs.texttests import TextTest, with_answers
 from sparkws.vocab import ABSTAIN
 
@@ -130,15 +130,21 @@ class Rule:
     def _section(self) -> Any:
         return getattr(self.config, self.config.kind)
 
+    @property
+    def _gives(self) -> Gives:
+        if self._section.label is not None:
+            return "condition"
+        return "vote" if self._section.grid is None else "probability"
+
     def _condition(self, schema: pl.Schema) -> tuple[pl.Expr, str | int | None]:
         """What must hold and the label where it does; without a label, the vote itself."""
         label = self._section.label
         if self.answer is not None:
             if self.config.expression is not None:
-                check_result(self.name, self.config.expression.sql, schema[self.answer], is_condition=label is not None)
+                check_result(self.name, self.config.expression.sql, schema[self.answer], gives=self._gives)
             return pl.col(self.answer), label
         if self.config.expression is not None:
-            return bind_sql(self.name, self.config.expression.sql, schema, is_condition=label is not None), label
+            return bind_sql(self.name, self.config.expression.sql, schema, gives=self._gives), label
         if self.config.threshold is not None:
             return _within(self.name, self.config.threshold, schema), label
         _check_text(self, schema)

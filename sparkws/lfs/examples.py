@@ -13,6 +13,7 @@ from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.kernel import VotesKernel
 from sparkws.lfs.limits import TimeLimitExceeded, call_within
 from sparkws.lfs.returns import explain_invalid, vote_codes, votes_of_array, votes_of_values
+from sparkws.lfs.soft import Refused, cells_of_array, cells_of_values
 from sparkws.lfs.voter import until_equal
 from sparkws.vocab import ABSTAIN
 
@@ -105,24 +106,32 @@ def refuse_missed(lfset: "LFSet", classes: Sequence[str], *, time_limit_s: float
 
 
 def _misses(lf: LabelingFunction, classes: tuple[str, ...], time_limit_s: float | None) -> Iterator[Miss]:
-    codes = vote_codes(classes)
     if lf.examples and isinstance(lf.f, Rule) and lf.f.answer is not None:
         raise InvalidFunction(f"{lf.name!r} has examples, but only Spark can say how it votes; take them out.")
     for number, (row, expected) in enumerate(lf.examples, 1):
         told = expected.__name__ if isinstance(expected, type) else repr(expected)
-        if not isinstance(expected, type) and (not isinstance(expected, Hashable) or codes.get(expected) is None):
-            raise InvalidFunction(
-                f"example {number} of {lf.name!r} expects {expected!r}, which is no vote: "
-                f"{explain_invalid(expected, classes)}"
-            )
+        code = None if isinstance(expected, type) else _code(lf, number, expected, classes)
         got = _called(lf, row, classes, time_limit_s)
-        if not _is_kept(got, expected, codes):
-            yield Miss(lf.name, number, _shown(row), told, _got(got, classes))
+        if not _is_kept(got, expected, code):
+            yield Miss(lf.name, number, _shown(row), told, _got(got, classes, lf))
             continue
         in_table = _in_table(lf, row, classes, time_limit_s)
-        if in_table is not _NO_TABLE and in_table != (None if isinstance(expected, type) else codes[expected]):
-            got_there = f"{_got(in_table, classes)} as it runs over a table, though not by itself,"
+        if in_table is not _NO_TABLE and in_table != code:
+            got_there = f"{_got(in_table, classes, lf)} as it runs over a table, though not by itself,"
             yield Miss(lf.name, number, _shown(row), told, got_there)
+
+
+def _code(lf: LabelingFunction, number: int, expected: object, classes: tuple[str, ...]) -> int:
+    """The vote that an example expects: of a soft function the cell of a probability."""
+    if lf.cells is not None:
+        votes, refused = cells_of_values(lf.name, [expected], lf.cells, classes)
+        code, why = votes.to_list()[0], str(refused.get(0, "")).partition("expected ")[2]
+    else:
+        code = vote_codes(classes).get(expected) if isinstance(expected, Hashable) else None
+        why = explain_invalid(expected, classes)
+    if code is None:
+        raise InvalidFunction(f"example {number} of {lf.name!r} expects {expected!r}, which is no vote: {why}")
+    return int(code)
 
 
 def _called(lf: LabelingFunction, row: Any, classes: tuple[str, ...], time_limit_s: float | None) -> object:
@@ -131,12 +140,16 @@ def _called(lf: LabelingFunction, row: Any, classes: tuple[str, ...], time_limit
     try:
         if lf.vectorized is not None:
             returned = call_within(lf, _frame(row, ()), repr(lf.name), "", time_limit_s, None)
+            if lf.cells is not None:
+                return _one(*cells_of_array(lf.name, returned, lf.cells, classes, keys))
             return votes_of_array(lf.name, returned, classes, keys)[0]
         if isinstance(lf.f, Rule):
             returned = lf(row)
             returned = ABSTAIN if returned is None else returned
         else:
             returned = call_within(lf, row, repr(lf.name), "on an example", time_limit_s, None)
+        if lf.cells is not None:
+            return _one(*cells_of_values(lf.name, [returned], lf.cells, classes))
         return votes_of_values(lf.name, [returned], classes, keys)[0]
     except KeyboardInterrupt:
         raise
@@ -168,20 +181,25 @@ def _frame(row: Any, columns: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame([{**dict.fromkeys(columns), **values}], infer_schema_length=None)
 
 
-def _is_kept(got: object, expected: object, codes: Mapping[object, int | None]) -> bool:
+def _one(votes: pl.Series, refused: Refused) -> object:
+    """The one vote of a soft function, or why it is none."""
+    return refused.get(0, votes[0])
+
+
+def _is_kept(got: object, expected: object, code: int | None) -> bool:
     if isinstance(expected, type):
         return isinstance(got, expected) and not isinstance(got, SparkwsError)
-    return not isinstance(got, BaseException) and got == codes[expected]
+    return not isinstance(got, BaseException) and got == code
 
 
-def _got(got: object, classes: Sequence[str]) -> str:
+def _got(got: object, classes: Sequence[str], lf: LabelingFunction) -> str:
     if isinstance(got, SparkwsError | TimeLimitExceeded):
         return f"failed ({got})"
     if isinstance(got, BaseException):
         return f"raised {type(got).__name__}({str(got)[:200]!r})"
     if got is None:
         return "raised"
-    return "abstained" if got == ABSTAIN else f"voted {classes[int(str(got))]!r}"
+    return "abstained" if got == ABSTAIN else f"voted {lf.told(int(str(got)), classes)}"
 
 
 def _shown(row: Any) -> str:

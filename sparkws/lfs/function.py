@@ -12,7 +12,8 @@ import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import IDENTIFIER
-from sparkws.errors import InvalidFunction
+from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.grids import Cells, Declared, cell_texts, make_cells
 from sparkws.lfs.chains import chain_of, made_by, source_columns
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.fingerprint import fingerprint_of
@@ -48,6 +49,11 @@ class LabelingFunction:
         their votes; null abstains.
     deterministic : bool
         Whether it votes alike whenever it gets the same item; one that does not is refused unless it says so.
+    soft : tuple of floats, or of vectors, optional
+        The grid of a function that votes with a probability: it returns one, of the class with index 1 of two
+        classes, or a vector or mapping with one for each class, and votes the nearest cell. A grid of numbers is
+        for two classes, its cells are ascending; else a cell is a vector. A cell's probability is what the
+        function says of the class all in all, as a calibrated classifier does.
     examples : tuple of (row, vote)
         Items, as mappings or objects with attributes, and what it must vote on them, or the class of what
         it must raise; checked before any job.
@@ -68,6 +74,7 @@ class LabelingFunction:
     columns: Sequence[str] | None = None
     vectorized: Vectorized | None = None
     deterministic: bool = True
+    soft: Declared | None = None
     examples: Sequence[tuple[Any, Any]] = ()
     owner: str | None = None
     source: str | None = None
@@ -81,6 +88,7 @@ class LabelingFunction:
         settled = {
             "resources": dict(self.resources or {}),
             "pre": check_pre(repr(self.name), self.pre),
+            "soft": _check_soft(self.name, self.soft),
             "examples": _check_examples(self.name, self.examples),
             "valid_from": _as_date(self.name, "valid_from", self.valid_from),
             "valid_to": _as_date(self.name, "valid_to", self.valid_to),
@@ -110,6 +118,15 @@ class LabelingFunction:
     def chain(self) -> tuple[Preprocessor, ...]:
         """The preprocessors in the order in which they run."""
         return chain_of(self.pre)
+
+    @property
+    def cells(self) -> Cells | None:
+        """The cells of its grid, each a vector over the classes; None where it votes for a class."""
+        return None if self.soft is None else make_cells(repr(self.name), self.soft)
+
+    def told(self, vote: int, classes: Sequence[str]) -> str:
+        """A vote that does not abstain, as it is told: a class, or the probability of a cell."""
+        return repr(classes[vote]) if self.cells is None else cell_texts(self.cells)[vote]
 
     def __call__(self, x: Any) -> Any:
         """What it returns for one item, or for a frame if it is vectorized.
@@ -142,7 +159,8 @@ class LabelingFunction:
     def described(self) -> dict[str, object]:
         """What decides its votes, the versions below it included: not its examples, owner, source and dates."""
         options = {"kind": self.kind, "columns": self.columns, "pre": self.pre, "runtime": runtime_of(self.kind)}
-        return {"name": self.name, "f": self.f, "resources": dict(sorted(self.resources.items())), **options}
+        soft = {} if self.soft is None else {"soft": self.soft}
+        return {"name": self.name, "f": self.f, "resources": dict(sorted(self.resources.items())), **options, **soft}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -163,6 +181,7 @@ def labeling_function(
     columns: Sequence[str] | None = None,
     vectorized: Vectorized | None = None,
     deterministic: bool = True,
+    soft: Declared | None = None,
     examples: Sequence[tuple[Any, Any]] = (),
     owner: str | None = None,
     source: str | None = None,
@@ -192,7 +211,17 @@ def labeling_function(
     return lambda f: LabelingFunction(str(name or _name_of(f)), f, resources or {}, pre or (), **options)
 
 
-_OPTIONS: Final = ("columns", "vectorized", "deterministic", "examples", "owner", "source", "valid_from", "valid_to")
+_OPTIONS: Final = (
+    "columns",
+    "vectorized",
+    "deterministic",
+    "soft",
+    "examples",
+    "owner",
+    "source",
+    "valid_from",
+    "valid_to",
+)
 
 
 def _name_of(f: Any) -> str:
@@ -209,6 +238,18 @@ def _check_name(name: object) -> None:
         raise InvalidFunction(
             f"{name!r} cannot be the name of a labeling function: a column beside its votes has that name."
         )
+
+
+def _check_soft(name: str, declared: object) -> object:
+    """The grid as tuples, as it was declared."""
+    if declared is None:
+        return None
+    try:
+        cells = make_cells(repr(name), declared)
+    except ConfigError as error:
+        raise InvalidFunction(str(error)) from None
+    numbers = all(isinstance(value, int | float) for value in declared)  # type: ignore[attr-defined]
+    return tuple(cell[1] for cell in cells) if numbers else cells
 
 
 def _check_examples(name: str, examples: object) -> tuple[tuple[Any, Any], ...]:

@@ -11,9 +11,11 @@ import polars as pl
 from sparkws.checks import check_columns, first_few
 from sparkws.config import IDENTIFIER
 from sparkws.errors import ConfigError, InvalidKeys, InvalidVote
+from sparkws.grids import Cells, Grids, bind_cells
 from sparkws.lfs.declarative import class_index
 from sparkws.lfs.lookup import lookup_votes
 from sparkws.lfs.returns import INVALID, coded, explain_invalid
+from sparkws.lfs.soft import cells_of_array
 from sparkws.vocab import ABSTAIN, ITEM_ID, N_ITEMS, RESERVED
 
 _PREFIX = "lf_"
@@ -44,6 +46,8 @@ class ImportKernel:
     mapping : dict
         What a raw value stands for: a class, by name or index, or -1. A number that is not in it is
         then no vote, unless it is -1; without a mapping, numbers are class indices.
+    soft : dict
+        The cells of columns that hold probabilities, -1 or NULL where they abstain; their votes are cells.
     columns : tuple of str
         What is read.
     schema : Schema
@@ -54,7 +58,7 @@ class ImportKernel:
     MissingColumns
         If the table lacks a column.
     ConfigError
-        If there is no column of votes, one is neither integers nor text, or `mapping` names no class.
+        If there is no column of votes, one is neither integers nor text nor has cells, or `mapping` names no class.
     """
 
     key: str
@@ -62,6 +66,7 @@ class ImportKernel:
     classes: tuple[str, ...]
     source_schema: pl.Schema
     mapping: Mapping[str | int, str | int] = field(default_factory=dict)
+    soft: Mapping[str, Cells] = field(default_factory=dict)
     columns: tuple[str, ...] = field(init=False)
     schema: pl.Schema = field(init=False)
     _expressions: tuple[pl.Expr, ...] = field(init=False, repr=False)
@@ -70,16 +75,21 @@ class ImportKernel:
         if not self.lf_columns:
             raise ConfigError("the votes table has no column of votes beside its key; name them in 'votes.columns'.")
         columns = (self.key, *self.lf_columns)
-        check_columns("votes", columns, list(self.source_schema))
+        check_columns("votes", (*columns, *self.soft), list(self.source_schema))
         names = lf_column_names(self.lf_columns)
         votes = {raw: self._meant(label) for raw, label in self.mapping.items()}
         bound = {
             "columns": columns,
             "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(names, pl.Int8())}),
             "_expressions": tuple(
-                self._expression(column, votes).alias(name) for column, name in zip(self.lf_columns, names, strict=True)
+                self._expression(column, votes).alias(name)
+                for column, name in zip(self.lf_columns, names, strict=True)
+                if column not in self.soft
             ),
         }
+        for column, cells in self.soft.items():
+            bind_cells(f"votes column {column!r}", cells, self.classes)
+            self._check_soft(column)
         for attribute, value in bound.items():
             object.__setattr__(self, attribute, value)
 
@@ -87,6 +97,13 @@ class ImportKernel:
     def lf_names(self) -> tuple[str, ...]:
         """The names under which the votes are published."""
         return tuple(self.schema.names()[1:])
+
+    @property
+    def grids(self) -> Grids:
+        """The grids of the functions whose votes are cells."""
+        soft = {name: self.soft[raw] for raw, name in self._named if raw in self.soft}
+        bound = {name: bind_cells(repr(name), cells, self.classes) for name, cells in soft.items()}
+        return Grids({name: cells for name, cells in bound.items() if cells is not None})
 
     def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Imported]:
         """The votes of a batch, in its order.
@@ -105,11 +122,15 @@ class ImportKernel:
                 "rows; every row needs the id of its item."
             )
         votes = batch.select(self._expressions)
-        for column, vote in zip(self.lf_columns, votes, strict=True):
+        made = {name: self._soft(column, name, batch, keys) for column, name in self._named if column in self.soft}
+        for column, name in self._named:
+            if name in made:
+                continue
+            vote = made[name] = votes[name]
             bad = (vote == INVALID).arg_true()
             if len(bad):
                 self._refuse(column, batch[column].gather(bad), keys.gather(bad), len(batch))
-        return pl.DataFrame([keys, *votes]), Imported(len(batch))
+        return pl.DataFrame([keys, *(made[name] for name in self.lf_names)]), Imported(len(batch))
 
     def zero(self) -> Imported:
         """Nothing came in."""
@@ -136,7 +157,7 @@ class ImportKernel:
         if not (dtype.is_integer() or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
             raise ConfigError(
                 f"votes column {column!r} is {dtype}; votes are class indices (integers) or class names (text), "
-                "so cast it in the query that makes the table."
+                "so cast it in the query that makes the table, or give the grid of its probabilities in 'votes.grids'."
             )
         given = coded(value, dtype, self.classes)
         if not votes or dtype == pl.Null:
@@ -150,6 +171,27 @@ class ImportKernel:
             return given
         mapped = lookup_votes("votes.mapping", value, dtype, votes, INVALID)
         return pl.when(value.is_not_null() & (mapped != INVALID)).then(mapped).otherwise(given)
+
+    @property
+    def _named(self) -> list[tuple[str, str]]:
+        return list(zip(self.lf_columns, self.lf_names, strict=True))
+
+    def _check_soft(self, column: str) -> None:
+        dtype = self.source_schema[column]
+        if not (dtype.is_numeric() or dtype.is_nested() or dtype == pl.Null):
+            raise ConfigError(
+                f"votes column {column!r} has a grid, but is {dtype}; it must hold probabilities, or lists of them for "
+                "more than two classes."
+            )
+
+    def _soft(self, column: str, name: str, batch: pl.DataFrame, keys: pl.Series) -> pl.Series:
+        votes, refused = cells_of_array(name, batch[column], self.soft[column], self.classes, keys)
+        for row, why in refused.items():
+            raise InvalidVote(
+                f"votes column {column!r} has {len(refused):,} values that are no probabilities in a batch of "
+                f"{len(batch):,} items; on item_id {keys[row]!r} it {why}."
+            )
+        return votes
 
     def _refuse(self, column: str, values: pl.Series, keys: pl.Series, n: int) -> None:
         value = values[0]

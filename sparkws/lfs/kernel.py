@@ -26,10 +26,11 @@ from sparkws.lfs.declarative import Rule, only_spark
 from sparkws.lfs.faults import FaultLog, texts_of
 from sparkws.lfs.findings import Findings
 from sparkws.lfs.native import Native, evaluate
-from sparkws.lfs.pythonpass import PythonPass, nothing
+from sparkws.lfs.pythonpass import PythonPass, nothing, recorded
 from sparkws.lfs.rehearsal import rehearsal_rows
 from sparkws.lfs.returns import votes_of_array
 from sparkws.lfs.sieve import Sieve, sieves_of
+from sparkws.lfs.soft import cells_of_array
 from sparkws.lfs.statements import ASK
 from sparkws.trail import Trail, current_trail
 from sparkws.vocab import ITEM_ID
@@ -69,7 +70,7 @@ class VotesKernel:
         What is read: the key, and what the functions need.
     schema : Schema
         `item_id` of the key's type, and an Int8 column for each function: class index, -1 abstained,
-        NULL failed.
+        NULL failed. The vote of a function with a grid is the index of a cell.
 
     Raises
     ------
@@ -100,6 +101,7 @@ class VotesKernel:
         if self.on_fault not in ON_FAULT:
             raise ConfigError(f"'on_fault' must be one of {list(ON_FAULT)}, got {self.on_fault!r}.")
         self._check_columns()
+        self.lfset.grids(self.classes)  # refuses one that is of other classes
         opened = self.source_schema.names() if self.lfset.given is None else []
         named = {name for lf in self.lfset for name in lf.given or ()}
         needed = {self.key, *named, *(name for name in opened if name not in self.hidden)}
@@ -247,7 +249,13 @@ class VotesKernel:
                 log.record_all(name, error)
                 votes[name] = nothing(name, len(batch))
                 continue
-            votes[name] = returned if native.gives_votes else votes_of_array(name, returned, self.classes, log.keys)
+            cells = self.lfset[name].cells
+            if native.gives_votes:
+                votes[name] = returned
+            elif cells is None:
+                votes[name] = votes_of_array(name, returned, self.classes, log.keys)
+            else:
+                votes[name] = recorded(*cells_of_array(name, returned, cells, self.classes, log.keys), log)
         return votes
 
     def _run_again(

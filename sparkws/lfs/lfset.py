@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import DeclarativeLFConfig, LFsConfig
 from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.grids import Grids, bind_cells, cell_texts
 from sparkws.lfs.declarative import Rule, make_rule, only_spark
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.modules import load_modules
@@ -94,6 +95,17 @@ class LFSet:
             )
         return tuple(entries)
 
+    def grids(self, classes: Sequence[str]) -> Grids:
+        """The grids of the functions whose votes are cells, in a task with these classes.
+
+        Raises
+        ------
+        ConfigError
+            If a grid is of another number of classes.
+        """
+        bound = {lf.name: bind_cells(repr(lf.name), lf.cells, classes) for lf in self.lfs if lf.cells is not None}
+        return Grids({name: cells for name, cells in bound.items() if cells is not None})
+
     def __len__(self) -> int:
         return len(self.lfs)
 
@@ -125,6 +137,7 @@ class LFSet:
                 "valid_from": lf.valid_from,
                 "valid_to": lf.valid_to,
                 "fingerprint": lf.fingerprint,
+                "grid": None if lf.cells is None else ", ".join(cell_texts(lf.cells)),
             }
             for lf in self.lfs
         ]
@@ -225,6 +238,7 @@ _DESCRIPTION = pl.Schema(
         "valid_from": pl.Date(),
         "valid_to": pl.Date(),
         "fingerprint": pl.String(),
+        "grid": pl.String(),
     }
 )
 
@@ -235,7 +249,8 @@ def _said(lf: LabelingFunction) -> list[str]:
     told = {"owner": lf.owner, "source": lf.source, "valid from": lf.valid_from, "valid to": lf.valid_to}
     dated = [f"{what} {value}" for what, value in told.items() if value is not None]
     chance = [] if lf.deterministic else ["not deterministic"]
-    return [f"{lf.kind} LF", f"reads {reads}", *chance, *dated, f"fingerprint {lf.fingerprint}"]
+    soft = [] if lf.cells is None else [f"votes a cell of the grid {', '.join(cell_texts(lf.cells))}"]
+    return [f"{lf.kind} LF", f"reads {reads}", *soft, *chance, *dated, f"fingerprint {lf.fingerprint}"]
 
 
 def label_matrix(votes: pl.DataFrame) -> NDArray[np.int8]:
@@ -272,6 +287,7 @@ def declarative_lfs(configs: Iterable[DeclarativeLFConfig], base_dir: str | Path
         LabelingFunction(
             config.name,
             make_rule(config, base_dir),
+            soft=None if config.expression is None else config.expression.grid,
             examples=[(example.row, example.vote) for example in config.examples],
             owner=config.owner,
             source=config.source,

@@ -19,6 +19,7 @@ from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.returns import votes_of_array, votes_of_values
 from sparkws.lfs.rowloop import run_rows
 from sparkws.lfs.rowplan import RowPlan, plan_rows
+from sparkws.lfs.soft import Refused, cells_of_array, cells_of_values
 from sparkws.trail import Trail
 
 
@@ -117,8 +118,14 @@ class PythonPass:
             return {}
         frame = batch.select(self._row_columns)
         returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given, clock)
-        bound_to = (self.classes, log.keys, log.n_items)
-        return {name: votes_of_values(name, values, *bound_to) for name, values in returned.items()}
+        votes = {}
+        soft = {lf.name: lf.cells for lf in self.lfs if lf.cells is not None}
+        for name, values in returned.items():
+            if name in soft:
+                votes[name] = recorded(*cells_of_values(name, values, soft[name], self.classes), log)
+            else:
+                votes[name] = votes_of_values(name, values, self.classes, log.keys, log.n_items)
+        return votes
 
     def _vectorized(
         self,
@@ -139,7 +146,10 @@ class PythonPass:
         except BaseException as error:
             log.record_all(lf.name, error)
             return nothing(lf.name, len(batch))
-        votes = votes_of_array(lf.name, returned, self.classes, log.keys)
+        if lf.cells is None:
+            votes = votes_of_array(lf.name, returned, self.classes, log.keys)
+        else:
+            votes = recorded(*cells_of_array(lf.name, returned, lf.cells, self.classes, log.keys), log)
         failed = {row: reason for entry in lf.chain for row, reason in given[entry].failed.items()}
         for row, reason in failed.items():
             log.record(lf.name, row, reason)
@@ -150,6 +160,13 @@ class PythonPass:
             run = [entry for entry in lf.chain if entry not in self.ahead.stored]
             for resources in (lf.resources, *(entry.resources for entry in run)):
                 yield from (value for value in resources.values() if isinstance(value, Loaded))
+
+
+def recorded(votes: pl.Series, refused: Refused, log: FaultLog) -> pl.Series:
+    """The votes of a soft function; what it returned that is no probability is a fault of its item."""
+    for row, why in refused.items():
+        log.record(votes.name, row, why)
+    return votes
 
 
 def nothing(name: str, n: int) -> pl.Series:

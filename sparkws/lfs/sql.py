@@ -1,7 +1,7 @@
 """Expression labeling functions: polars SQL, checked before it meets data."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 
@@ -13,6 +13,8 @@ from sparkws.lfs.patterns import POLARS_ERRORS, reason
 # Nodes of an expression's tree whose value depends on other rows, and leaves that hold names and data.
 _BEYOND: Final = frozenset({"Agg", "Over", "Window", "Len", "Rank", "Shift", "Explode", "SubPlan", "Sort", "Filter"})
 _LEAVES: Final = frozenset({"Literal", "Column", "Selector", "dtype"})
+
+Gives = Literal["condition", "vote", "probability"]
 
 
 def parse_sql(name: str, sql: str) -> pl.Expr:
@@ -38,13 +40,13 @@ def parse_sql(name: str, sql: str) -> pl.Expr:
     return expression
 
 
-def bind_sql(name: str, sql: str, schema: pl.Schema, *, is_condition: bool) -> pl.Expr:
+def bind_sql(name: str, sql: str, schema: pl.Schema, *, gives: Gives) -> pl.Expr:
     """The expression for a table of `schema`.
 
     Raises
     ------
     InvalidFunction
-        If it does not fit the columns, or is neither a condition nor a vote as is asked for.
+        If it does not fit the columns, or is no condition, vote or probability as is asked for.
     """
     expression = parse_sql(name, sql)
     missing = sorted(set(expression.meta.root_names()) - set(schema))
@@ -58,28 +60,34 @@ def bind_sql(name: str, sql: str, schema: pl.Schema, *, is_condition: bool) -> p
         dtype = pl.DataFrame(schema=schema).with_columns(expression.alias("vote"))["vote"].dtype
     except POLARS_ERRORS as error:
         raise InvalidFunction(f"{name!r} has the expression {sql!r}, which does not fit: {reason(error)}.") from None
-    check_result(name, sql, dtype, is_condition=is_condition)
+    check_result(name, sql, dtype, gives=gives)
     return cheaper(expression)
 
 
-def check_result(name: str, sql: str, dtype: pl.DataType, *, is_condition: bool) -> None:
-    """Refuse an expression, of either dialect, that gives neither a condition nor a vote as is asked for.
+def check_result(name: str, sql: str, dtype: pl.DataType, *, gives: Gives) -> None:
+    """Refuse an expression, of either dialect, that gives no condition, vote or probability as is asked for.
 
     Raises
     ------
     InvalidFunction
         With the type that it gives.
     """
-    if is_condition and dtype not in (pl.Boolean, pl.Null):
+    if gives == "condition" and dtype not in (pl.Boolean, pl.Null):
         raise InvalidFunction(
             f"{name!r} has a label, so its expression {sql!r} must be a condition, but it gives {dtype}; "
             "without a label, its value is the vote."
         )
     is_vote = dtype.is_integer() or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)
-    if not is_condition and not is_vote:
+    if gives == "vote" and not is_vote:
         raise InvalidFunction(
             f"{name!r} has no label, so its expression {sql!r} must give class indices or class names, "
-            f"but it gives {dtype}; add a 'label' to vote where a condition holds."
+            f"but it gives {dtype}; add a 'label' to vote where a condition holds, or a 'grid' to vote with a "
+            "probability."
+        )
+    if gives == "probability" and not (dtype.is_numeric() or dtype.is_nested() or dtype == pl.Null):
+        raise InvalidFunction(
+            f"{name!r} has a grid, so its expression {sql!r} must give a probability, or a list of them for more than "
+            f"two classes, but it gives {dtype}."
         )
 
 

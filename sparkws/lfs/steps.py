@@ -18,6 +18,7 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, open_table
 from sparkws.engine.writes import write_rows
 from sparkws.errors import TableNotFound
+from sparkws.grids import make_cells
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.findings import Findings
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
@@ -205,8 +206,8 @@ def import_votes(
     transition: Transition,
     options: Options,
     must_check_keys: bool,
-) -> tuple[Written[Imported], tuple[str, ...]]:
-    """Commit votes made elsewhere as a votes table; give what was written and the names of the functions.
+) -> tuple[Written[Imported], ImportKernel]:
+    """Commit votes made elsewhere as a votes table; give what was written, and the kernel, which names the functions.
 
     Raises
     ------
@@ -225,8 +226,9 @@ def import_votes(
         columns = tuple(names.values())
     else:
         columns = config.columns or tuple(name for name in source.schema if name != config.key)
-    kernel = ImportKernel(config.key, columns, classes, source.schema, config.mapping)
+    soft = {column: make_cells(f"votes column {column!r}", grid) for column, grid in config.grids.items()}
+    kernel = ImportKernel(config.key, columns, classes, source.schema, config.mapping, soft)
     if must_check_keys:
         check_keys(spark, source, config.key)
     written = write_batches(spark, kernel, source, votes_target, transition, options)
-    return written, kernel.lf_names
+    return written, kernel
