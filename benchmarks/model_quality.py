@@ -44,8 +44,9 @@ SNORKEL_NEEDS: Final = (
     "munkres==1.1.4",
     "networkx==3.6.1",
 )
+SNORKEL: Final = ("snorkel==0.10.0",)
 RIVALS: Final = {
-    "quality_snorkel.py": ("snorkel-models", SNORKEL_NEEDS, ("snorkel==0.10.0",)),
+    "quality_snorkel.py": ("snorkel-models", SNORKEL_NEEDS, SNORKEL),
     "quality_crowdkit.py": ("crowdkit", ("crowd-kit==1.4.2", "numpy", "pandas", "pyarrow"), ()),
 }
 
