@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from sparkws.checks import check_label_matrix
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.groupscores import group_terms
 from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, predict
-from sparkws.labelmodels.superlf import SuperLF, group_terms
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 

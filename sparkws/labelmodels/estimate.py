@@ -56,6 +56,7 @@ def choose_abstain(
     cardinality: int,
     run: Callable[[bool], Estimate],
     label: Callable[[Estimate], NDArray[np.float64]],
+    groups: Sequence[Sequence[int]] = (),
 ) -> Estimate:
     """The estimate with abstaining as an outcome where it can be believed, else as missing.
 
@@ -71,10 +72,13 @@ def choose_abstain(
         Estimates, told whether abstaining is an outcome.
     label : callable
         The posterior `(u, k)` of the rows under an estimate.
+    groups : sequence of sequences of int
+        Functions that are taken for dependent.
     """
     if single_class_share(count_votes(L, counts, cardinality)) >= SOME_SINGLE_CLASS:
         found = run(True)
-        against_majority, against_all = contradictions(L, counts, predict(label(found)), cardinality)
+        preds = predict(label(found))
+        against_majority, against_all = contradictions(L, counts, preds, cardinality, groups)
         if against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL:
             return found
     return run(False)

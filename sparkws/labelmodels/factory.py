@@ -9,6 +9,7 @@ from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
@@ -29,7 +30,12 @@ Reads = Mapping[str, Collection[str]]
 
 
 def make_label_model(
-    config: LabelModelConfig, cardinality: int, *, clamp_gold: bool = False, reads: Reads | None = None
+    config: LabelModelConfig,
+    cardinality: int,
+    *,
+    clamp_gold: bool = False,
+    reads: Reads | None = None,
+    groups: Dependencies | None = None,
 ) -> AnyModel:
     """The unfitted model that `config` describes.
 
@@ -42,6 +48,8 @@ def make_label_model(
         Hold items with a known class at that class while fitting (`gold.use: clamp`).
     reads : mapping of str to collections of str, optional
         The columns and resources that each function reads.
+    groups : Dependencies, optional
+        Groups that were learned already.
     """
     balance: dict[str, Any] = {"class_balance": config.class_balance}
     if config.kind == "majority":
@@ -67,7 +75,7 @@ def make_label_model(
     if config.kind == "super_lf":
         return SuperLF(
             cardinality,
-            groups=config.groups,
+            groups=config.groups if groups is None else groups,
             max_group=config.max_group,
             reads=reads,
             abstain=config.abstain,

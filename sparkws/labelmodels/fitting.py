@@ -12,6 +12,7 @@ from sparkws.errors import NothingToFit
 from sparkws.labelmodels import auto
 from sparkws.labelmodels.assess import assess
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model, make_label_model, with_balance
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
@@ -91,7 +92,7 @@ def fit_label_model(
     config = with_balance(config, seen, both)
     choice = None
     if config.kind == "auto":
-        choice = auto.choose_for(config, select(patterns, taking_part), classes, gold_use=gold_use)
+        choice = auto.choose_for(config, select(patterns, taking_part), classes, gold_use=gold_use, reads=reads)
         model = choice.model
     else:
         unfitted = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp", reads=reads)
@@ -115,7 +116,7 @@ def fit_label_model(
         "level": sample.level,
         "largest_standard_error": sample.largest_error,
         "polish": sample.polish,
-        "dependencies": _dependencies(model),
+        "dependencies": _dependencies(model, None if choice is None else choice.dependencies),
         "left_out": out,
         "not_chosen": [name for name in counters.lf_names if name not in chosen],
         "lf_summary": summary(counters_of(chosen, counters, patterns, level, carry)),
@@ -160,12 +161,12 @@ def _beyond_sample(
     return polished, _Sample(0 if polished.converged_ else level, after, told)
 
 
-def _dependencies(model: AnyModel) -> dict[str, Any] | None:
-    """The groups that a model counts once, with the evidence where they were learned; None if it has no groups."""
-    if not isinstance(model, SuperLF):
-        return None
-    learned = {} if model.dependencies_ is None else model.dependencies_.to_plain()
-    return {**learned, "groups": [list(group) for group in model.groups_]}
+def _dependencies(model: AnyModel, found: Dependencies | None) -> dict[str, Any] | None:
+    """The functions that depend on each other, with the evidence, and whether the model counts them once."""
+    if isinstance(model, SuperLF):
+        learned = {} if model.dependencies_ is None else model.dependencies_.to_plain()
+        return {**learned, "groups": [list(group) for group in model.groups_], "counted_once": True}
+    return None if found is None else {**found.to_plain(), "counted_once": False}
 
 
 def faulty(counters: Counters, max_fault_rate: float) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
+from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits, predict, vote_shares
@@ -107,7 +108,9 @@ def check_labels(
         *findings,
         *_not_converged(model),
         *_not_identified(model),
-        *_contradicts(voted_for, counts, preds, len(classes)),
+        *_contradicts(
+            contradictions(voted_for, counts, preds, len(classes), _several_voices(model, votes, lf_names))[1]
+        ),
         *_collapse(preds, majority, counts, votes, classes),
         *_worse_than_majority(model.kind, probs, theirs, gold, counts),
     ]
@@ -182,6 +185,17 @@ def _not_converged(model: LabelModel) -> list[Finding]:
 
 
 def _not_identified(model: LabelModel) -> list[Finding]:
+    dependencies: Dependencies | None = getattr(model, "dependencies_", None)
+    if dependencies is not None and dependencies.cut:
+        pairs = [(edge.a, edge.b) for edge in dependencies.cut]
+        return [
+            Finding(
+                "not_identified",
+                f"So many labeling functions depend on each other that {first_few(pairs)} had to be taken for "
+                f"independent: {model.kind} may have found what they share instead of the class. Add functions that "
+                "look at something else, or use majority vote.",
+            )
+        ]
     identified: NDArray[np.bool_] = getattr(model, "identified_", np.ones(0, np.bool_))
     names = [name for name, is_identified in zip(model.lf_names_, identified, strict=False) if not is_identified]
     if not names:
@@ -196,10 +210,16 @@ def _not_identified(model: LabelModel) -> list[Finding]:
     ]
 
 
-def _contradicts(
-    L: NDArray[np.int8], counts: NDArray[np.int64], preds: NDArray[np.int32], cardinality: int
-) -> list[Finding]:
-    _, against_all = contradictions(L, counts, preds, cardinality)
+def _several_voices(model: LabelModel, votes: NDArray[np.int64], lf_names: Sequence[str]) -> list[list[int]]:
+    """The groups of the model, as columns, without functions of one class: these are a voice each.
+
+    Nothing but their votes tells what they are for.
+    """
+    where = {name: j for j, name in enumerate(lf_names) if (votes[j] > 0).sum() > 1}
+    return [[where[name] for name in group if name in where] for group in getattr(model, "groups_", ())]
+
+
+def _contradicts(against_all: float) -> list[Finding]:
     if against_all <= MOST_AGAINST_ALL:
         return []
     return [

@@ -5,7 +5,7 @@ whatever they vote for, classes alike, abstaining that tells nothing. Any model 
 probability, abstentions included, can be compared with it on items that neither was fitted on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,7 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparkws.labelmodels.em import count_votes, e_step, expect, make_rows
-from sparkws.labelmodels.posterior import FLOOR, LabelModel, vote_shares
+from sparkws.labelmodels.groupscores import joint_scores
+from sparkws.labelmodels.posterior import FLOOR, LabelModel, normalize, vote_shares
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.stats.patterns import Patterns, at_level, collapse, unpack, unpack_classes, with_counts
 from sparkws.vocab import LEVEL
 
@@ -58,6 +60,47 @@ def halves(patterns: Patterns, rng: np.random.Generator) -> tuple[Patterns, Patt
     return with_counts(patterns, chosen), with_counts(patterns, patterns.counts - chosen)
 
 
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Items in halves, each of which is foretold by what was fitted on the other.
+
+    Attributes
+    ----------
+    parts : pairs of Patterns
+        What is fitted on, and what is foretold.
+    counts : (r,) int64 array
+        The items of each row that is foretold, of both parts.
+    """
+
+    parts: tuple[tuple[Patterns, Patterns], ...]
+    counts: NDArray[np.int64]
+
+
+def split(patterns: Patterns, rng: np.random.Generator) -> Split:
+    """The split of whole counts; with keys' levels, it is the same in every run."""
+    one, other = (collapse(half) for half in halves(patterns, rng))
+    return Split(((one, other), (other, one)), np.concatenate([other.counts, one.counts]))
+
+
+def foretold(models: Sequence[LabelModel], halved: Split) -> NDArray[np.float64]:
+    """The log-likelihood of one item of each row `(r,)` under the models, each fitted on one half, on the other."""
+    pairs = zip(models, halved.parts, strict=True)
+    return np.concatenate([log_likelihood(model, unpack(unseen)) for model, (_, unseen) in pairs])
+
+
+def foretold_equally(halved: Split) -> NDArray[np.float64]:
+    """The same under equally good functions."""
+    return np.concatenate([_of_tables(unpack(unseen), *equal_tables(seen)) for seen, unseen in halved.parts])
+
+
+def gain_of(ours: NDArray[np.float64], theirs: NDArray[np.float64], counts: NDArray[np.int64]) -> Gain:
+    """What one gains over the other, both `(r,)`, on these items."""
+    n = max(int(counts.sum()), 1)
+    gain = ours - theirs
+    mean = float(counts @ gain) / n
+    return Gain(mean, float(np.sqrt(counts @ (gain - mean) ** 2)) / n)
+
+
 def heldout_gain(fit: Fit, patterns: Patterns, rng: np.random.Generator) -> Gain:
     """What a model foretells of either half of the items when it is fitted on the other.
 
@@ -66,22 +109,13 @@ def heldout_gain(fit: Fit, patterns: Patterns, rng: np.random.Generator) -> Gain
     fit : function of Patterns
         Gives a fitted model with tables.
     patterns : Patterns
-        Whole counts; with keys' levels, the halves are the same in every run.
+        Whole counts.
     rng : Generator
         Draws the halves where there are no keys.
     """
-    one, other = (collapse(half) for half in halves(patterns, rng))
-    gains, counts = [], []
-    for seen, unseen in ((one, other), (other, one)):
-        model, L = fit(seen), unpack(unseen)
-        assert model.cpt_ is not None
-        ours = _log_likelihood(L, model.cpt_, model.class_balance_)
-        gains.append(ours - _log_likelihood(L, *equal_tables(seen)))
-        counts.append(unseen.counts)
-    gain, weight = np.concatenate(gains), np.concatenate(counts)
-    n = int(weight.sum())
-    mean = float(weight @ gain) / n
-    return Gain(mean, float(np.sqrt(weight @ (gain - mean) ** 2)) / n)
+    halved = split(patterns, rng)
+    models = [fit(seen) for seen, _ in halved.parts]
+    return gain_of(foretold(models, halved), foretold_equally(halved), halved.counts)
 
 
 def equal_tables(patterns: Patterns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -133,9 +167,17 @@ def _of_cells(cpt: NDArray[np.float64], patterns: Patterns) -> NDArray[np.float6
     return tables
 
 
-def _log_likelihood(
+def log_likelihood(model: LabelModel, L: NDArray[np.int8]) -> NDArray[np.float64]:
+    """log P(votes, abstentions included) of each row under a fitted model with tables, `(n,)`."""
+    assert model.cpt_ is not None
+    if isinstance(model, SuperLF) and model.recoding_ is not None and model.tables_ is not None:
+        parts = (model.recoding_, model.tables_, model.cpt_, model.class_balance_)
+        return normalize(joint_scores(L, *parts, use_abstain=model.abstain_is_outcome_))[1]
+    return _of_tables(L, model.cpt_, model.class_balance_)
+
+
+def _of_tables(
     L: NDArray[np.int8], cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """log P(votes, abstentions included) of each row, `(u,)`."""
     rows = make_rows(L, np.ones(len(L), np.int64), None, cpt.shape[1] - 1)
     return e_step(rows, cpt, class_balance, use_abstain=True)[1]

@@ -1,6 +1,6 @@
 """Majority vote: the share of each class among the votes of an item."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, Self
 
 import numpy as np
@@ -79,7 +79,11 @@ class MajorityVote:
 
 
 def contradictions(
-    L: NDArray[np.int8], counts: NDArray[np.int64], preds: NDArray[np.int32], cardinality: int
+    L: NDArray[np.int8],
+    counts: NDArray[np.int64],
+    preds: NDArray[np.int32],
+    cardinality: int,
+    groups: Sequence[Sequence[int]] = (),
 ) -> tuple[float, float]:
     """How often predictions contradict the votes: what tells, without gold, that a model has gone astray.
 
@@ -94,19 +98,27 @@ def contradictions(
     preds : (u,) int32 array
         Predicted classes, -1 where none.
     cardinality : int
+    groups : sequence of sequences of int
+        Functions that the model takes for dependent: that those of one group agree is nothing to contradict.
 
     Returns
     -------
     against_majority : float
         The share of the items that majority vote decides on which another class is predicted.
     against_all : float
-        The share of the items with two or more votes, all for one class, on which another is predicted.
+        The share of the items with two or more votes, not all of one group, all for one class, on which another
+        is predicted.
     """
     shares = vote_shares(L, cardinality)
     majority = predict(shares)
     differs = (preds != majority) & (preds != ABSTAIN)
     decided = majority != ABSTAIN
-    unanimous = decided & (shares.max(axis=1) == 1) & ((L != ABSTAIN).sum(axis=1) >= 2)
+    voted = L != ABSTAIN
+    n_voices = voted.sum(axis=1)
+    for group in groups:
+        of_group = voted[:, list(group)].sum(axis=1)
+        n_voices = n_voices - np.maximum(of_group - 1, 0)
+    unanimous = decided & (shares.max(axis=1) == 1) & (n_voices >= 2)
     against_majority, against_all = (
         float(counts[differs & among].sum() / max(counts[among].sum(), 1)) for among in (decided, unanimous)
     )

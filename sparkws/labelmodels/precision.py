@@ -56,6 +56,8 @@ class PrecisionVote(TableModel):
     class_balance : sequence of k floats, "estimate", "uniform" or "dev"
         What precisions are measured against. "estimate" is the volume of voting, majority vote's soft counts:
         with fixed precisions that does better than the true balance.
+    volume_power : float
+        The volume of voting is taken to this power: 1 is its face value, near 0 it only breaks ties.
 
     Attributes
     ----------
@@ -78,12 +80,16 @@ class PrecisionVote(TableModel):
         *,
         precision: Literal["fixed", "learned"] = "fixed",
         class_balance: ClassBalance = "estimate",
+        volume_power: float = 1.0,
     ) -> None:
         super().__init__(cardinality)
         if precision not in ("fixed", "learned"):
             raise ConfigError(f"precision must be 'fixed' or 'learned', got {precision!r}.")
         self.precision = precision
+        if volume_power < 0:
+            raise ConfigError(f"volume_power must be at least 0, got {volume_power!r}.")
         self.class_balance = class_balance
+        self.volume_power = volume_power
         self.precision_: NDArray[np.float64] = np.zeros((0, cardinality))
 
     def fit(self, patterns: Patterns) -> Self:
@@ -100,7 +106,11 @@ class PrecisionVote(TableModel):
         flat = collapse(patterns)
         counted = pairs.of_patterns(flat)
         balance = known_balance(self.class_balance, self.cardinality, flat.gold, flat.counts)
-        pi = volume(unpack(flat), flat.counts, self.cardinality, flat.says) if balance is None else balance
+        if balance is None:
+            tempered = volume(unpack(flat), flat.counts, self.cardinality, flat.says) ** self.volume_power
+            pi = tempered / tempered.sum()
+        else:
+            pi = balance
         fixed = np.repeat(fixed_precision(pi)[None], len(patterns.lf_names), axis=0)
         soft = soft_cells(patterns.lf_names, patterns.grids)
         hard = [j for j in range(len(fixed)) if j not in soft]

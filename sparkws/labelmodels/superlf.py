@@ -16,14 +16,15 @@ from typing import ClassVar, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_label_matrix, did_you_mean
+from sparkws.checks import check_label_matrix
 from sparkws.errors import ConfigError, DataError, NothingToFit
 from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
 from sparkws.labelmodels.edges import MAX_GROUP, Dependencies
 from sparkws.labelmodels.em import check_fittable, clamp, count_votes, make_problem, make_rows
 from sparkws.labelmodels.estimate import Abstain, Estimate, check_options, choose_abstain, climb, majority_shares
-from sparkws.labelmodels.posterior import log_scores, log_table, normalize
+from sparkws.labelmodels.groupscores import group_scores, index_groups
+from sparkws.labelmodels.posterior import log_scores, normalize
 from sparkws.labelmodels.recoding import Recoding, make_recoding, marginals, recode_problem
 from sparkws.labelmodels.savedgroups import groups_from_json, groups_to_json
 from sparkws.labelmodels.structure import learn_dependencies
@@ -31,7 +32,7 @@ from sparkws.labelmodels.tables import TABLES, Stored, TableModel
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
-Groups = Sequence[Sequence[str]] | Literal["auto"]
+Groups = Sequence[Sequence[str]] | Dependencies | Literal["auto"]
 
 
 class SuperLF(TableModel):
@@ -41,7 +42,7 @@ class SuperLF(TableModel):
     ----------
     cardinality : int
         The number of classes k.
-    groups : "auto" or sequence of sequences of str
+    groups : "auto", sequence of sequences of str, or Dependencies
         Functions that depend on each other; those in no group are by themselves. "auto" learns them from
         the patterns.
     max_group : int
@@ -119,7 +120,9 @@ class SuperLF(TableModel):
         """
         check_fittable(patterns, self.cardinality)
         refuse_soft(patterns.grids, self.kind)
-        if isinstance(self.groups, str):
+        if isinstance(self.groups, Dependencies):
+            self.dependencies_, named = self.groups, self.groups.groups
+        elif isinstance(self.groups, str):
             self.dependencies_ = learn_dependencies(
                 patterns, abstain=self.abstain, max_group=self.max_group, reads=self.reads
             )
@@ -137,7 +140,7 @@ class SuperLF(TableModel):
 
         if self.abstain == "auto":
             found = choose_abstain(
-                L, counts, k, run, lambda estimate: _posterior(L, recodings[estimate.use_abstain], estimate)
+                L, counts, k, run, lambda estimate: _posterior(L, recodings[estimate.use_abstain], estimate), groups
             )
         else:
             found = run(self.abstain == "outcome")
@@ -205,92 +208,9 @@ class SuperLF(TableModel):
         return climb(rows, problem, q, source, max_iter=self.max_iter, least_gain=self.tol * problem.n_votes)
 
 
-def group_scores(
-    L: NDArray[np.int8],
-    recoding: Recoding,
-    tables: NDArray[np.float64],
-    cpt: NDArray[np.float64],
-    class_balance: NDArray[np.float64],
-    *,
-    use_abstain: bool,
-) -> NDArray[np.float64]:
-    """The logarithms of p_y Π_G P(votes of G | y), `(n, k)`.
-
-    Parameters
-    ----------
-    L : (n, m) int8 array in {-1, 0..k-1}
-    recoding : Recoding
-    tables : (n_variables, s + 1, k) float64 array
-        Of its variables.
-    cpt : (m, k + 1, k) float64 array
-        Of the functions by themselves, for votes of a group that have no code.
-    class_balance : (k,) float64 array
-    use_abstain : bool
-    """
-    V, unseen = recoding.apply(L)
-    scores = log_scores(V, tables, class_balance, use_abstain=use_abstain)
-    if unseen:
-        alone = log_table(cpt, use_abstain=use_abstain)
-        silent = log_table(tables, use_abstain=use_abstain)[:, 0]
-        for number, rows in unseen.items():
-            columns = recoding.blocks[number].columns
-            first, end = recoding.first[number : number + 2]
-            # What was added for the variables, as if none had an outcome, is exchanged for the members' factors.
-            scores[rows] += alone[columns, L[np.ix_(rows, columns)] + 1].sum(axis=1) - silent[first:end].sum(axis=0)
-    return scores
-
-
-def index_groups(groups: Sequence[Sequence[str]], lf_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """The groups of two or more as columns, each in the order of the functions.
-
-    Raises
-    ------
-    ConfigError
-        If a name is not among the functions, or in two groups.
-    """
-    where = {name: j for j, name in enumerate(lf_names)}
-    named = [name for group in groups for name in group]
-    unknown = [name for name in named if name not in where]
-    if unknown:
-        raise ConfigError(
-            f"the groups name {unknown[0]!r}, which is no labeling function here.{did_you_mean(unknown[0], lf_names)}"
-        )
-    twice = sorted({name for name in named if named.count(name) > 1})
-    if twice:
-        raise ConfigError(f"{twice[0]!r} is in more than one group, or twice in one; a function has one group.")
-    indexed = (tuple(sorted(where[name] for name in group)) for group in groups if len(group) > 1)
-    return tuple(sorted(indexed))
-
-
 def _posterior(L: NDArray[np.int8], recoding: Recoding, found: Estimate) -> NDArray[np.float64]:
     """The posterior of rows that all have a code, `(n, k)`."""
     V, _ = recoding.apply(L)
     probs = normalize(log_scores(V, found.cpt, found.class_balance, use_abstain=found.use_abstain))[0]
     probs[(L == ABSTAIN).all(axis=1)] = np.nan
     return probs
-
-
-def group_terms(
-    L: NDArray[np.int8],
-    recoding: Recoding,
-    tables: NDArray[np.float64],
-    cpt: NDArray[np.float64],
-    *,
-    use_abstain: bool,
-) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.float64]]:
-    """The functions of each factor of the posterior, and its logarithm for each row, `(n, g, k)`."""
-    V, unseen = recoding.apply(L)
-    factors = log_table(tables, use_abstain=use_abstain)
-    n_alone = len(recoding.singles)
-    groups = [(int(j),) for j in recoding.singles]
-    terms = [factors[at][V[:, at] + 1] for at in range(n_alone)]
-    alone = log_table(cpt, use_abstain=use_abstain)
-    for number, block in enumerate(recoding.blocks):
-        first, end = recoding.first[number : number + 2]
-        term = factors[np.arange(first, end), V[:, first:end] + 1].sum(axis=1)
-        if number in unseen:
-            rows = unseen[number]
-            term[rows] = alone[block.columns, L[np.ix_(rows, block.columns)] + 1].sum(axis=1)
-        groups.append(tuple(block.columns.tolist()))
-        terms.append(term)
-    return tuple(groups), np.stack(terms, axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from sparkws.checks import first_few
+from sparkws.labelmodels.choose import AGAINST
 from sparkws.lfs.examples import Checked
 from sparkws.manage.results import RunResult
 from sparkws.report.trust import estimated_accuracies, trust_lines
@@ -148,7 +149,12 @@ def _dependencies(model: Mapping[str, Any]) -> list[str]:
         pair = f"{edge['a']:<{width}}  {edge['b']:<{width}}"
         lines.append(f"  {pair}  correlation beyond the class {edge['excess']:+.2f}{evidence}{shared}")
     n_more = len(found["edges"]) - len(lines)
-    return [found["message"], *lines, *([f"  and {n_more} more pairs"] if n_more else [])]
+    told = found["message"]
+    if found["edges"]:
+        told += (
+            f" {model['kind']} counts each group once." if found["counted_once"] else f" {model['kind']} does not know."
+        )
+    return [told, *lines, *([f"  and {n_more} more pairs"] if n_more else [])]
 
 
 def _tried(trials: Sequence[Mapping[str, Any]]) -> str:
@@ -157,7 +163,7 @@ def _tried(trials: Sequence[Mapping[str, Any]]) -> str:
     for trial in trials:
         gain = trial["heldout_gain"]
         gained = "" if gain is None else f" gains {gain['per_item']:.3g} nats an unseen item"
-        against = f" but {', '.join(trial['against'])}" if trial["against"] else ""
+        against = f" but {', '.join(AGAINST[code] for code in trial['against'])}" if trial["against"] else ""
         if gained or against:
             told.append(f"{trial['name']}{gained}{against}")
     return f" ({'; '.join(told)})" if told else ""

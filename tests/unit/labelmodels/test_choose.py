@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparkws import synthetic
-from sparkws.labelmodels.choose import choose_model
+from sparkws.labelmodels.choose import Candidate, choose_model
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.stats.patterns import of_matrix
@@ -28,10 +28,16 @@ def upside_down(patterns):
     return model
 
 
-def choose(L, candidates, gold=None, single=("precision", missing)):
+def choose(L, candidates, gold=None, single=missing, with_gold=None):
     counted = of_matrix(L, synthetic.lf_names(L.shape[1]), 2, gold)
     return choose_model(
-        single, MajorityVote(2).fit, candidates, counted, CLASSES, np.random.default_rng(0), with_gold=gold is not None
+        [Candidate(name, fit) for name, fit in candidates.items()],
+        Candidate("precision", single),
+        MajorityVote(2).fit,
+        counted,
+        CLASSES,
+        np.random.default_rng(0),
+        with_gold=gold is not None if with_gold is None else with_gold,
     )
 
 
@@ -66,16 +72,51 @@ def test_a_model_with_findings_against_it_is_not_taken_however_well_it_foretells
     assert both.name == "missing"
 
 
-def test_votes_of_a_single_class_each_get_the_model_for_them():
+def one_sided(n=3000):
     truth = synthetic.Truth(
         class_balance=np.array([0.5, 0.5]),
         cpt=np.stack([synthetic.single_class_table(j % 2, 0.2, 0.03, 2) for j in range(8)]),
     )
-    L, _ = synthetic.sample(truth, 3000, np.random.default_rng(0))
-    chosen = choose(L, {"outcome": outcome})
+    return synthetic.sample(truth, n, np.random.default_rng(0))[0]
+
+
+def test_votes_of_a_single_class_each_get_the_model_for_them_where_no_other_is_left():
+    chosen = choose(one_sided(), {"upside_down": upside_down})
     assert chosen.name == "precision"
     assert "100% of the votes" in chosen.reason
-    assert [trial.name for trial in chosen.trials] == ["precision"]
+    assert [trial.name for trial in chosen.trials] == ["upside_down", "precision"]
+    assert chosen.trials[1].gain is None
+    assert choose(one_sided(), {"outcome": outcome}).name == "outcome"
+
+
+def test_the_simpler_model_stays_where_another_is_not_surely_better():
+    L, _ = sample((0.95, 0.9, 0.55, 0.55, 0.6, 0.6), 4000)
+    assert choose(L, {"simple": missing, "same": missing}).name == "simple"
+    assert choose(L, {"same": outcome, "simple": missing}).name == "same"
+
+
+def test_what_is_known_against_a_model_before_its_fit_counts():
+    L, _ = sample((0.95, 0.9, 0.55, 0.55, 0.6, 0.6), 4000)
+    refuted = Candidate("missing", missing, ("dependent",))
+    counted = of_matrix(L, LFS, 2)
+    single = Candidate("precision", missing)
+    chosen = choose_model(
+        [refuted], single, MajorityVote(2).fit, counted, CLASSES, np.random.default_rng(0), with_gold=False
+    )
+    assert chosen.name == "majority"
+    assert chosen.trials[0].against == ("dependent",)
+
+
+def test_a_model_that_two_halves_of_the_items_contradict_each_other_about_is_not_taken():
+    """Eight functions that vote on one item of fifty: what their abstentions tell is chance."""
+    truth = synthetic.Truth(
+        class_balance=np.array([0.5, 0.5]),
+        cpt=np.stack([synthetic.single_class_table(j % 2, 0.03, 0.01, 2) for j in range(8)]),
+    )
+    L, _ = synthetic.sample(truth, 1000, np.random.default_rng(1))
+    trial = choose(L, {"outcome": outcome}).trials[0]
+    assert trial.unsteady > 0.15
+    assert "unsteady" in trial.against
 
 
 def test_two_functions_do_not_tell_who_is_better():
@@ -98,15 +139,6 @@ def test_known_classes_decide_where_there_are_some(flip, expected):
     chosen = choose(L, {"missing": missing}, gold)
     assert chosen.name == expected
     # Without leave to see them, nothing of this counts.
-    counted = of_matrix(L, LFS, 2, gold)
-    blind = choose_model(
-        ("precision", missing),
-        MajorityVote(2).fit,
-        {"missing": missing},
-        counted,
-        CLASSES,
-        np.random.default_rng(0),
-        with_gold=False,
-    )
+    blind = choose(L, {"missing": missing}, gold, with_gold=False)
     assert blind.name == "missing"
     assert blind.trials[0].known is None

@@ -5,9 +5,10 @@ import pytest
 
 from sparkws import synthetic
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.heldout import equal_tables, halves, heldout_gain
+from sparkws.labelmodels.heldout import equal_tables, foretold, gain_of, halves, heldout_gain, log_likelihood, split
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import posterior, predict
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.stats.patterns import PatternsKernel, collapse, merge, of_matrix, unpack
 
 LFS = synthetic.lf_names(6)
@@ -71,3 +72,32 @@ def test_halves_are_all_items_once_by_key_or_at_random():
     one, other = halves(plain, np.random.default_rng(0))
     assert merge(one, other) == plain
     assert 430 < one.n_items < 570
+
+
+@pytest.mark.parametrize("abstain", ["outcome", "missing"])
+@pytest.mark.parametrize("n_single", [0, 3])
+@pytest.mark.parametrize("groups", [(), [("lf_0", "lf_1")], [("lf_0", "lf_1"), ("lf_2", "lf_4")]])
+def test_probabilities_of_all_votes_add_up_to_one_with_groups_or_without(abstain, n_single, groups):
+    rng = np.random.default_rng(0)
+    truth = synthetic.random_truth(rng, 5, 2, n_single_class=n_single, coverage=(0.3, 0.8), groups=[(0, 1)], copy=0.7)
+    seen = of_matrix(synthetic.sample(truth, 5000, rng)[0], LFS[:5], 2)
+    model = SuperLF(2, groups=groups, abstain=abstain).fit(seen)
+    votes = synthetic.exact(truth)[0]
+    cast = np.array(
+        [[label in {-1, *column} for label, column in zip(row, unpack(seen).T, strict=True)] for row in votes]
+    )
+    assert np.exp(log_likelihood(model, votes[cast.all(axis=1)])).sum() == pytest.approx(1)
+
+
+def test_groups_foretell_copies_better_than_independence_does():
+    rng = np.random.default_rng(0)
+    truth = synthetic.random_truth(rng, 6, 2, groups=[(0, 1, 4)], copy=0.9)
+    counted = of_matrix(synthetic.sample(truth, 4000, rng)[0], LFS, 2)
+    halved = split(counted, rng)
+
+    def of(model):
+        return foretold([model.fit(seen) for seen, _ in halved.parts], halved)
+
+    for abstain in ("outcome", "missing"):
+        grouped = of(SuperLF(2, groups=[("lf_0", "lf_1", "lf_4")], abstain=abstain))
+        assert gain_of(grouped, of(DawidSkene(2, abstain=abstain)), halved.counts).is_certain
