@@ -5,7 +5,8 @@ from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.contributions import contributions, what_each_adds
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import make_label_model
-from sparkws.labelmodels.guard import Finding, check_model
+from sparkws.labelmodels.findings import Finding
+from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
 from sparkws.labelmodels.majority import MajorityVote

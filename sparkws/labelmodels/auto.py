@@ -17,7 +17,7 @@ from sparkws.labelmodels.heldout import Gain
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
-from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.stats.patterns import Patterns, collapse, unpack_classes
 
 ABSTAIN_MEANS: Final[tuple[Abstain, ...]] = ("missing", "outcome")
 # Of two classes the volume of voting counts twice in each vote's weight, so that taken at its face value one vote
@@ -64,7 +64,7 @@ def choose_for(
         return PrecisionVote(len(classes), precision=precision, class_balance=balance, volume_power=power).fit(counted)
 
     flat = collapse(patterns, keep_gold=False)
-    mostly_single = single_class_share(count_votes(unpack(flat), flat.counts, len(classes))) >= MOSTLY_SINGLE_CLASS
+    mostly_single = single_class_share(count_votes(unpack_classes(flat), flat.counts, len(classes))) >= MOSTLY_SINGLE_CLASS
     # What a function of one class is worth is not estimated without its abstentions.
     meanings = [
         meaning
@@ -72,11 +72,11 @@ def choose_for(
         if config.abstain in ("auto", meaning) and not (mostly_single and meaning == "missing")
     ]
     found: dict[Abstain, Dependencies] = {}
-    if config.groups == "auto":
+    if config.groups == "auto" and not patterns.grids:
         for meaning in meanings:
             found[meaning] = learn_dependencies(flat, abstain=meaning, max_group=config.max_group, reads=reads)
     choice = choose_model(
-        _candidates(fit, meanings, found),
+        _candidates(fit, meanings, found, are_given=config.groups != "auto"),
         Candidate("precision", single),
         fit(kind="majority"),
         patterns,
@@ -90,18 +90,22 @@ def choose_for(
 
 
 def _candidates(
-    fit: Callable[..., Fit[AnyModel]], meanings: Sequence[Abstain], found: Mapping[Abstain, Dependencies]
+    fit: Callable[..., Fit[AnyModel]],
+    meanings: Sequence[Abstain],
+    found: Mapping[Abstain, Dependencies],
+    *,
+    are_given: bool,
 ) -> list[Candidate[AnyModel]]:
     """The models to compare, the simpler first; those whose independence is refuted have that against them.
 
     Functions depend on each other where both meanings of abstaining find it. In one alone it is something else:
     abstaining that depends on the class, which tables that leave it out cannot know, or who is shown which item.
     """
-    dependent = all(dependencies.groups for dependencies in found.values())
+    dependent = are_given or (bool(found) and all(dependencies.groups for dependencies in found.values()))
     candidates: list[Candidate[AnyModel]] = []
     for meaning in meanings:
         groups = found.get(meaning)
-        refuted = dependent or (meaning == "outcome" and (groups is None or bool(groups.groups)))
+        refuted = dependent or (meaning == "outcome" and groups is not None and bool(groups.groups))
         against = ("dependent",) if refuted else ()
         if meaning == "missing":
             one_coin = fit(kind="dawid_skene", abstain=meaning, one_coin=True)

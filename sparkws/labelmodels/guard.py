@@ -4,7 +4,6 @@ Nothing here changes a label. Each finding is one or two plain sentences with th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
-from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.em import count_votes
+from sparkws.labelmodels.findings import Finding, not_converged, not_identified
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits, predict, vote_shares
 from sparkws.stats.patterns import Patterns, collapse, unpack
@@ -24,24 +23,6 @@ FEWEST_OVERLAPPING: Final = 3
 _SEEN: Final = 0.01  # a difference that two digits show
 # A difference below two standard errors is within what chance does in one case of twenty.
 STANDARD_ERRORS: Final = 2.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something to look at.
-
-    Attributes
-    ----------
-    code : str
-        One of `no_votes_for_class`, `few_overlaps`, `out_for_faults`, `class_never_predicted`,
-        `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`,
-        `not_converged`, `not_identified`.
-    message : str
-        What was found, in plain words.
-    """
-
-    code: str
-    message: str
 
 
 def check_model(
@@ -106,8 +87,8 @@ def check_labels(
     majority, preds = predict(theirs), predict(probs)
     return [
         *findings,
-        *_not_converged(model),
-        *_not_identified(model),
+        *not_converged(model),
+        *not_identified(model),
         *_contradicts(
             contradictions(voted_for, counts, preds, len(classes), _several_voices(model, votes, lf_names))[1]
         ),
@@ -174,40 +155,6 @@ def _overlapping(names: Sequence[str]) -> str:
     if not names:
         return "No two labeling functions ever vote on the same item"
     return f"Only {len(names)} labeling functions ever vote on an item together with another, {first_few(names)}"
-
-
-def _not_converged(model: LabelModel) -> list[Finding]:
-    if model.converged_:
-        return []
-    return [
-        Finding("not_converged", f"{model.kind} had not converged after {model.n_iter_:,} iterations; raise max_iter.")
-    ]
-
-
-def _not_identified(model: LabelModel) -> list[Finding]:
-    dependencies: Dependencies | None = getattr(model, "dependencies_", None)
-    if dependencies is not None and dependencies.cut:
-        pairs = [(edge.a, edge.b) for edge in dependencies.cut]
-        return [
-            Finding(
-                "not_identified",
-                f"So many labeling functions depend on each other that {first_few(pairs)} had to be taken for "
-                f"independent: {model.kind} may have found what they share instead of the class. Add functions that "
-                "look at something else, or use majority vote.",
-            )
-        ]
-    identified: NDArray[np.bool_] = getattr(model, "identified_", np.ones(0, np.bool_))
-    names = [name for name, is_identified in zip(model.lf_names_, identified, strict=False) if not is_identified]
-    if not names:
-        return []
-    return [
-        Finding(
-            "not_identified",
-            f"How {first_few(names)} {'meets' if len(names) == 1 else 'meet'} the other functions does not tell how "
-            f"good {'it is' if len(names) == 1 else 'they are'}, so {model.kind} has guessed. Add functions that vote "
-            "on the same items, or fit a model from patterns, like dawid_skene.",
-        )
-    ]
 
 
 def _several_voices(model: LabelModel, votes: NDArray[np.int64], lf_names: Sequence[str]) -> list[list[int]]:

@@ -13,6 +13,7 @@ import numpy as np
 from sparkws.config import LabelModelConfig
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import AnyModel, MomentModel, fit_model, make_label_model
+from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.sampling import REFIT_GAIN
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import TableModel
@@ -51,6 +52,12 @@ def refit_of(config: LabelModelConfig, model: AnyModel, *, clamp_gold: bool) -> 
             changed["groups"] = tuple(tuple(name for name in group if name in names) for group in model.groups_)
         if config.weights:
             changed["weights"] = {name: weight for name, weight in config.weights.items() if name in names}
+        if isinstance(model, DawidSkene):
+            changed["one_coin"] = model.one_coin
+        if isinstance(model, PrecisionVote):
+            return PrecisionVote(
+                k, precision=model.precision, class_balance=model.class_balance, volume_power=model.volume_power
+            ).fit(patterns)
         if isinstance(model, DawidSkene | SuperLF):
             n_votes = float(patterns.counts @ (unpack(patterns) != ABSTAIN).sum(axis=1))
             changed["tol"] = REFIT_GAIN / max(n_votes, 1.0)

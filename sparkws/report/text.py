@@ -152,7 +152,9 @@ def _dependencies(model: Mapping[str, Any]) -> list[str]:
     told = found["message"]
     if found["edges"]:
         told += (
-            f" {model['kind']} counts each group once." if found["counted_once"] else f" {model['kind']} does not know."
+            f" {model['kind']} counts each group once."
+            if found["counted_once"]
+            else f" {model['kind']} counts each of their votes."
         )
     return [told, *lines, *([f"  and {n_more} more pairs"] if n_more else [])]
 

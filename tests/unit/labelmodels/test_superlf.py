@@ -195,6 +195,6 @@ def test_a_configuration_fits_it_and_the_report_tells_the_groups():
     }
     given = LabelModelConfig(kind="super_lf", groups=(("lf_2", "lf_3"),))
     report = fit_label_model(given, patterns, of_patterns(patterns), ("ham", "spam")).report
-    assert report["dependencies"] == {"groups": [["lf_2", "lf_3"]]}
+    assert report["dependencies"] == {"groups": [["lf_2", "lf_3"]], "counted_once": True}
     other = LabelModelConfig(kind="dawid_skene")
     assert fit_label_model(other, patterns, of_patterns(patterns), ("ham", "spam")).report["dependencies"] is None

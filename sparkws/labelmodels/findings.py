@@ -1,0 +1,62 @@
+"""What is found of a fitted model, and what its fit itself says of how it ended."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparkws.checks import first_few
+from sparkws.labelmodels.edges import Dependencies
+from sparkws.labelmodels.posterior import LabelModel
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at.
+
+    Attributes
+    ----------
+    code : str
+        One of `no_votes_for_class`, `few_overlaps`, `out_for_faults`, `class_never_predicted`,
+        `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`,
+        `not_converged`, `not_identified`.
+    message : str
+        What was found, in plain words.
+    """
+
+    code: str
+    message: str
+
+
+def not_converged(model: LabelModel) -> list[Finding]:
+    if model.converged_:
+        return []
+    return [
+        Finding("not_converged", f"{model.kind} had not converged after {model.n_iter_:,} iterations; raise max_iter.")
+    ]
+
+
+def not_identified(model: LabelModel) -> list[Finding]:
+    dependencies: Dependencies | None = getattr(model, "dependencies_", None)
+    if dependencies is not None and dependencies.cut:
+        pairs = [(edge.a, edge.b) for edge in dependencies.cut]
+        return [
+            Finding(
+                "not_identified",
+                f"So many labeling functions depend on each other that {first_few(pairs)} had to be taken for "
+                f"independent: {model.kind} may have found what they share instead of the class. Add functions that "
+                "look at something else, or use majority vote.",
+            )
+        ]
+    identified: NDArray[np.bool_] = getattr(model, "identified_", np.ones(0, np.bool_))
+    names = [name for name, is_identified in zip(model.lf_names_, identified, strict=False) if not is_identified]
+    if not names:
+        return []
+    return [
+        Finding(
+            "not_identified",
+            f"How {first_few(names)} {'meets' if len(names) == 1 else 'meet'} the other functions does not tell how "
+            f"good {'it is' if len(names) == 1 else 'they are'}, so {model.kind} has guessed. Add functions that vote "
+            "on the same items, or fit a model from patterns, like dawid_skene.",
+        )
+    ]
