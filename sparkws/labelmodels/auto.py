@@ -64,7 +64,9 @@ def choose_for(
         return PrecisionVote(len(classes), precision=precision, class_balance=balance, volume_power=power).fit(counted)
 
     flat = collapse(patterns, keep_gold=False)
-    mostly_single = single_class_share(count_votes(unpack_classes(flat), flat.counts, len(classes))) >= MOSTLY_SINGLE_CLASS
+    mostly_single = (
+        single_class_share(count_votes(unpack_classes(flat), flat.counts, len(classes))) >= MOSTLY_SINGLE_CLASS
+    )
     # What a function of one class is worth is not estimated without its abstentions.
     meanings = [
         meaning
@@ -76,7 +78,7 @@ def choose_for(
         for meaning in meanings:
             found[meaning] = learn_dependencies(flat, abstain=meaning, max_group=config.max_group, reads=reads)
     choice = choose_model(
-        _candidates(fit, meanings, found, are_given=config.groups != "auto"),
+        _candidates(fit, meanings, found, are_given=config.groups != "auto", are_soft=bool(patterns.grids)),
         Candidate("precision", single),
         fit(kind="majority"),
         patterns,
@@ -95,11 +97,14 @@ def _candidates(
     found: Mapping[Abstain, Dependencies],
     *,
     are_given: bool,
+    are_soft: bool,
 ) -> list[Candidate[AnyModel]]:
     """The models to compare, the simpler first; those whose independence is refuted have that against them.
 
     Functions depend on each other where both meanings of abstaining find it. In one alone it is something else:
     abstaining that depends on the class, which tables that leave it out cannot know, or who is shown which item.
+    `are_given` says that groups were, `are_soft` that some functions vote with a probability, which not all models
+    know.
     """
     dependent = are_given or (bool(found) and all(dependencies.groups for dependencies in found.values()))
     candidates: list[Candidate[AnyModel]] = []
@@ -107,12 +112,12 @@ def _candidates(
         groups = found.get(meaning)
         refuted = dependent or (meaning == "outcome" and groups is not None and bool(groups.groups))
         against = ("dependent",) if refuted else ()
-        if meaning == "missing":
+        if meaning == "missing" and not are_soft:
             one_coin = fit(kind="dawid_skene", abstain=meaning, one_coin=True)
             candidates.append(Candidate("dawid_skene, one coin", one_coin, against))
         full = fit(kind="dawid_skene", abstain=meaning, one_coin=False)
         candidates.append(Candidate(f"dawid_skene, abstain {meaning}", full, against))
-        if dependent:
+        if dependent and not are_soft:
             super_lf = fit(kind="super_lf", abstain=meaning, groups=groups)
             candidates.append(Candidate(f"super_lf, abstain {meaning}", super_lf))
     return candidates
