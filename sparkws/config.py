@@ -29,6 +29,7 @@ from sparkws.vocab import MAX_CLASSES, TASK_TABLES
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
 # With what is put behind it, it must stay a name that a file system takes.
 Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=200)]
+SliceName = Annotated[str, Field(pattern=IDENTIFIER, max_length=190)]
 
 
 def _not_boolean(value: object) -> object:
@@ -343,6 +344,10 @@ class LabelModelConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 
 
+def _as_expression(value: object) -> object:
+    return {"sql": value} if isinstance(value, str) else value
+
+
 class TaskConfig(Section):
     """One task: its classes, its votes and its label model."""
 
@@ -350,6 +355,7 @@ class TaskConfig(Section):
     gold: GoldConfig | None = None
     lfs: LFsConfig | None = None
     votes: VotesConfig | None = None
+    slices: dict[SliceName, Annotated[ExpressionConfig, BeforeValidator(_as_expression)]] = {}
     label_model: LabelModelConfig = LabelModelConfig()
 
     @field_validator("classes")
@@ -363,6 +369,20 @@ class TaskConfig(Section):
     def _one_of(self) -> Self:
         if (self.lfs is None) == (self.votes is None):
             raise ValueError("give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)")
+        return self
+
+    @model_validator(mode="after")
+    def _slices(self) -> Self:
+        if self.slices and self.lfs is None:
+            raise ValueError(
+                f"slices {list(self.slices)} are found in the pass that runs 'lfs', but the task takes its votes from "
+                "a table; leave them out"
+            )
+        if len({name.lower() for name in self.slices}) != len(self.slices):
+            raise ValueError(f"names of slices must differ by more than case, got {list(self.slices)}")
+        labeled = [name for name, condition in self.slices.items() if condition.label is not None]
+        if labeled:
+            raise ValueError(f"slice {labeled[0]!r} is a condition and has no label")
         return self
 
     @model_validator(mode="after")

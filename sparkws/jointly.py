@@ -69,6 +69,9 @@ def label_together(spark: SparkSession, job: Job, together: Together) -> list[St
     for task, of in together.tasks.items():
         grids = grids_from_plain(of.votes.details.get("grids", {}))
         refuse_soft(grids, f"task graph {together.name!r}, which labels {task!r},")
+    for task, of in together.tasks.items():
+        grids = grids_from_plain(of.votes.details.get("grids", {}))
+        refuse_soft(grids, f"task {task!r} is labeled by task graph {together.name!r}, which")
     counted = _stats_step(spark, job, together)
     steps = [counted]
     # Every task stores the model; the first that has to fits it for all.
@@ -114,7 +117,9 @@ def _model_step(
     counted: StepResult,
     fit: Callable[[], tuple[Mapping[str, OfTask], FittedTogether]],
 ) -> StepResult:
-    table, gold = f"{task}_label_model", together.tasks[task].config.gold
+    of_task = together.tasks[task]
+    table, gold = f"{task}_label_model", of_task.config.gold
+    slices = tuple(of_task.votes.details.get("slices", ()))
     gold_use = "evaluate" if gold is None else gold.use
 
     def act(transition: Transition) -> Done:
@@ -137,6 +142,16 @@ def _model_step(
             level=fitted.level,
             gold_use=gold_use,
         )
+        if slices:
+            # Patterns of slices are of this task's votes alone, from which the model of all tasks gives no labels.
+            report["slices"] = labelmodel_steps.slice_figures(
+                spark,
+                parts[task].majority,
+                output_of(spark, job, of_task.stats, f"{task}_slices"),
+                of_task.lf_names,
+                slices,
+                job.options,
+            )
         return Done(outputs={table: version}, n_rows=counted.n_rows, details={"result": report})
 
     inputs = dict(counted.outputs)

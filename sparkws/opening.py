@@ -23,6 +23,7 @@ from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs.chance import refuse_chance
 from sparkws.lfs.examples import refuse_missed
 from sparkws.lfs.leaks import refuse_leaks
+from sparkws.lfs.slices import with_slices
 from sparkws.runner import Job
 from sparkws.vocab import PREP_PREFIX
 
@@ -74,7 +75,7 @@ def check_tables(config: ProjectConfig, prepared: Sequence[str], tables: Sequenc
 def functions_of(
     name: str, task: TaskConfig, base_dir: str, functions: Mapping[str, Iterable[LabelingFunction]]
 ) -> LFSet | None:
-    """The functions that a task runs; None where its votes are made elsewhere."""
+    """The functions that a task runs, those of its slices last; None where its votes are made elsewhere."""
     given = tuple(functions.get(name, ()))
     if task.lfs is None:
         if given:
@@ -88,7 +89,7 @@ def functions_of(
     refuse_leaks(name, lfset, task.gold)
     refuse_chance(lfset)
     refuse_missed(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
-    return lfset
+    return with_slices(lfset, task.slices)
 
 
 def open_source(spark: SparkSession, config: ProjectConfig) -> Source:

@@ -34,7 +34,7 @@ from sparkws.manage.results import RunResult, StepResult
 from sparkws.opening import check_graphs, check_prepared, check_tables, functions_of, keyed_by, open_source, prepare
 from sparkws.runner import Done, Job, output_of, read_ledger, run_step
 from sparkws.stats import steps as stats_steps
-from sparkws.vocab import ITEM_ID, PREP_PREFIX
+from sparkws.vocab import ITEM_ID, PREP_PREFIX, slice_column
 
 logger = logging.getLogger(__name__)
 
@@ -226,13 +226,17 @@ def _votes_step(
             tables=tables,
             stored=stored,
         )
-        faults, costs = written.statistic.faults.counts_by_lf(), written.statistic.costs
+        found, costs = written.statistic.faults.counts_by_lf(), written.statistic.costs
+        members = {slice_column(part): part for part in task.slices}
+        voting = lfset.select(lf for lf in lfset.names if lf not in members)
+        faults = {lf: n for lf, n in found.items() if lf not in members}
         by_function = costs.by_function()
         details = {
-            "lf_names": list(lfset.names),
-            **_grids(lfset.grids(task.classes)),
-            "fingerprints": {lf.name: lf.fingerprint for lf in lfset},
-            "reads": what_is_read(lfset),
+            "lf_names": list(voting.names),
+            **_grids(voting.grids(task.classes)),
+            "fingerprints": {lf.name: lf.fingerprint for lf in voting},
+            "reads": what_is_read(voting),
+            "slices": list(task.slices),
             "faults": faults,
             "costs": by_function,
             "checked_key": None if config.engine.key_check == "trust" else key,
@@ -240,6 +244,7 @@ def _votes_step(
                 "lane": written.lane.name,
                 "lane_reason": written.lane.reason,
                 "faults": faults,
+                "slice_faults": {members[name]: n for name, n in found.items() if name in members},
                 "lookups": lookups,
                 "rows_per_s_per_core": costs.rows_per_s,
                 "slowest": dict(islice(by_function.items(), _SLOWEST)),
@@ -311,8 +316,22 @@ def _stats_step(
             grids=grids_from_plain(grids),
         )
         outputs = {f"{name}_patterns": counted.patterns_version, f"{name}_stats": counted.stats_version}
+        if slices:
+            outputs[f"{name}_slices"] = stats_steps.count_slices(
+                spark,
+                output_of(spark, job, votes, f"{name}_votes"),
+                None if gold is None else output_of(spark, job, gold, f"{name}_gold"),
+                tuple(votes.details["lf_names"]),
+                len(task.classes),
+                slices,
+                job.workspace.table(f"{name}_slices"),
+                transition,
+                job.options,
+                grids=grids_from_plain(grids),
+            )
         return Done(outputs=outputs, n_rows=counted.counters.n_rows, details={})
 
+    slices = tuple(votes.details.get("slices", ()))
     inputs = {f"{name}_votes": votes.outputs[f"{name}_votes"]}
     if gold is not None:
         inputs.update(gold.outputs)
@@ -321,7 +340,8 @@ def _stats_step(
         "n_classes": len(task.classes),
         **({"grids": grids} if grids else {}),
     }
-    return run_step(spark, job, f"{name}.stats", inputs, made_of, act, [f"{name}_patterns", f"{name}_stats"])
+    writes = [f"{name}_patterns", f"{name}_stats", *([f"{name}_slices"] if slices else [])]
+    return run_step(spark, job, f"{name}.stats", inputs, made_of, act, writes)
 
 
 def _model_step(
@@ -350,7 +370,18 @@ def _model_step(
             reads=votes.details.get("reads", {}),
         )
         outputs = {f"{name}_label_model": stored.version}
-        return Done(outputs=outputs, n_rows=counters.n_items, details={"result": stored.fitted.report})
+        report = {**stored.fitted.report}
+        if f"{name}_slices" in stats.outputs:
+            report["slices"] = labelmodel_steps.slice_figures(
+                spark,
+                stored.fitted.model,
+                output_of(spark, job, stats, f"{name}_slices"),
+                counters.lf_names,
+                tuple(votes.details["slices"]),
+                job.options,
+                grids=counters.grids,
+            )
+        return Done(outputs=outputs, n_rows=counters.n_items, details={"result": report})
 
     made_of = {
         "label_model": task.label_model.model_dump(mode="json"),

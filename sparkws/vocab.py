@@ -20,10 +20,11 @@ MODEL_VERSION: Final = "model_version"
 LEVEL: Final = "level"
 N_ITEMS: Final = "n_items"
 GOLD: Final = "gold"
+SLICE: Final = "slice"
 
 # The ledger's table, and what stands behind "<task>_" in the names of the others that a project publishes.
 RUNS: Final = "runs"
-TASK_TABLES: Final = ("votes", "faults", "gold", "patterns", "stats", "label_model", "labels")
+TASK_TABLES: Final = ("votes", "faults", "gold", "patterns", "slices", "stats", "label_model", "labels")
 # In front of the name of a preprocessor: the table of its results, which all tasks share.
 PREP_PREFIX: Final = "prep_"
 
@@ -42,3 +43,11 @@ MAX_LEVEL: Final = 16
 
 # Votes are TINYINT, so a class index has seven bits.
 MAX_CLASSES: Final = 127
+
+# What the column of a slice holds of its members.
+MEMBER: Final = 1
+
+
+def slice_column(name: str) -> str:
+    """The column of the votes table that tells who is in a slice."""
+    return f"slice_{name}"

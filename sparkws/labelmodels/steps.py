@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sparkws.config import LabelModelConfig, TaskGraphConfig
 from sparkws.engine.history import Transition
@@ -11,12 +12,15 @@ from sparkws.engine.relational import join_gold, join_votes
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, TableVersion, count_by, read_rows
 from sparkws.engine.writes import write_rows
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels import persist, savedgraph
 from sparkws.labelmodels.factory import Reads
 from sparkws.labelmodels.fitting import Fitted, faulty, fit_label_model
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
+from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
+from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together
@@ -109,6 +113,21 @@ def label_items(
     # Only Spark joins, so the lane is that of rows, whatever was asked for.
     joined = join_gold(spark, votes, clamped, only_gold=False)
     return write_batches(spark, kernel, joined, target, transition, replace(options, lane="rows"), comments)
+
+
+def slice_figures(
+    spark: SparkSession,
+    model: LabelModel,
+    patterns: TableVersion,
+    lf_names: tuple[str, ...],
+    slices: tuple[str, ...],
+    options: Options,
+    *,
+    grids: Grids = NO_GRIDS,
+) -> dict[str, dict[str, Any]]:
+    """What a report says of each slice, from the patterns of its items; all are read, however many there are."""
+    kernel = SliceFiguresKernel(model, lf_names, slices, grids)
+    return kernel.told(reduce_batches(spark, kernel, patterns, options))
 
 
 def part_of_task(

@@ -43,6 +43,13 @@ class OfTask:
         """The functions that the model reads."""
         return tuple(name for name in self.counters.lf_names if name not in self.out)
 
+    @property
+    def majority(self) -> MajorityVote:
+        """Majority vote of those functions, on this task alone."""
+        majority = MajorityVote(self.counters.cardinality)
+        majority.lf_names_ = self.taking_part
+        return majority
+
 
 class OneOfSeveral:
     """One task of a fitted model of several, as a `LabelModel` over the columns `task.function` of all of them."""
@@ -114,7 +121,6 @@ def report_of(
         # (m, k + 1, k): abstaining tells nothing, so its row is empty
         cpt = np.stack([np.vstack([np.zeros(len(classes)), table]) for table in tables])
         findings += below_chance(cpt, view.class_balance_, of.taking_part)
-    majority = MajorityVote(len(classes))
     return {
         "kind": model.kind,
         "tasks": list(model.graph.tasks),
@@ -135,7 +141,7 @@ def report_of(
         "not_chosen": list(of.not_chosen),
         "lf_summary": summary(of.counters),
         "gold_use": gold_use,
-        "metrics": compare({model.kind: probs, majority.kind: majority.posterior(own)}, gold, counts),
+        "metrics": compare({model.kind: probs, MajorityVote.kind: of.majority.posterior(own)}, gold, counts),
         "warnings": [asdict(finding) for finding in findings],
     }
 

@@ -11,6 +11,7 @@ from sparkws.checks import first_few
 from sparkws.labelmodels.choose import AGAINST
 from sparkws.lfs.examples import Checked
 from sparkws.manage.results import RunResult
+from sparkws.report.slices import describe_slices
 from sparkws.report.trust import estimated_accuracies, trust_lines
 from sparkws.stats.analysis import render
 
@@ -58,7 +59,8 @@ def task_report(task: str, result: RunResult) -> str:
     votes = result.step(f"{task}.votes").details["result"]
     lookups = [_lookup(name, found) for name, found in votes.get("lookups", {}).items()]
     functions = [_functions(model), *lookups, *_costs(votes)]
-    told = [_model(model), *_dependencies(model), *trust_lines(model), *_warnings(model)]
+    slices = describe_slices(model.get("slices", {}), votes.get("slice_faults", {}))
+    told = [_model(model), *_dependencies(model), *trust_lines(model), *slices, *_warnings(model)]
     parts = [f"task {task}", *functions, *told, _labels(labels)]
     return "\n".join(parts)
 

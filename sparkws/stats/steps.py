@@ -32,6 +32,7 @@ from sparkws.stats.counters import Counters
 from sparkws.stats.gold import GoldKernel, check_splits
 from sparkws.stats.joint import BothMoments, BothMomentsKernel
 from sparkws.stats.patterns import PatternsKernel
+from sparkws.stats.slices import SlicesKernel
 from sparkws.stats.table import PatternTableKernel
 from sparkws.stats.triples import choose_triples
 from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID, N_ITEMS, SPLIT
@@ -139,6 +140,31 @@ def count_votes(
     rows = pl.DataFrame([(kind, votes.version, text) for kind, text in payloads.items()], STATS_SCHEMA, orient="row")
     stats_version = write_rows(spark, stats_target, rows, direct=direct, transition=transition)
     return Counted(written.version, stats_version, counters)
+
+
+def count_slices(
+    spark: SparkSession,
+    votes: TableVersion,
+    gold: TableVersion | None,
+    lf_names: tuple[str, ...],
+    cardinality: int,
+    slices: tuple[str, ...],
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+    *,
+    grids: Grids = NO_GRIDS,
+) -> int:
+    """Count distinct vote vectors in each slice, as `count_votes` does of all items, and give the table's version."""
+    kernel = SlicesKernel(lf_names, cardinality, slices, grids=grids)
+    parts = [tabulate_batches(spark, kernel, votes, kernel.dump_schema, options)]
+    if gold is not None:
+        joined = join_gold(spark, votes, gold, only_gold=True)
+        known = SlicesKernel(lf_names, cardinality, slices, with_gold=True, grids=grids)
+        counted_apart = tabulate_batches(spark, known, joined, kernel.dump_schema)
+        parts.append(move_from_unknown(counted_apart, GOLD, ABSTAIN, N_ITEMS))
+    with our_errors():
+        return write_frame(spark, target, sum_rows(parts, N_ITEMS), transition=transition)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""How a label model does on slices: figures of each, from the patterns of its items, as exact integers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sparkws.checks import check_columns
+from sparkws.grids import NO_GRIDS, Grids, classes_voted
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.posterior import LabelModel, hits, vote_shares
+from sparkws.stats.packing import blocks, key_columns, unpack_keys
+from sparkws.vocab import ABSTAIN, GOLD, N_ITEMS, SLICE
+
+# Items: all, with a vote, with two, with two for different classes; with a known class, and a vote too.
+_COUNTS: Final = ("n_items", "n_voted", "n_overlaps", "n_conflicts", "n_gold", "n_gold_voted")
+_MAJORITY: Final = MajorityVote.kind
+# A tie is right in its share: shares are summed as multiples of this, so that the order of adding changes nothing.
+_UNIT: Final = 2.0**-30
+
+
+@dataclass(frozen=True)
+class SliceFiguresKernel:
+    """Rows of the patterns of slices -> what is told of each; a `ReduceKernel`.
+
+    Parameters
+    ----------
+    model : LabelModel
+        Fitted; the votes of other functions are not looked at.
+    lf_names : tuple of str
+        The functions of the patterns, in the order of their digits.
+    slices : tuple of str
+    grids : Grids
+        Of those functions of the patterns that vote with a probability.
+    """
+
+    model: LabelModel
+    lf_names: tuple[str, ...]
+    slices: tuple[str, ...]
+    grids: Grids = NO_GRIDS
+    kinds: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", tuple(dict.fromkeys((self.model.kind, _MAJORITY))))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return (SLICE, *key_columns(self.lf_names, self.grids.n_outcomes(self.model.cardinality)), GOLD, N_ITEMS)
+
+    @property
+    def dump_schema(self) -> pl.Schema:
+        """The columns of `dump`."""
+        return pl.Schema({SLICE: pl.Int64(), "figure": pl.Int64(), "value": pl.Int64()})
+
+    def of_batch(self, batch: pl.DataFrame) -> NDArray[np.int64]:
+        """The figures of each slice in some pattern rows, `(s, 6 + kinds)`: counts, and how many labels are right."""
+        check_columns("patterns of slices", self.columns, batch.columns)
+        total = self.zero()
+        for block in blocks(batch, len(self.lf_names)):
+            for at, name in enumerate(self.slices):
+                total[at] += self._figures(block.filter(pl.col(SLICE) == name))
+        return total
+
+    def zero(self) -> NDArray[np.int64]:
+        """The figures of no items."""
+        return np.zeros((len(self.slices), len(_COUNTS) + len(self.kinds)), np.int64)
+
+    def merge(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The figures of the items of both."""
+        return a + b
+
+    def dump(self, value: NDArray[np.int64]) -> pl.DataFrame:
+        """`value` as rows of plain types."""
+        at, figure = np.nonzero(value)
+        return pl.DataFrame({SLICE: at, "figure": figure, "value": value[at, figure]}, self.dump_schema)
+
+    def load(self, rows: pl.DataFrame) -> NDArray[np.int64]:
+        """The figures that `dump` wrote; rows of several dumps add up."""
+        value = self.zero()
+        np.add.at(value, (rows[SLICE].to_numpy(), rows["figure"].to_numpy()), rows["value"].to_numpy())
+        return value
+
+    def told(self, value: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+        """For each slice what a report says, as plain values: shares of its items, and accuracies by kind of model.
+
+        An accuracy is over the items with a known class and a vote; a tie is right in its share. None where there
+        is no such item.
+        """
+        return {name: _told(row, self.kinds) for name, row in zip(self.slices, value.tolist(), strict=True)}
+
+    def _figures(self, rows: pl.DataFrame) -> NDArray[np.int64]:
+        k, names = self.model.cardinality, self.model.lf_names_
+        grids = self.grids.select(names)
+        votes = unpack_keys(rows.select(self.columns[1:-2]), len(self.lf_names), self.grids.n_outcomes(k))
+        L = votes[:, [self.lf_names.index(name) for name in names]]
+        counts, gold = rows[N_ITEMS].to_numpy(), rows[GOLD].to_numpy()
+        n_votes = (L != ABSTAIN).sum(axis=1)
+        voted = classes_voted(L, grids.classes(names, k))
+        differ = voted.max(axis=1) > np.where(voted == ABSTAIN, k, voted).min(axis=1)
+        known = gold != ABSTAIN
+        judged = known & (n_votes > 0)
+        conditions = (n_votes >= 0, n_votes > 0, n_votes > 1, differ, known, judged)
+        of_kind = {self.model.kind: self.model.posterior(L[judged])}
+        of_kind[_MAJORITY] = vote_shares(L[judged], k, grids.says(names, k))
+        right = [int(_units(hits(of_kind[kind], gold[judged])) @ counts[judged]) for kind in self.kinds]
+        return np.array([*(int(counts[holds].sum()) for holds in conditions), *right], np.int64)
+
+
+def _units(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.round(shares / _UNIT).astype(np.int64)
+
+
+def _told(row: Sequence[int], kinds: Sequence[str]) -> dict[str, Any]:
+    counted, right = dict(zip(_COUNTS, row, strict=False)), row[len(_COUNTS) :]
+    n = max(counted["n_items"], 1)
+    judged = counted["n_gold_voted"]
+    return {
+        "n_items": counted["n_items"],
+        "coverage": counted["n_voted"] / n,
+        "overlaps": counted["n_overlaps"] / n,
+        "conflicts": counted["n_conflicts"] / n,
+        "n_gold": counted["n_gold"],
+        "accuracy": {
+            kind: units * _UNIT / judged if judged else None for kind, units in zip(kinds, right, strict=True)
+        },
+    }
