@@ -340,6 +340,8 @@ class LabelModelConfig(Section):
     exclude: tuple[str, ...] = ()
     calibrate: bool = False
     bootstrap: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    leave_one_out: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    label_intervals: bool = False
     tie_break_policy: Literal["abstain", "random"] = "abstain"
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 
@@ -400,6 +402,8 @@ class TaskConfig(Section):
             raise ValueError("label_model.calibrate: true needs gold with use: dev or use: clamp, to learn from")
         if self.label_model.bootstrap == 1:
             raise ValueError("label_model.bootstrap: 1 gives no interval; give at least 2, or 0 for none")
+        if self.label_model.label_intervals and (self.label_model.bootstrap, self.label_model.leave_one_out) == (0, 0):
+            raise ValueError("label_model.label_intervals: true needs 'bootstrap' or 'leave_one_out' above 0")
         return self
 
     @model_validator(mode="after")
@@ -514,6 +518,11 @@ class ProjectConfig(Section):
                     raise ValueError(
                         f"task {task!r} is labeled by the one model of task graph {name!r}; leave out its "
                         "label_model.kind and label_model.class_balance"
+                    )
+                if config.label_model.calibrate or config.label_model.label_intervals:
+                    raise ValueError(
+                        f"task {task!r} is labeled by the one model of task graph {name!r}, which has no "
+                        "label_model.calibrate and no label_model.label_intervals yet; leave them out"
                     )
                 if config.gold is not None and config.gold.use == "dev":
                     raise ValueError(

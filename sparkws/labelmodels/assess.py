@@ -10,21 +10,24 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
-from sparkws.labelmodels.calibration import calibrate, calibrated
+from sparkws.labelmodels.calibration import Calibration, calibrate, calibrated
 from sparkws.labelmodels.crossfit import known_by_folds, worth_of
 from sparkws.labelmodels.factory import AnyModel
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import Refit, refit_of, work_of
-from sparkws.labelmodels.trust import draw_models, intervals
+from sparkws.labelmodels.trust import COVERED, MOST_LEFT_OUT, draw_models, intervals, left_out, models_without
 from sparkws.stats.patterns import Patterns
 
 MOST_REPLICATES: Final = 50
 FEWEST_REPLICATES: Final = 10  # of fewer, the ends of an interval are the two most extreme
+FAR_APART: Final = 0.1
 _BUDGET: Final = 5e8  # see `work_of`
+_MOST_NUMBERS: Final = 1_000_000  # of models that travel to the workers
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,21 @@ class Assessed:
     told : mapping
         Plain values for the report.
     replicates : sequence of label models
-        Fitted to items drawn again.
+        Fitted to items drawn again; empty unless labels are to tell how sure they are.
+    without : mapping of str to label model
+        By the function that was left out, likewise.
     """
 
     model: AnyModel
     told: Mapping[str, Any]
-    replicates: Sequence[AnyModel] = field(default=())
+    replicates: Sequence[AnyModel] = ()
+    without: Mapping[str, AnyModel] = field(default_factory=dict)
 
 
 def assess(
     config: LabelModelConfig, model: AnyModel, patterns: Patterns, classes: Sequence[str], *, gold_use: str
 ) -> Assessed:
-    """Calibrate a model and draw its replicates, as the configuration asks.
+    """Calibrate a model and fit it again to items drawn again and without functions, as the configuration asks.
 
     Parameters
     ----------
@@ -68,32 +74,42 @@ def assess(
     """
     refit = refit_of(config, model, clamp_gold=gold_use == "clamp")
     rng = np.random.default_rng(config.seed)
-    corrected, calibration = _calibrate(model, patterns, rng, refit if gold_use == "clamp" else None, config)
-    replicates, drawn = _bootstrap(config, model, patterns, classes, rng, refit)
-    return Assessed(corrected, {"calibration": calibration, "bootstrap": drawn}, replicates)
+    calibration, told_calibration = Calibration(), None
+    if config.calibrate:
+        known = known_by_folds(model, patterns, rng, refit if gold_use == "clamp" else None)
+        calibration = calibrate(known.probs, known.gold, known.counts)
+        told_calibration = {**asdict(calibration), **asdict(worth_of(known))}
+    work = work_of(model, patterns)
+    replicates, drawn = _draw(config, model, patterns, classes, rng, refit, work)
+    without, left = _leave_out(config, model, patterns, refit, work)
+    told: dict[str, Any] = {"calibration": told_calibration, "bootstrap": drawn, "leave_one_out": left}
+    corrected = calibrated(model, calibration)
+    if not config.label_intervals:
+        return Assessed(corrected, told)
+    n_numbers = _size(model) * (len(replicates) + len(without))
+    if n_numbers > _MOST_NUMBERS:
+        told["label_intervals"] = (
+            f"{n_numbers:,} numbers of the models behind them, of which at most {_MOST_NUMBERS:,} are kept"
+        )
+        return Assessed(corrected, told)
+    return Assessed(
+        corrected,
+        told,
+        [calibrated(again, calibration) for again in replicates],
+        {name: calibrated(other, calibration) for name, other in without.items()},
+    )
 
 
-def _calibrate(
-    model: AnyModel, patterns: Patterns, rng: np.random.Generator, untold: Refit | None, config: LabelModelConfig
-) -> tuple[AnyModel, dict[str, Any] | None]:
-    if not config.calibrate:
-        return model, None
-    known = known_by_folds(model, patterns, rng, untold)
-    found = calibrate(known.probs, known.gold, known.counts)
-    return calibrated(model, found), {**asdict(found), **asdict(worth_of(known))}
-
-
-def _bootstrap(
+def _draw(
     config: LabelModelConfig,
     model: AnyModel,
     patterns: Patterns,
     classes: Sequence[str],
     rng: np.random.Generator,
     refit: Refit,
+    work: float,
 ) -> tuple[Sequence[AnyModel], dict[str, Any]]:
-    n, why_not = config.bootstrap, ""
-    if n == "auto":
-        n, why_not = _affordable(model, patterns, MOST_REPLICATES, FEWEST_REPLICATES)
+    n, why_not = _number(config.bootstrap, work, MOST_REPLICATES, FEWEST_REPLICATES, patterns)
     if not n:
         return (), {"n_replicates": 0, "why_not": why_not}
     try:
@@ -101,8 +117,10 @@ def _bootstrap(
     except NothingToFit as error:
         return (), {"n_replicates": 0, "why_not": str(error)}
     found = intervals(replicates, model, patterns)
+    labeled = ~np.isnan(found.confidence[:, 0])
     told: dict[str, Any] = {"n_replicates": found.n_replicates, "why_not": ""}
     told["class_balance"] = dict(zip(classes, found.class_balance.tolist(), strict=True))
+    told["steady"] = _share(patterns.counts, labeled & (found.steady >= COVERED), labeled)
     if model.cpt_ is not None:
         estimated = estimated_accuracy(class_cpt(model), model.class_balance_)[0]
         ends = np.column_stack([estimated, found.accuracy])
@@ -111,10 +129,38 @@ def _bootstrap(
     return replicates, told
 
 
-def _affordable(model: AnyModel, patterns: Patterns, most: int, fewest: int) -> tuple[int, str]:
-    """How many refits a configuration that leaves it open gets, and why none."""
-    n = int(_BUDGET / max(work_of(model, patterns), 1.0))
+def _leave_out(
+    config: LabelModelConfig, model: AnyModel, patterns: Patterns, refit: Refit, work: float
+) -> tuple[Mapping[str, AnyModel], dict[str, Any]]:
+    n, why_not = _number(config.leave_one_out, work, MOST_LEFT_OUT, 1, patterns)
+    if not n:
+        return {}, {"changed": {}, "n_functions": len(patterns.lf_names), "why_not": why_not}
+    without = models_without(refit, patterns, n)
+    found = left_out(without, model, patterns)
+    labeled = ~np.isnan(found.spread)
+    told: dict[str, Any] = {"changed": dict(zip(found.names, found.changed.tolist(), strict=True))}
+    told["n_functions"] = len(patterns.lf_names)
+    told["far_apart"] = _share(patterns.counts, labeled & (found.spread > FAR_APART), labeled)
+    return without, {**told, "why_not": ""}
+
+
+def _number(asked: int | str, work: float, most: int, fewest: int, patterns: Patterns) -> tuple[int, str]:
+    """How many refits there are; where none although a number is left open, why."""
+    if isinstance(asked, int):
+        return asked, ""
+    n = int(_BUDGET / max(work, 1.0))
     if n >= fewest:
         return min(n, most), ""
     size = f"{patterns.rows.height:,} patterns of {len(patterns.lf_names):,} functions"
-    return 0, f"{size} take too long to fit {fewest} times again unless a number is given"
+    times = "again" if fewest == 1 else f"{fewest} times again"
+    return 0, f"{size} take too long to fit {times} unless a number is given"
+
+
+def _share(counts: NDArray[np.int64], part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float | None:
+    n = int(counts[whole].sum())
+    return int(counts[part].sum()) / n if n else None
+
+
+def _size(model: AnyModel) -> int:
+    """The numbers of a model's tables."""
+    return len(model.lf_names_) * (model.cardinality + 1) * model.cardinality

@@ -10,7 +10,7 @@ from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels import auto
-from sparkws.labelmodels.assess import assess
+from sparkws.labelmodels.assess import Assessed, assess
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model, make_label_model, with_balance
@@ -34,6 +34,7 @@ class Fitted:
 
     model: AnyModel
     report: Mapping[str, Any]
+    assessed: Assessed
 
 
 def fit_label_model(
@@ -126,7 +127,7 @@ def fit_label_model(
         **assessed.told,
         "warnings": [asdict(finding) for finding in check_model(model, counted, classes, out)],
     }
-    return Fitted(assessed.model, report)
+    return Fitted(assessed.model, report, assessed)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Votes -> the labels that are published, and counts of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sparkws import hashing
 from sparkws.checks import check_columns
 from sparkws.errors import IncompatibleStatistics
+from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.posterior import LabelModel, TieBreakPolicy, predict
 from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
 from sparkws.vocab import (
@@ -109,6 +110,8 @@ class LabelsKernel:
         Read the column `gold` (class index, NULL or -1 where unknown) and hold it.
     n_outcomes : int, optional
         The most classes that a column has votes for, where columns are of several tasks; the model's by default.
+    doubt : Doubt
+        Adds columns that tell how sure the confidence itself is; by default none.
     """
 
     model: LabelModel
@@ -119,6 +122,7 @@ class LabelsKernel:
     seed: int = 0
     clamp_gold: bool = False
     n_outcomes: int | None = None
+    doubt: Doubt = field(default_factory=Doubt)
 
     @property
     def lf_names(self) -> tuple[str, ...]:
@@ -143,6 +147,7 @@ class LabelsKernel:
                 LABEL_STATUS: pl.String(),
                 VOTES_VERSION: pl.Int64(),
                 MODEL_VERSION: pl.Int64(),
+                **self.doubt.schema,
             }
         )
 
@@ -175,10 +180,11 @@ class LabelsKernel:
         status[gold != ABSTAIN] = LABEL_STATUSES.index(GOLD_LABEL)
         preds[gold != ABSTAIN] = gold[gold != ABSTAIN]
 
-        # Held gold: k more rows of probabilities, one-hot, below those of the patterns.
+        # Held gold: k more rows of probabilities, one-hot and beyond doubt, below those of the patterns.
         table = np.concatenate([probs, np.eye(self.model.cardinality)])
+        doubt = pl.concat([self.doubt.of(self.model, L, probs), self.doubt.of_gold(self.model.cardinality)])
         row = np.where(gold != ABSTAIN, len(probs) + gold, index)
-        rows = self._rows(batch[ITEM_ID], table, row, preds, n_votes[index], status)
+        rows = self._rows(batch[ITEM_ID], table, doubt, row, preds, n_votes[index], status)
         return rows, self._count(rows, preds, status)
 
     def zero(self) -> LabelCounts:
@@ -255,6 +261,7 @@ class LabelsKernel:
         self,
         keys: pl.Series,
         table: NDArray[np.float64],
+        doubt: pl.DataFrame,
         row: NDArray[np.int64],
         preds: NDArray[np.int32],
         n_votes: NDArray[np.int32],
@@ -266,6 +273,7 @@ class LabelsKernel:
             {
                 PROBS: pl.Series(table, dtype=pl.Array(pl.Float64, table.shape[1])).arr.to_list(),
                 CONFIDENCE: pl.Series(table.max(axis=1)),
+                **doubt.to_dict(),
             }
         ).with_columns(pl.when(~pl.Series(silent)).then(pl.all()))
         names = pl.Series(LABEL_STATUSES, dtype=pl.String)

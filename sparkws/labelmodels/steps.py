@@ -14,12 +14,14 @@ from sparkws.engine.tables import Source, TableVersion, count_by, read_rows
 from sparkws.engine.writes import write_rows
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels import persist, savedgraph
+from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.factory import Reads
 from sparkws.labelmodels.fitting import Fitted, faulty, fit_label_model
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
+from sparkws.labelmodels.savedtrust import doubt_of_rows, rows_with_trust
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
 from sparkws.labelmodels.taskgraph import TaskGraph
@@ -77,7 +79,7 @@ def fit_model(
         reads=reads,
         carry=lambda kernel: reduce_batches(spark, kernel, patterns, options),
     )
-    rows = persist.to_rows(fitted.model, classes, fingerprints)
+    rows = rows_with_trust(fitted.assessed, classes, fingerprints)
     return FittedVersion(fitted, write_rows(spark, target, rows, direct=direct, transition=transition))
 
 
@@ -98,14 +100,20 @@ def label_items(
 
     A model that was fitted on votes of functions with other `fingerprints` is refused.
     """
+    rows = read_rows(spark, model)
+    doubt = Doubt()
+    if config.label_intervals:
+        asked = {"bootstrap": config.bootstrap != 0, "leave_one_out": config.leave_one_out != 0}
+        doubt = doubt_of_rows(rows, classes, **asked)
     kernel = LabelsKernel(
-        model=persist.from_rows(read_rows(spark, model), classes, fingerprints=fingerprints),
+        model=persist.from_rows(rows, classes, fingerprints=fingerprints),
         key_dtype=votes.schema[ITEM_ID],
         votes_version=votes.version,
         model_version=model.version,
         tie_break_policy=config.tie_break_policy,
         seed=config.seed,
         clamp_gold=clamped is not None,
+        doubt=doubt,
     )
     comments = _comments(classes)
     if clamped is None:

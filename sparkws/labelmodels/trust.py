@@ -5,11 +5,10 @@ the items. Leaving a function out and fitting again shows what does not shrink: 
 function that may be wrong.
 """
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +56,7 @@ class LeftOut:
     Attributes
     ----------
     names : tuple of str
-        The functions that were left out, one at a time: the busiest `MOST_LEFT_OUT`.
+        The functions that were left out, one at a time: the busiest.
     changed : (f,) float64 array
         The share of the labeled items that another class, or none, is predicted for without the function.
     spread : (u,) float64 array
@@ -128,7 +127,7 @@ def intervals(replicates: Sequence[LabelModel], model: LabelModel, patterns: Pat
     steady = np.zeros(len(L))
     for number, again in enumerate(replicates):
         probs = again.posterior(L)
-        confidence[number] = _of_predicted(probs, preds)
+        confidence[number] = of_class(probs, preds)
         steady += predict(probs) == preds
         balance[number] = again.class_balance_
         if again.cpt_ is not None:
@@ -138,7 +137,7 @@ def intervals(replicates: Sequence[LabelModel], model: LabelModel, patterns: Pat
     )
 
 
-def leave_one_out(fit: Fit, model: LabelModel, patterns: Patterns) -> LeftOut:
+def leave_one_out(fit: Fit, model: LabelModel, patterns: Patterns, most: int = MOST_LEFT_OUT) -> LeftOut:
     """What the labels would be without each function, from as many fits.
 
     Parameters
@@ -149,35 +148,67 @@ def leave_one_out(fit: Fit, model: LabelModel, patterns: Patterns) -> LeftOut:
         Fitted from `patterns`.
     patterns : Patterns
         Whole counts.
+    most : int
+        The busiest so many functions are left out.
     """
+    return left_out(models_without(fit, patterns, most), model, patterns)
+
+
+def models_without(fit: Callable[[Patterns], M], patterns: Patterns, most: int = MOST_LEFT_OUT) -> dict[str, M]:
+    """A model without each of the functions, by the one left out; none where the others leave nothing to fit."""
+    names = patterns.lf_names
+    often = patterns.counts @ (unpack(patterns) != ABSTAIN)
+    busiest = np.argsort(-often, kind="stable")[:most] if len(names) > 1 else np.empty(0, np.int64)
+    models = {}
+    for j in sorted(busiest[often[busiest] > 0].tolist()):
+        rest = collapse(select(patterns, [name for name in names if name != names[j]]))
+        with suppress(NothingToFit):
+            models[names[j]] = fit(rest)
+    return models
+
+
+def left_out(without: Mapping[str, LabelModel], model: LabelModel, patterns: Patterns) -> LeftOut:
+    """How the labels of models without one of the functions differ from those of the model; see `leave_one_out`."""
     L, counts = unpack(patterns), patterns.counts
-    preds = predict(model.posterior(L))
+    probs = model.posterior(L)
+    preds = predict(probs)
     labeled = preds != ABSTAIN
     n_labeled = max(int(counts[labeled].sum()), 1)
-    often = counts @ (L != ABSTAIN)
-    busiest = np.argsort(-often, kind="stable")[:MOST_LEFT_OUT] if L.shape[1] > 1 else np.empty(0, np.int64)
-    out = sorted(busiest[often[busiest] > 0].tolist())
-    changed, confidences = [], [_of_predicted(model.posterior(L), preds)]
-    for j in out:
-        rest = [name for i, name in enumerate(patterns.lf_names) if i != j]
-        without = fit(collapse(select(patterns, rest))).posterior(np.delete(L, j, axis=1))
-        changed.append(float(counts[labeled & (predict(without) != preds)].sum() / n_labeled))
-        confidences.append(_of_predicted(without, preds))
-    # An item that only the one that is left out votes on has no label then: `changed` tells it, a spread it is not.
-    spread = np.fmax.reduce(confidences) - np.fmin.reduce(confidences)
-    return LeftOut(tuple(patterns.lf_names[j] for j in out), np.array(changed, np.float64), spread)
+    changed, confidences = [], [of_class(probs, preds)]
+    for other in without.values():
+        theirs = other.posterior(votes_of(other, model, L))
+        changed.append(float(counts[labeled & (predict(theirs) != preds)].sum() / n_labeled))
+        confidences.append(of_class(theirs, preds))
+    return LeftOut(tuple(without), np.array(changed, np.float64), spread_of(confidences))
 
 
-def _of_predicted(probs: NDArray[np.float64], preds: NDArray[np.int32]) -> NDArray[np.float64]:
-    """The probability of each row's predicted class, `(u,)`; NaN where there is none."""
-    found = np.take_along_axis(probs, np.maximum(preds, 0)[:, None], axis=1)[:, 0]
-    return np.where(preds == ABSTAIN, np.nan, found)
+def votes_of(some: LabelModel, model: LabelModel, L: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The columns of the votes `(n, m)` of a model's functions that a model of some of them reads."""
+    return L[:, [model.lf_names_.index(name) for name in some.lf_names_]]
+
+
+def spread_of(confidences: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """How far probabilities of the same class lie apart, `(u,)`, where models leave out one or another function.
+
+    An item that only the one that is left out votes on has no label then: `changed` tells it, a spread it is not.
+    """
+    return np.asarray(np.fmax.reduce(confidences) - np.fmin.reduce(confidences), np.float64)
+
+
+def of_class(probs: NDArray[np.float64], labels: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """The probability of a class of each row, `(u,)`; NaN where that is -1."""
+    found = np.take_along_axis(probs, np.maximum(labels, 0)[:, None].astype(np.int64), axis=1)[:, 0]
+    return np.where(labels == ABSTAIN, np.nan, found)
 
 
 def quantiles(replicates: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The two ends of what the middle 90 % of the replicates `(b, ...)` lie between, `(..., 2)`."""
-    tail = (1 - COVERED) / 2
-    with warnings.catch_warnings():  # a function that no drawing has votes of has no interval
-        warnings.simplefilter("ignore", RuntimeWarning)
-        ends = np.nanquantile(replicates, [tail, 1 - tail], axis=0)
-    return np.stack(ends, axis=-1).astype(np.float64)
+    """The two ends of what the middle 90 % of the replicates `(b, ...)` lie between, `(..., 2)`; NaN is no value."""
+    tails = [(1 - COVERED) / 2, (1 + COVERED) / 2]
+    flat = replicates.reshape(len(replicates), -1)
+    unknown = np.isnan(flat).sum(axis=0)
+    ends = np.full((2, flat.shape[1]), np.nan)
+    ends[:, unknown == 0] = np.quantile(flat[:, unknown == 0], tails, axis=0)
+    partly = (unknown > 0) & (unknown < len(flat))  # apart, because it is slow
+    ends[:, partly] = np.nanquantile(flat[:, partly], tails, axis=0)
+    # (2, ...) -> (..., 2)
+    return np.moveaxis(ends.reshape(2, *replicates.shape[1:]), 0, -1)

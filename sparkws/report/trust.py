@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from sparkws.labelmodels.assess import FAR_APART
 from sparkws.labelmodels.crossfit import N_FOLDS
 from sparkws.labelmodels.trust import COVERED
 
 _MOST_CLASSES: Final = 10
+_MOST_FUNCTIONS: Final = 5
 _NOTHING: Final = 1e-9
+_SEEN: Final = 0.001  # by one digit of a percentage
 
 
 def estimated_accuracies(model: Mapping[str, Any], lf_names: Iterable[str]) -> list[str] | None:
@@ -26,7 +29,12 @@ def _accuracy(estimate: float, low: float, high: float) -> str:
 
 def trust_lines(model: Mapping[str, Any]) -> list[str]:
     """What calibration and refits found; nothing of those that were not asked for."""
-    return [*_calibration(model.get("calibration")), *_bootstrap(model.get("bootstrap"), model["class_balance"])]
+    return [
+        *_calibration(model.get("calibration")),
+        *_bootstrap(model.get("bootstrap"), model["class_balance"]),
+        *_leave_one_out(model.get("leave_one_out")),
+        *([f"labels do not tell how sure they are: {model['label_intervals']}"] if "label_intervals" in model else []),
+    ]
 
 
 def _calibration(found: Mapping[str, Any] | None) -> list[str]:
@@ -49,10 +57,32 @@ def _bootstrap(found: Mapping[str, Any] | None, class_balance: Mapping[str, floa
     greatest = sorted(class_balance, key=lambda name: -class_balance[name])[:_MOST_CLASSES]
     shown = ", ".join(f"{name} {_span(found['class_balance'][name])}" for name in class_balance if name in greatest)
     also = " and accuracies (Est. Acc.)" if "accuracy" in found else ""
+    steady = ""
+    if found["steady"] is not None:
+        steady = f"; {_percent(found['steady'])} of the labels are the same in {COVERED:.0%} of them"
     return [
         f"{COVERED:.0%} intervals of the class balance{also}, from {found['n_replicates']} fits to items drawn again: "
-        f"{shown}"
+        f"{shown}{steady}"
     ]
+
+
+def _leave_one_out(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None or not (found["changed"] or found["why_not"]):
+        return []
+    if not found["changed"]:
+        return [f"no function was left out: {found['why_not']}"]
+    changed = sorted(found["changed"].items(), key=lambda entry: -entry[1])
+    most = ", ".join(f"{name} {_percent(share)}" for name, share in changed[:_MOST_FUNCTIONS] if share)
+    tried = len(changed)
+    of = f"{tried} of {found['n_functions']} functions" if tried < found["n_functions"] else f"{tried} functions"
+    far = ""
+    if found["far_apart"] is not None:
+        far = f"; the probabilities of {_percent(found['far_apart'])} of the labels differ by more than {FAR_APART}"
+    return [f"labels that change when one of {of} is left out: {most or 'none'}{far}"]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= _SEEN or not share else f"less than {_SEEN:.1%}"
 
 
 def _span(ends: Sequence[float]) -> str:

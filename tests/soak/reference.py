@@ -263,6 +263,7 @@ def _model_rows(fit: Fit, task: Task, lf_names: Sequence[str], n_iter: int) -> l
 
     rows = [row("class_balance", p, of=name) for p, name in zip(fit.balance, task.classes, strict=True)]
     rows += [row("lf", j, lf=name) for j, name in enumerate(lf_names)]
+    rows.append(row("temperature", 1))
     if fit.cpt is None:
         return [*rows, row("n_iter", 0), row("converged", 1)]
     assert fit.log_likelihood is not None

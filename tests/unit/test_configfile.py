@@ -185,6 +185,10 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
             {"label_model": {"calibrate": True}},
             "calibrate: true needs gold with use: dev or use: clamp, to learn from.",
         ),
+        (
+            {"label_model": {"label_intervals": True, "bootstrap": 0, "leave_one_out": 0}},
+            "label_intervals: true needs 'bootstrap' or 'leave_one_out' above 0.",
+        ),
         ({"label_model": {"bootstrap": 1}}, "bootstrap: 1 gives no interval; give at least 2, or 0 for none."),
         ({"classes": ["a", "b", "c"], "label_model": {"kind": "triplet"}}, "triplet is for two classes, got 3"),
         ({"classes": ["a", "b", "c"], "label_model": {"kind": "published_triplet"}}, "is for two classes, got 3"),

@@ -90,3 +90,29 @@ def test_so_few_votes_that_drawings_have_none_are_told():
     assert told["n_replicates"] in (0, 2)
     told = [fitted(of_matrix(L, LFS, 2), bootstrap=2, seed=seed).report["bootstrap"] for seed in range(8)]
     assert any("drawings of 200 items leave nothing to fit" in found["why_not"] for found in told)
+
+
+def test_functions_are_left_out_one_at_a_time():
+    _, patterns = world()
+    told = fitted(patterns, bootstrap=0, leave_one_out=4).report["leave_one_out"]
+    assert len(told["changed"]) == 4
+    assert (told["n_functions"], told["why_not"]) == (6, "")
+    assert all(0 < share < 0.5 for share in told["changed"].values())
+    assert 0 < told["far_apart"] <= 1
+    every = fitted(patterns, bootstrap=0).report["leave_one_out"]["changed"]
+    assert list(every) == list(LFS)
+    assert fitted(patterns, bootstrap=0, leave_one_out=0).report["leave_one_out"]["changed"] == {}
+
+
+def test_models_behind_labels_are_kept_only_where_labels_are_to_tell_how_sure_they_are(monkeypatch):
+    _, patterns = world(300)
+    options = {"bootstrap": 3, "leave_one_out": 2}
+    assert (fitted(patterns, **options).assessed.replicates, fitted(patterns, **options).assessed.without) == ((), {})
+    kept = fitted(patterns, **options, label_intervals=True, calibrate=True)
+    assert [len(kept.assessed.replicates), len(kept.assessed.without)] == [3, 2]
+    for model in (*kept.assessed.replicates, *kept.assessed.without.values()):
+        assert model.temperature_ == kept.model.temperature_ != 1
+    monkeypatch.setattr(assess, "_MOST_NUMBERS", 100)
+    left = fitted(patterns, **options, label_intervals=True)
+    assert left.assessed.replicates == ()
+    assert left.report["label_intervals"].startswith("180 numbers of the models behind them, of which at most 100")

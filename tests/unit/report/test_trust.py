@@ -7,6 +7,7 @@ CALIBRATION = {"temperature": 1.7345, "n_known": 1234, "brier": [0.2, 0.15], "ca
 BOOTSTRAP = {
     "n_replicates": 50,
     "why_not": "",
+    "steady": 0.956,
     "class_balance": {"ham": [0.7, 0.78], "spam": [0.22, 0.3]},
     "accuracy": {"lf_a": [0.876, 0.85, 0.9], "lf_b": None, "lf_c": [0.75, 0.75, 0.75]},
 }
@@ -28,7 +29,7 @@ def test_calibration_tells_before_and_after():
 def test_intervals():
     assert lines(bootstrap=BOOTSTRAP) == [
         "90% intervals of the class balance and accuracies (Est. Acc.), from 50 fits to items drawn again: "
-        "ham 0.700 to 0.780, spam 0.220 to 0.300"
+        "ham 0.700 to 0.780, spam 0.220 to 0.300; 95.6% of the labels are the same in 90% of them"
     ]
     model = {"bootstrap": BOOTSTRAP}
     assert estimated_accuracies(model, ["lf_b", "lf_a", "lf_c", "lf_x"]) == ["-", "0.88 (0.85-0.90)", "0.75 fixed", "-"]
@@ -38,3 +39,21 @@ def test_intervals():
 def test_what_was_left_out_is_told_and_what_nobody_asked_for_is_not():
     assert lines(bootstrap={"n_replicates": 0, "why_not": "too many"}) == ["no intervals: too many"]
     assert lines(bootstrap={"n_replicates": 0, "why_not": ""}, calibration=None) == lines() == []
+
+
+def test_what_hangs_on_one_function():
+    changed = {"lf_a": 0.0, "lf_b": 0.25, "lf_c": 0.0001}
+    found = {"changed": changed, "n_functions": 3, "far_apart": 0.125, "why_not": ""}
+    assert lines(leave_one_out=found) == [
+        "labels that change when one of 3 functions is left out: lf_b 25.0%, lf_c less than 0.1%; the probabilities of "
+        "12.5% of the labels differ by more than 0.1"
+    ]
+    (line,) = lines(leave_one_out={**found, "changed": {"lf_a": 0.0}, "far_apart": None})
+    assert line == "labels that change when one of 1 of 3 functions is left out: none"
+    assert lines(leave_one_out={"changed": {}, "n_functions": 3, "why_not": "too many"}) == [
+        "no function was left out: too many"
+    ]
+    assert lines(leave_one_out={"changed": {}, "n_functions": 3, "why_not": ""}) == []
+    assert lines(label_intervals="2 numbers of the models") == [
+        "labels do not tell how sure they are: 2 numbers of the models"
+    ]
