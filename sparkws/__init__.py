@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sparkws.configfile import load_config, parse_config
     from sparkws.engine.session import open_session
     from sparkws.errors import SparkwsError
+    from sparkws.explain import explain_item, explain_task
     from sparkws.labelmodels import DawidSkene, MajorityVote
     from sparkws.lfs import LFSet, labeling_function, preprocessor
     from sparkws.pipeline import run
@@ -39,6 +40,8 @@ __all__ = [
     "__version__",
     "clean",
     "describe_run",
+    "explain_item",
+    "explain_task",
     "labeling_function",
     "lf_summary",
     "load_config",
@@ -57,6 +60,8 @@ _HOMES = {
     "SparkwsError": "sparkws.errors",
     "clean": "sparkws.upkeep",
     "describe_run": "sparkws.report.text",
+    "explain_item": "sparkws.explain",
+    "explain_task": "sparkws.explain",
     "labeling_function": "sparkws.lfs",
     "lf_summary": "sparkws.stats",
     "load_config": "sparkws.configfile",

@@ -79,6 +79,22 @@ def first_few(values: Iterable[object], most: int = 3) -> str:
     return f"{listed[:most]!r}{more}"
 
 
+def only_task(asked: str | None, known: Collection[str]) -> str:
+    """The task that was asked for, or the only one that there is.
+
+    Raises
+    ------
+    ConfigError
+        With the tasks that there are.
+    """
+    if asked is None and len(known) == 1:
+        return next(iter(known))
+    if asked is None:
+        raise ConfigError(f"the project has the tasks {sorted(known)}; say which with --task.")
+    check_tasks([asked], known)
+    return asked
+
+
 def check_tasks(asked: Iterable[str], known: Collection[str]) -> None:
     """Refuse tasks that a project does not have.
 

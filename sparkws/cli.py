@@ -97,12 +97,22 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--task", action="append", dest="tasks", metavar="NAME", help="only this task; may be repeated")
     test.set_defaults(command=_test)
 
+    explain = commands.add_parser("explain", help="why an item has its label, or what each function of a task adds")
+    _add_project(explain)
+    explain.add_argument("item_ids", nargs="*", metavar="ITEM_ID", help="keys of items; without one: the functions")
+    explain.add_argument("--task", metavar="NAME", help="needed where the project has several")
+    explain.add_argument(
+        "--pairs", type=int, default=10, metavar="N", help="of the functions, show so many pairs (default: %(default)s)"
+    )
+    _add_engine(explain)
+    explain.set_defaults(command=_explain)
+
     demo = commands.add_parser("demo", help="the main job on 23,700 human-rated texts")
     demo.add_argument("--workspace", default=".sparkws/demo", help="folder for the tables (default: %(default)s)")
     _add_engine(demo)
     demo.set_defaults(command=_demo)
 
-    for command in (run, clean, lfs, test, demo):
+    for command in (run, clean, lfs, test, explain, demo):
         command.add_argument("-v", "--verbose", action="store_true", help="log more")
     return parser
 
@@ -200,6 +210,26 @@ def _test(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         shown[name] = {"n_kept": checked.n_kept, "missed": missed, "without": list(checked.without)}
     n_missed = sum(len(found["missed"]) for found in shown.values())
     return {"project": config.project, "n_missed": n_missed, "tasks": shown}
+
+
+def _explain(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
+    from sparkws import explain_item, explain_task, load_config
+    from sparkws.checks import only_task
+    from sparkws.engine.session import session
+    from sparkws.report.explain import describe_item, describe_task
+
+    config = load_config(arguments.config, *arguments.overlay, _values(arguments))
+    task = only_task(arguments.task, config.tasks)
+    result: dict[str, Any] = {"project": config.project, "task": task}
+    with session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted) as spark:
+        if not arguments.item_ids:
+            explained = explain_task(spark, config, task)
+            logger.info("%s", describe_task(explained, arguments.pairs))
+            return {**result, **explained.to_json(arguments.pairs)}
+        items = [explain_item(spark, config, task, item_id) for item_id in arguments.item_ids]
+    for item in items:
+        logger.info("\n%s", describe_item(item))
+    return {**result, "items": [item.to_json() for item in items]}
 
 
 def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:

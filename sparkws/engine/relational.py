@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 
+import polars as pl
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F
 from sparkws.checks import first_few
 from sparkws.engine.refs import quote_column
 from sparkws.engine.tables import Query, Source, first_line, read
+from sparkws.engine.types import to_polars
 from sparkws.errors import ConfigError, DataError, InvalidKeys
 from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID
 
@@ -131,6 +133,13 @@ def _check_new(source: Source, names: Iterable[str]) -> None:
         raise ConfigError(
             f"{str(source)!r} already has columns called {first_few(there)}; name the new ones otherwise."
         )
+
+
+def rows_of_key(spark: SparkSession, source: Source, column: str, key: str) -> pl.DataFrame:
+    """The rows, at most a few, in which a column is what a text reads as; none where it reads as no value of it."""
+    frame = read(spark, source)
+    value = F.lit(key).try_cast(frame.schema[column].dataType)
+    return to_polars(frame.where(F.col(quote_column(column)) == value).limit(_SHOWN).toArrow(), source.schema)
 
 
 def keep_values(source: Query, column: str, values: Sequence[str]) -> Query:

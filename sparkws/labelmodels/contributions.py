@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix
 from sparkws.errors import NothingToFit
-from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.groupscores import group_terms
-from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, predict
+from sparkws.labelmodels.posterior import FLOOR, LabelModel, log_table, normalize, predict
 from sparkws.labelmodels.superlf import SuperLF
+from sparkws.labelmodels.tables import TableModel
+from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
@@ -62,51 +63,51 @@ class Contributions:
         return np.asarray(self.of_lfs[:, :, label] - self.of_lfs[:, :, against], np.float64)
 
 
-def contributions(model: DawidSkene | SuperLF, L: NDArray[np.int8]) -> Contributions:
+def contributions(model: LabelModel, L: NDArray[np.int8]) -> Contributions:
     """What the votes of each item add to its label.
 
     Parameters
     ----------
-    model : label model with tables
-        Fitted; any whose posterior is a product of its tables, and `SuperLF`.
+    model : label model
+        Fitted; any whose posterior is a product of its tables, `SuperLF` and `WeightedVote`. If it is calibrated,
+        the terms are those of the corrected posterior.
     L : (n, m) int8 array in {-1, 0..k-1}
 
     Raises
     ------
     NothingToFit
-        If the model has no tables.
+        If no vote has a term, as in majority vote.
     """
-    if model.cpt_ is None:
+    if not isinstance(model, WeightedVote) and model.cpt_ is None:
         raise NothingToFit(f"a {model.kind} model has no tables, so no vote has a term; fit one that has.")
     check_label_matrix(L, model.lf_names_, model.cardinality, model.grids_)
-    use_abstain = model.abstain_ == "outcome"
-    alone = _centered(_looked_up(log_table(model.cpt_, use_abstain=use_abstain), L))
-    groups: tuple[tuple[int, ...], ...] = tuple((j,) for j in range(L.shape[1]))
-    of_groups = of_lfs = alone
-    if isinstance(model, SuperLF) and model.recoding_ is not None and model.tables_ is not None:
-        groups, terms = group_terms(L, model.recoding_, model.tables_, model.cpt_, use_abstain=use_abstain)
-        of_groups = _centered(terms)
-        of_lfs = _shared(of_groups, groups, alone, L, use_abstain=use_abstain)
+    if isinstance(model, WeightedVote):
+        says = model.grids_.says(model.lf_names_, model.cardinality)
+        says = np.repeat(np.eye(model.cardinality)[None], L.shape[1], axis=0) if says is None else says
+        # (m, s + 1, k): nothing for an abstention, then the weight times what each vote says
+        factors = np.pad(says * model.weights_[:, None, None], ((0, 0), (1, 0), (0, 0)))
+        of_groups = of_lfs = _centered(_looked_up(factors, L))
+        groups = _alone(L)
+    else:
+        assert isinstance(model, TableModel)
+        groups, of_groups, of_lfs = _of_tables(model, L)
     prior = _centered(np.log(np.maximum(model.class_balance_, FLOOR)))
+    total = prior + of_groups.sum(axis=1)
+    prior, of_groups, of_lfs, total = (term / model.temperature_ for term in (prior, of_groups, of_lfs, total))
     return Contributions(
-        lf_names=model.lf_names_,
-        groups=groups,
-        prior=prior,
-        of_groups=of_groups,
-        of_lfs=of_lfs,
-        total=prior + of_groups.sum(axis=1),
+        lf_names=model.lf_names_, groups=groups, prior=prior, of_groups=of_groups, of_lfs=of_lfs, total=total
     )
 
 
-def what_each_adds(model: DawidSkene | SuperLF, patterns: Patterns) -> pl.DataFrame:
+def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
     """A row for each function: what its votes add to the labels, the tables being as they are.
 
     Nothing is fitted again; `trust.leave_one_out` tells what fits without each function say.
 
     Parameters
     ----------
-    model : label model with tables
-        Fitted on these functions.
+    model : label model
+        Fitted on these functions; see `contributions`.
     patterns : Patterns
 
     Returns
@@ -153,6 +154,25 @@ def what_each_adds(model: DawidSkene | SuperLF, patterns: Patterns) -> pl.DataFr
             "accuracy_gain": pl.Series((sums[5] - sums[6]) / n_known).fill_nan(None),
         }
     )
+
+
+def _of_tables(
+    model: TableModel, L: NDArray[np.int8]
+) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.float64], NDArray[np.float64]]:
+    """The functions of each term, the terms `(n, g, k)` and the shares of the functions `(n, m, k)`."""
+    cpt, use_abstain = model.cpt_, model.abstain_is_outcome_
+    assert cpt is not None
+    alone = _centered(_looked_up(log_table(cpt, use_abstain=use_abstain), L))
+    if not isinstance(model, SuperLF) or model.recoding_ is None or model.tables_ is None:
+        return _alone(L), alone, alone
+    groups, terms = group_terms(L, model.recoding_, model.tables_, cpt, use_abstain=use_abstain)
+    of_groups = _centered(terms)
+    return groups, of_groups, _shared(of_groups, groups, alone, L, use_abstain=use_abstain)
+
+
+def _alone(L: NDArray[np.int8]) -> tuple[tuple[int, ...], ...]:
+    """Each function by itself."""
+    return tuple((j,) for j in range(L.shape[1]))
 
 
 def _looked_up(factors: NDArray[np.float64], L: NDArray[np.int8]) -> NDArray[np.float64]:

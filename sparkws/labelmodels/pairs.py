@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sparkws.checks import first_few
 from sparkws.errors import IncompatibleStatistics
 from sparkws.labelmodels.posterior import LabelModel, class_cpt
+from sparkws.labelmodels.tables import TableModel
 from sparkws.stats.moments import Moments
 from sparkws.vocab import ABSTAIN
 
@@ -31,7 +32,9 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
         share that agrees, NULL where they never meet; `lift`, how many times as often they meet as
         functions that vote without regard to each other. With a model that has tables also
         `expected_agreement` where both voted, and `excess`: by how many standard errors the items that
-        agree are more than that. Far from zero, the pair shares more than the class.
+        agree are more than that. Where abstaining is an outcome of the model, `correlation` of voting at all
+        within a class, which functions of one class are told apart by: they agree by construction. Far from
+        zero, the pair shares more than the class.
 
     Raises
     ------
@@ -66,6 +69,9 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
         error = np.sqrt(np.maximum(met * expected * (1 - expected), _MIN_VARIANCE))
         columns["expected_agreement"] = np.where(met > 0, expected, np.nan)
         columns["excess"] = np.where(met > 0, (agree[a, b] - met * expected) / error, np.nan)
+        if isinstance(model, TableModel) and model.abstain_is_outcome_:
+            share = met / max(moments.n_items, 1)
+            columns["correlation"] = _correlation(share, model.cpt_, model.class_balance_, a, b)
     return pl.DataFrame(columns, strict=False).with_columns(
         pl.col(pl.Float64).fill_nan(None), pl.col("a", "b").cast(pl.String)
     )
@@ -79,6 +85,21 @@ def _expected_agreement(cpt: NDArray[np.float64], class_balance: NDArray[np.floa
     cast = votes.sum(axis=1)
     both = (cast * class_balance) @ cast.T
     return np.asarray(np.clip(same / np.maximum(both, np.finfo(float).tiny), 0, 1), np.float64)
+
+
+def _correlation(
+    both: NDArray[np.float64],
+    cpt: NDArray[np.float64],
+    class_balance: NDArray[np.float64],
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """How the pairs (a, b) that vote together on the share `both` of the items correlate within a class, (pairs,)."""
+    votes = 1 - cpt[:, 0]  # (m, k): P(votes | class)
+    expected = ((votes * class_balance) @ votes.T)[a, b]
+    spread = np.sqrt((votes * (1 - votes)) @ class_balance)
+    scale = spread[a] * spread[b]
+    return np.where(scale > _MIN_VARIANCE, (both - expected) / np.where(scale > _MIN_VARIANCE, scale, 1), np.nan)
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:

@@ -66,7 +66,7 @@ def fit_model(
     """
     kernel = PatternsKernel(counters.lf_names, len(classes), grids=counters.grids)
     n_gold = int((counters.gold_items > 0).sum())
-    counted, level = _read_capped(spark, patterns, kernel, counters.n_rows, n_gold, cap)
+    counted, level = read_capped(spark, patterns, kernel, counters.n_rows, n_gold, cap)
     fitted = fit_label_model(
         config,
         counted,
@@ -190,7 +190,7 @@ def fit_graph(
         The rows of their table.
     """
     kernel = PatternsKernel(columns, max(map(len, graph.classes.values())))
-    counted, level = _read_capped(spark, patterns, kernel, n_rows, 0, cap)
+    counted, level = read_capped(spark, patterns, kernel, n_rows, 0, cap)
     return FittedTogether(fit_together(config, graph, tasks, counted), counted, level)
 
 
@@ -248,8 +248,13 @@ def _comments(classes: Sequence[str]) -> dict[str, str]:
     return {PRED: "index of the class: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))}
 
 
-def _read_capped(
-    spark: SparkSession, patterns: TableVersion, kernel: PatternsKernel, n_rows: int, n_gold: int, cap: int
+def read_capped(
+    spark: SparkSession,
+    patterns: TableVersion,
+    kernel: PatternsKernel,
+    n_rows: int,
+    n_gold: int,
+    cap: int = MAX_PATTERNS,
 ) -> tuple[Patterns, int]:
     """All patterns, or where they are more than `cap` those of a sample of the items; and its level."""
     level = 0

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from sparkws import synthetic
 from sparkws.errors import NothingToFit
+from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.contributions import contributions, what_each_adds
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.superlf import SuperLF
+from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import of_matrix
 
 GROUPS = [("lf_0", "lf_3"), ("lf_1", "lf_4")]
@@ -79,3 +81,16 @@ def test_what_each_function_adds_by_hand():
 def test_a_model_without_tables_is_refused():
     with pytest.raises(NothingToFit, match="a dawid_skene model has no tables"):
         contributions(DawidSkene(2), np.zeros((1, 1), np.int8))
+
+
+def test_weights_are_terms_also_of_votes_with_a_probability():
+    names = ("a", "b")
+    for grids in (NO_GRIDS, Grids({"b": ((0.9, 0.1), (0.4, 0.6), (0.1, 0.9))})):
+        L = np.array([[0, 1], [1, 0], [-1, 1], [1, -1]], np.int8)
+        patterns = of_matrix(L, names, 2, grids=grids)
+        model = WeightedVote(2, {"a": 1.0, "b": 2.5}, class_balance=(0.7, 0.3)).fit(patterns)
+        terms = contributions(model, L)
+        log_posterior = np.log(model.posterior(L))
+        centered = log_posterior - log_posterior.mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(terms.total, centered, atol=1e-12)
+        assert (terms.of_lfs[L == -1] == 0).all()

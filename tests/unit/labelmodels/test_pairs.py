@@ -44,3 +44,22 @@ def test_a_model_without_tables_explains_nothing_and_one_of_other_functions_is_r
     assert "excess" not in pair_table(of_patterns(patterns), MajorityVote(2).fit(patterns)).columns
     with pytest.raises(IncompatibleStatistics, match=r"the moments are of \['a', 'b'\], the label model of \['a', 'b'"):
         pair_table(select(of_patterns(patterns), ["a", "b"]), DawidSkene(2).fit(patterns))
+
+
+def test_functions_of_one_class_that_repeat_each_other_correlate_within_a_class():
+    rng = np.random.default_rng(0)
+    Y = rng.integers(0, 2, 20_000)
+    votes = rng.random((20_000, 3)) < np.where(Y == 1, 0.5, 0.1)[:, None]
+    votes[:, 1] = np.where(rng.random(20_000) < 0.8, votes[:, 0], votes[:, 1])
+    L = np.where(votes, 1, -1).astype(np.int8)
+    patterns = of_matrix(L, ("a", "b", "c"), 2)
+    model = DawidSkene(2, abstain="outcome").fit(patterns)
+    table = [[0.9, 0.5], [0, 0], [0.1, 0.5]]
+    model.cpt_, model.class_balance_ = np.array([table] * 3), np.array([0.5, 0.5])
+    found = pair_table(of_patterns(patterns), model)
+    assert found["excess"].abs().max() == 0, "they agree by construction"
+    assert found.filter(a="a", b="b")["correlation"][0] == pytest.approx(0.8, abs=0.03)
+    assert abs(found.filter(a="a", b="c")["correlation"][0]) < 0.03
+    assert (
+        "correlation" not in pair_table(of_patterns(patterns), DawidSkene(2, abstain="missing").fit(patterns)).columns
+    )
