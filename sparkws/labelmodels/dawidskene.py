@@ -180,7 +180,9 @@ class DawidSkene(TableModel):
         votes = (rows.votes.T @ rows.counts).astype(np.int64).reshape(len(seen.lf_names), -1)
         says = seen.grids.says(seen.lf_names, k)
         spoken = volume(seen.L, seen.counts, k, says)
-        votes_for = count_votes(seen.classes, seen.counts, k) if seen.grids else votes
+        votes_for = votes
+        if seen.grids:
+            votes_for = count_votes(classes_voted(seen.L, seen.grids.classes(seen.lf_names, k)), seen.counts, k)
         balance, source = choose_balance(
             self.class_balance, votes_for, spoken, seen.gold, seen.counts, use_abstain=use_abstain
         )
@@ -215,11 +217,13 @@ class DawidSkene(TableModel):
         if start is not None and start.cpt_ is not None:
             return run(use_abstain=start.abstain_ == "outcome")
         return choose_abstain(
-            seen.classes,
+            seen.L,
             seen.counts,
             self.cardinality,
             lambda use_abstain: run(use_abstain=use_abstain),
             lambda found: posterior(seen.L, found.cpt, found.class_balance, use_abstain=found.use_abstain),
+            grids=seen.grids,
+            lf_names=seen.lf_names,
         )
 
 
@@ -231,8 +235,6 @@ class Seen:
     ----------
     L : (u, m) int8 array in {-1, 0..s-1}
         Votes: classes, or cells of a grid.
-    classes : (u, m) int8 array in {-1, 0..k-1}
-        The class that each vote is for.
     counts : (u,) int64 array
         Items of each pattern.
     gold : (u,) int8 array
@@ -244,7 +246,6 @@ class Seen:
     """
 
     L: NDArray[np.int8]
-    classes: NDArray[np.int8]
     counts: NDArray[np.int64]
     gold: NDArray[np.int8]
     rows: Rows
@@ -261,5 +262,4 @@ def see(patterns: Patterns, *, clamp_gold: bool) -> Seen:
     flat = collapse(patterns)
     L = unpack(flat)
     rows = make_rows(L, flat.counts, flat.gold if clamp_gold else None, flat.n_outcomes)
-    classes = classes_voted(L, flat.grids.classes(flat.lf_names, flat.cardinality))
-    return Seen(L, classes, flat.counts, flat.gold, rows, flat.lf_names, flat.grids)
+    return Seen(L, flat.counts, flat.gold, rows, flat.lf_names, flat.grids)

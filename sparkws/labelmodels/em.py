@@ -9,7 +9,7 @@ stays the same.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,10 @@ from sparkws.labelmodels.tables import (
 from sparkws.stats.packing import key_columns
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
+
+# Of the pseudo-votes of a cell, those that it has however seldom it is voted. Were it all of them, cells that are
+# hardly voted would draw the class balance toward the middle of the grid.
+_RARE: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +210,9 @@ def make_problem(
     one_coin : bool
         See `Problem`; abstaining must be missing.
     soft : mapping of int to (c, k) float64 array, optional
-        The cells of functions that vote with a probability. Each cell has as many pseudo-votes as a class has,
-        spread over the classes as it declares; so one that is hardly used says what it declares.
+        The cells of functions that vote with a probability. There are `smoothing` pseudo-votes for each cell,
+        spread over the cells as these are voted and over the classes as they declare. A tenth more for every
+        cell makes one that is hardly voted say what it declares.
     """
     m, s = votes.shape
     k = len(volume)
@@ -229,11 +234,12 @@ def make_problem(
     if soft:
         prior = np.concatenate([prior, np.zeros((m, s - k, k))], axis=1)
         for j, cells in soft.items():
+            often = votes[j, : len(cells)] / max(votes[j].sum(), 1)
             prior[j] = 0.0
-            prior[j, 1 : len(cells) + 1] = cells
+            prior[j, 1 : len(cells) + 1] = (len(cells) * often + _RARE)[:, None] * cells
             if use_abstain:
                 # As often as it abstains, so that pseudo-votes do not make it vote more often.
-                prior[j, 0] = cells.sum(axis=0) * (1 - coverage[j]) / max(coverage[j], 1 / n_items)
+                prior[j, 0] = prior[j, 1:].sum(axis=0) * (1 - coverage[j]) / max(coverage[j], 1 / n_items)
             is_single = not use_abstain and np.count_nonzero(votes[j]) == 1
             fixed[j] = cell_table(cells, votes[j], n_items, pi) if is_single else np.nan
     return Problem(

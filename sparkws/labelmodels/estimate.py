@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError
+from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.labelmodels.balance import single_class_share
 from sparkws.labelmodels.em import Problem, Rows, count_votes, e_step, expect, log_prior, m_step
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, contradictions
@@ -57,13 +58,14 @@ def choose_abstain(
     run: Callable[[bool], Estimate],
     label: Callable[[Estimate], NDArray[np.float64]],
     groups: Sequence[Sequence[int]] = (),
+    grids: Grids = NO_GRIDS,
+    lf_names: Sequence[str] = (),
 ) -> Estimate:
     """The estimate with abstaining as an outcome where it can be believed, else as missing.
 
     Parameters
     ----------
     L : (u, m) int8 array in {-1, 0..k-1}
-        The class that each vote is for.
     counts : (u,) int64 array
         Items of each row.
     cardinality : int
@@ -74,11 +76,15 @@ def choose_abstain(
         The posterior `(u, k)` of the rows under an estimate.
     groups : sequence of sequences of int
         Functions that are taken for dependent.
+    grids, lf_names : Grids, sequence of str
+        Of the functions, where some vote with a probability.
     """
-    if single_class_share(count_votes(L, counts, cardinality)) >= SOME_SINGLE_CLASS:
+    voted_for = classes_voted(L, grids.classes(lf_names, cardinality))
+    if single_class_share(count_votes(voted_for, counts, cardinality)) >= SOME_SINGLE_CLASS:
         found = run(True)
         preds = predict(label(found))
-        against_majority, against_all = contradictions(L, counts, preds, cardinality, groups)
+        says = grids.says(lf_names, cardinality)
+        against_majority, against_all = contradictions(L, counts, preds, cardinality, groups, says)
         if against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL:
             return found
     return run(False)

@@ -83,15 +83,14 @@ def check_labels(
     findings = _about_functions(L, counts, votes, lf_names, classes, out_for_faults)
     if model.kind == MajorityVote.kind:
         return findings
-    theirs = vote_shares(L, len(classes), grids.says(lf_names, len(classes)))
+    says = grids.says(lf_names, len(classes))
+    theirs = vote_shares(L, len(classes), says)
     majority, preds = predict(theirs), predict(probs)
     return [
         *findings,
         *not_converged(model),
         *not_identified(model),
-        *_contradicts(
-            contradictions(voted_for, counts, preds, len(classes), _several_voices(model, votes, lf_names))[1]
-        ),
+        *_contradicts(contradictions(L, counts, preds, len(classes), _several_voices(model, votes, lf_names), says)[1]),
         *_collapse(preds, majority, counts, votes, classes),
         *_worse_than_majority(model.kind, probs, theirs, gold, counts),
     ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
 from sparkws.labelmodels.posterior import predict, tempered, vote_shares
-from sparkws.labelmodels.tables import HOW_FITTED, Stored
+from sparkws.labelmodels.tables import HOW_FITTED, SINGLE_CLASS_PRECISION, Stored
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
@@ -84,11 +84,13 @@ def contradictions(
     preds: NDArray[np.int32],
     cardinality: int,
     groups: Sequence[Sequence[int]] = (),
+    says: NDArray[np.float64] | None = None,
 ) -> tuple[float, float]:
     """How often predictions contradict the votes: what tells, without gold, that a model has gone astray.
 
     A model may overrule a majority where the others are better. That two or more functions agree, with
-    no vote against, and the model says otherwise, hardly happens when it has found the class.
+    no vote against, and the model says otherwise, hardly happens when it has found the class. A vote with a
+    probability is one for a class from .75 on; below, it only leans, and functions do not all agree.
 
     Parameters
     ----------
@@ -100,6 +102,8 @@ def contradictions(
     cardinality : int
     groups : sequence of sequences of int
         Functions that the model takes for dependent: that those of one group agree is nothing to contradict.
+    says : (m, s, k) float64 array, optional
+        As of `vote_shares`.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def contradictions(
         The share of the items with two or more votes, not all of one group, all for one class, on which another
         is predicted.
     """
-    shares = vote_shares(L, cardinality)
+    shares = vote_shares(L, cardinality, None if says is None else _firm(says))
     majority = predict(shares)
     differs = (preds != majority) & (preds != ABSTAIN)
     decided = majority != ABSTAIN
@@ -123,3 +127,9 @@ def contradictions(
         float(counts[differs & among].sum() / max(counts[among].sum(), 1)) for among in (decided, unanimous)
     )
     return against_majority, against_all
+
+
+def _firm(says: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What votes say, with those that are for a class as if they were certain."""
+    is_for = np.equal(np.arange(says.shape[2]), says.argmax(axis=2)[:, :, None])
+    return np.where(says.max(axis=2, keepdims=True) >= SINGLE_CLASS_PRECISION, is_for, says)
