@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.apart import CannotInstall, environment, run_once
 from benchmarks.harness import CACHE, Result
 from benchmarks.quality_data import VoteSet, demo_set, find_sets
-from benchmarks.quality_made import made_sets
+from benchmarks.quality_made import made_sets, thinned
 from benchmarks.quality_score import difference, hits_of
 from sparkws import synthetic
 from sparkws.config import LabelModelConfig
@@ -55,7 +55,8 @@ Probs = Mapping[str, NDArray[np.float64]]
 
 def run(size: str) -> Result:
     """The figures; the small size leaves out the rivals that have to be installed."""
-    real, made = list(_real_sets()), list(made_sets())
+    real = list(_real_sets())
+    made = [*made_sets(), *thinned(real)]
     rivals = {} if size == "small" else _rivals([*real, *made])
     figures: dict[str, float] = {}
     goals: dict[str, tuple[str, float]] = {}

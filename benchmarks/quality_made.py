@@ -1,6 +1,10 @@
-"""Situations that nobody tuned for, with known classes: drawn from a described world, not taken from a dataset."""
+"""Situations that nobody tuned for: drawn from a described world with known classes, or real crowds made smaller.
 
-from collections.abc import Callable, Iterator
+They show where a model breaks. Of how often that happens they say nothing, so no mean counts them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,6 +16,7 @@ from sparkws.synthetic import Truth
 from sparkws.vocab import ABSTAIN
 
 ITEMS: Final = 4000
+ANSWERS_LEFT: Final = 4
 Drawn = tuple[NDArray[np.int8], NDArray[np.int8], int]
 
 
@@ -20,6 +25,16 @@ def made_sets() -> Iterator[VoteSet]:
     for number, (name, make) in enumerate(SITUATIONS.items()):
         L, gold, k = make(np.random.default_rng([11, number]))
         yield VoteSet(f"made_{name}", L, gold, k, np.zeros(len(L), bool), is_crowd=name in CROWDS)
+
+
+def thinned(sets: Iterable[VoteSet]) -> Iterator[VoteSet]:
+    """The crowds among some datasets as if each item had a few answers only, drawn at random."""
+    for votes in sets:
+        if votes.is_crowd:
+            rng = np.random.default_rng(12)
+            # (n, m): the places of the answers of each item in a random order, behind them those who gave none
+            order = np.where(votes.L == ABSTAIN, 1.0, rng.random(votes.L.shape)).argsort(axis=1).argsort(axis=1)
+            yield replace(votes, name=f"made_thin_{votes.name}", L=np.where(order < ANSWERS_LEFT, votes.L, ABSTAIN))
 
 
 def _independent(rng: np.random.Generator) -> Drawn:

@@ -265,13 +265,18 @@ def select(moments: Moments, lf_names: Sequence[str]) -> Moments:
     return Moments(tuple(lf_names), moments.cardinality, moments.n_items, found, gram, grids)
 
 
+def count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """The bits that are set along the last axis of at most 2^26 words, in half the time of a sum in 64 bits."""
+    return np.asarray(np.bitwise_count(words).sum(axis=-1, dtype=np.uint32), np.uint32)
+
+
 def _conjunctions(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     """How many bits each two rows `(c, w)` have in common, `(c, c)`: 64 items at once."""
     gram = np.zeros((len(words), len(words)), np.int64)
     for start in range(0, words.shape[1], WORDS_PER_BLOCK):
         block = words[:, start : start + WORDS_PER_BLOCK]
         for row in range(len(block)):
-            gram[row, row:] += np.bitwise_count(block[row] & block[row:]).sum(axis=1, dtype=np.int64)
+            gram[row, row:] += count_bits(block[row] & block[row:])
     return gram + np.triu(gram, 1).T
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
 from sparkws.grids import NO_GRIDS, Grids
-from sparkws.stats.moments import DUMP_SCHEMA, WORDS_PER_BLOCK
+from sparkws.stats.moments import DUMP_SCHEMA, WORDS_PER_BLOCK, count_bits
 from sparkws.stats.packing import blocks, key_columns, pack_bits, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
@@ -166,7 +166,7 @@ class TriplesKernel:
                 # (k + 1, k + 1, w): the items of every two votes, 64 in a word
                 both = first[:, None] & second[None]
                 for vote, items in enumerate(third):
-                    triple[:, :, vote] += np.bitwise_count(both & items).sum(axis=2, dtype=np.int64)
+                    triple[:, :, vote] += count_bits(both & items)
         return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts, self.grids)
 
     def _count(self, digits: dict[int, NDArray[np.int64]], items: NDArray[np.int64] | None, n_items: int) -> Triples:

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.quality_data import find_sets
-from benchmarks.quality_made import made_sets
+from benchmarks.quality_data import VoteSet, find_sets
+from benchmarks.quality_made import made_sets, thinned
 from benchmarks.quality_score import difference, hits_of
 
 
@@ -81,3 +81,11 @@ def test_made_situations_are_the_same_in_every_run():
         assert one.name == again.name
         assert (one.L == again.L).all()
         assert one.scored.mean() > 0.5
+
+
+def test_a_thinned_crowd_has_at_most_four_of_its_own_answers_an_item():
+    L = np.array([[0, 1, 1, -1, 0, 1, 0], [-1, -1, 1, -1, -1, 0, -1]], np.int8)
+    crowd = VoteSet("crowd", L, np.zeros(2, np.int8), 2, np.zeros(2, bool), is_crowd=True)
+    (thin,) = thinned([crowd, VoteSet("lfs", L, crowd.gold, 2, crowd.is_test)])
+    assert (thin.L >= 0).sum(axis=1).tolist() == [4, 2]
+    assert ((thin.L == L) | (thin.L == -1)).all()
