@@ -13,6 +13,8 @@ from sparkws.vocab import ABSTAIN
 
 # From this share of the votes on, functions of a single class leave balance and precision undetermined.
 MOSTLY_SINGLE_CLASS: Final = 0.5
+# Below this share they are people of a crowd who answer always the same, not functions made for one class.
+FEW_SINGLE_CLASS: Final = 0.25
 
 ClassBalance = Sequence[float] | Literal["estimate", "tensor", "uniform", "dev"]
 

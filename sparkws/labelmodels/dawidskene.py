@@ -11,7 +11,9 @@ abstentions count as thousands of pieces of evidence that are not independent.
 
 A function that votes a single class says nothing once its abstentions are set aside: given that it
 voted, the vote was certain, and what it is worth cannot be learned. Its votes then have a fixed
-precision: P(y = l | vote l) = `SINGLE_CLASS_PRECISION`, and weigh more for a class that is voted rarely.
+precision: P(y = l | vote l) = `SINGLE_CLASS_PRECISION`, and weigh more for a class that is voted rarely. Where
+such functions cast less than a quarter of the votes they are people of a crowd who answer always the same, and
+their votes are left to say nothing.
 
 A function that votes with a probability has one outcome for each cell of its grid, and P(cell | class) is
 learned like that of any vote. What it declares is where EM starts, and what its pseudo-votes say.

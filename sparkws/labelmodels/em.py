@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.balance import FEW_SINGLE_CLASS, single_class_share
 from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, one_hot
 from sparkws.labelmodels.tables import (
     PRIOR_ACCURACY,
@@ -228,6 +229,8 @@ def make_problem(
     else:
         prior = np.concatenate([np.zeros((m, 1, k)), np.repeat(accurate[None], m, axis=0)], axis=1)
         single = np.flatnonzero((votes > 0).sum(axis=1) == 1)
+        if single_class_share(votes) < FEW_SINGLE_CLASS:
+            single = single[:0]  # who always answers the same says nothing
         fixed[single, : k + 1] = precision_tables(
             np.repeat(fixed_precision(pi)[None], len(single), axis=0), votes[single, :k], n_items, pi
         )

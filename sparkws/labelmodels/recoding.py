@@ -7,7 +7,7 @@ independent where the functions are not.
 Where abstaining is *missing*, only who voted can be known of an item, not why. Then each set of voters of a
 group is a variable of its own, seen on the items on which exactly they voted: P(votes | who voted, class).
 Members of a single class have nothing to estimate there; of those that vote one class, any number of votes
-counts as one.
+counts as one, unless they are few: then they are people who answer always the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.errors import ConfigError
+from sparkws.labelmodels.balance import FEW_SINGLE_CLASS, single_class_share
 from sparkws.labelmodels.em import Problem, make_problem
 from sparkws.vocab import ABSTAIN
 
@@ -153,7 +154,7 @@ def make_recoding(
     blocks = []
     for group in groups:
         parts = [list(group)]
-        if not use_abstain:
+        if not use_abstain and single_class_share(votes) >= FEW_SINGLE_CLASS:
             by_class = [[j for j in group if n_classes[j] == 1 and votes[j, label]] for label in range(k)]
             parts = [[j for j in group if n_classes[j] > 1]]
             blocks += [_pooled(part, label) for label, part in enumerate(by_class) if len(part) > 1]

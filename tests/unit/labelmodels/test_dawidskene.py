@@ -289,3 +289,18 @@ def test_options_of_one_coin_and_prior_are_checked():
         DawidSkene(2, one_coin=True, abstain="outcome")
     with pytest.raises(ConfigError, match=r"prior_accuracy must be between 0 and 1, got 1\.5"):
         DawidSkene(2, prior_accuracy=1.5)
+
+
+def test_people_of_a_crowd_who_always_answer_the_same_say_nothing():
+    rng = np.random.default_rng(0)
+    Y = rng.integers(0, 3, 1500)
+    honest = np.where(rng.random((1500, 9)) < 0.7, Y[:, None], rng.integers(0, 3, (1500, 9)))
+    L = np.column_stack([honest, np.full((1500, 2), 1)]).astype(np.int8)
+    L[rng.random(L.shape) < 0.5] = -1
+    model = DawidSkene(3, abstain="missing").fit(of_matrix(L, synthetic.lf_names(11), 3))
+    always = model.cpt_[9:, 2]  # P(vote 1 | class): the same in all classes
+    assert (always.max(axis=1) / always.min(axis=1) < 1.05).all()
+    without = DawidSkene(3, abstain="missing").fit(of_matrix(L[:, :9], synthetic.lf_names(9), 3))
+    spoke = (L[:, :9] >= 0).any(axis=1)
+    same = model.posterior(L)[spoke].argmax(axis=1) == without.posterior(L[:, :9])[spoke].argmax(axis=1)
+    assert same.mean() > 0.98
