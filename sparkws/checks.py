@@ -51,6 +51,24 @@ def check_class_balance(class_balance: Sequence[float], cardinality: int) -> NDA
     return np.asarray(p / p.sum(), np.float64)
 
 
+def check_label_shares(shares: Sequence[float], labels: Sequence[str]) -> None:
+    """Refuse anything but a share of the items for each label of a multi-label task, above 0 and below 1.
+
+    Raises
+    ------
+    ConfigError
+        If there are more or fewer, or one is outside.
+    """
+    if len(shares) != len(labels):
+        raise ConfigError(f"class_balance has {len(shares)} values, expected {len(labels)}, one for each label.")
+    outside = {label: share for label, share in zip(labels, shares, strict=True) if not 0 < share < 1}
+    if outside:
+        raise ConfigError(
+            f"class_balance of a multi_label task holds the share of the items that have each label, above 0 and "
+            f"below 1, got {outside}."
+        )
+
+
 def check_columns(table: str, asked: Iterable[str], has: Sequence[str]) -> None:
     """Refuse a table that lacks columns.
 

@@ -180,7 +180,8 @@ def _lfs(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         lfset = lfset_of(task.lfs, config.base_dir)
         described = lfset.describe()
         if arguments.explain:
-            described = pl.DataFrame([asdict(explained(lf, task.classes, columns)) for lf in lfset])
+            found = [explained(lf, task.classes, columns, multi_label=task.multi_label) for lf in lfset]
+            described = pl.DataFrame([asdict(one) for one in found])
         log_functions(name, described)
         shown[name] = json.loads(described.write_json())
     return {"project": config.project, "tasks": shown}
@@ -204,7 +205,8 @@ def _test(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         lfset = lfset_of(task.lfs, config.base_dir)
         refuse_leaks(name, lfset, task.gold)
         refuse_chance(lfset)
-        checked = check_examples(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
+        limit_s = task.lfs.time_limit_s
+        checked = check_examples(lfset, task.classes, time_limit_s=limit_s, multi_label=task.multi_label)
         log_examples(name, checked)
         missed = [asdict(miss) for miss in checked.missed]
         shown[name] = {"n_kept": checked.n_kept, "missed": missed, "without": list(checked.without)}

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from sparkws.checks import check_class_balance, did_you_mean
+from sparkws.checks import check_class_balance, check_label_shares, did_you_mean
 from sparkws.grids import make_cells
 from sparkws.vocab import MAX_CLASSES, TASK_TABLES
 
@@ -219,10 +219,13 @@ class ExpressionConfig(Section):
 
 
 class ExampleConfig(Section):
-    """An item and what a labeling function must vote on it: a class by name or index, or -1."""
+    """An item and what a labeling function must vote on it: a class by name or index, or -1.
+
+    In a multi-label task also a list of classes, or true or false for some.
+    """
 
     row: dict[str, Any]
-    vote: Label
+    vote: Label | tuple[Label, ...] | dict[Label, bool]
 
 
 class DeclarativeLFConfig(Section):
@@ -234,6 +237,7 @@ class DeclarativeLFConfig(Section):
     lookup: LookupConfig | None = None
     threshold: ThresholdConfig | None = None
     expression: ExpressionConfig | None = None
+    absent: bool | None = None
     examples: tuple[ExampleConfig, ...] = ()
     owner: str | None = None
     source: str | None = None
@@ -282,12 +286,15 @@ class LFsConfig(Section):
 
 
 class VotesConfig(Section):
-    """Votes made elsewhere: a column for each LF (wide) or a row for each vote (long)."""
+    """Votes made elsewhere: a column for each LF (wide) or a row for each vote (long).
+
+    In a multi-label task `columns` says of each column on which class it votes.
+    """
 
     table: str
     format: Literal["wide", "long"] = "wide"
     key: str = "item_id"
-    columns: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | dict[str, Label] | None = None
     lf_column: str | None = None
     vote_column: str | None = None
     mapping: dict[Label, Label] = {}
@@ -354,6 +361,7 @@ class TaskConfig(Section):
     """One task: its classes, its votes and its label model."""
 
     classes: Annotated[tuple[Text, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+    multi_label: bool = False
     gold: GoldConfig | None = None
     lfs: LFsConfig | None = None
     votes: VotesConfig | None = None
@@ -390,7 +398,9 @@ class TaskConfig(Section):
     @model_validator(mode="after")
     def _balance(self) -> Self:
         balance = self.label_model.class_balance
-        if isinstance(balance, tuple):
+        if isinstance(balance, tuple) and self.multi_label:
+            check_label_shares(balance, self.classes)
+        elif isinstance(balance, tuple):
             check_class_balance(balance, len(self.classes))
         if balance == "dev" and (self.gold is None or self.gold.use == "evaluate"):
             raise ValueError("class_balance: dev needs gold with use: dev or use: clamp")
@@ -408,7 +418,7 @@ class TaskConfig(Section):
 
     @model_validator(mode="after")
     def _kind(self) -> Self:
-        kind, k = self.label_model.kind, len(self.classes)
+        kind, k = self.label_model.kind, 2 if self.multi_label else len(self.classes)
         if kind == "published_triplet" and k > 2:
             raise ValueError(f"label_model.kind: published_triplet is for two classes, got {k}; take dawid_skene")
         if kind == "triplet" and k > 2 and not self.label_model.one_vs_rest:
@@ -417,6 +427,31 @@ class TaskConfig(Section):
             )
         if (kind == "weighted") != bool(self.label_model.weights):
             raise ValueError("label_model.kind: weighted, and no other, needs weights: a number for each function")
+        return self
+
+    @model_validator(mode="after")
+    def _of_labels(self) -> Self:
+        by_column = self.votes is not None and isinstance(self.votes.columns, dict)
+        if self.multi_label and self.votes is not None and not by_column:
+            raise ValueError(
+                "a multi_label task takes votes in format: wide, and 'columns' says on which class each column votes: "
+                f"{{ana_1: {self.classes[0]}, ana_2: {self.classes[1]}}}"
+            )
+        if self.multi_label and self.label_model.label_intervals:
+            raise ValueError(
+                "label_model.label_intervals is for tasks where an item has one class, not for multi_label"
+            )
+        if self.multi_label and self.slices:
+            raise ValueError(
+                f"slices {list(self.slices)} are of a task where an item has one class, not of multi_label"
+            )
+        if self.multi_label and self.votes is not None and self.votes.grids:
+            raise ValueError("'grids' is for votes with a probability, which a multi_label task does not take")
+        if not self.multi_label and by_column:
+            raise ValueError("'columns' says on which class each column votes in a task with multi_label: true only")
+        against = [] if self.lfs is None else [lf.name for lf in self.lfs.declarative if lf.absent is not None]
+        if not self.multi_label and against:
+            raise ValueError(f"LF {against[0]!r} says 'absent', which is for a task with multi_label: true")
         return self
 
 
@@ -514,6 +549,11 @@ class ProjectConfig(Section):
                 if other != name:
                     raise ValueError(f"task {task!r} is in the task graphs {other!r} and {name!r}; leave it in one")
                 config = self.tasks[task]
+                if config.multi_label:
+                    raise ValueError(
+                        f"task {task!r} of task graph {name!r} is multi_label, but in a graph an item has one class of "
+                        "each task; leave it out"
+                    )
                 if config.label_model.kind != "auto" or config.label_model.class_balance != "estimate":
                     raise ValueError(
                         f"task {task!r} is labeled by the one model of task graph {name!r}; leave out its "

@@ -186,6 +186,10 @@ def _table(
 ) -> TableVersion:
     """A table of a task, the newest version by default."""
     check_tasks([task], config.tasks)
+    if config.tasks[task].multi_label:
+        raise ConfigError(
+            f"task {task!r} is multi_label, which is not explained yet; the report of its run tells of each label."
+        )
     graphs = [name for name, graph in config.task_graphs.items() if task in graph.tasks]
     if graphs:
         raise ConfigError(

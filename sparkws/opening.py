@@ -88,7 +88,7 @@ def functions_of(
     chosen_functions(task.label_model, lfset.names)
     refuse_leaks(name, lfset, task.gold)
     refuse_chance(lfset)
-    refuse_missed(lfset, task.classes, time_limit_s=task.lfs.time_limit_s)
+    refuse_missed(lfset, task.classes, time_limit_s=task.lfs.time_limit_s, multi_label=task.multi_label)
     return with_slices(lfset, task.slices)
 
 

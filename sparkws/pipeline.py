@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from sparkws import severally
 from sparkws.checks import check_tasks, first_few
 from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
 from sparkws.engine.history import Transition
@@ -22,10 +23,13 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, open_table
 from sparkws.grids import Grids, grids_from_plain
 from sparkws.jointly import CountedTask, Together, label_together
+from sparkws.labelmodels import multisteps
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.lfs import LabelingFunction, LFSet, materialize
 from sparkws.lfs import steps as lf_steps
+from sparkws.lfs.ballots import ballots_of, by_class, vote_columns
+from sparkws.lfs.declarative import class_index
 from sparkws.lfs.leaks import gold_columns
 from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.shares import what_is_read
@@ -116,14 +120,18 @@ def _count_task(
     else:
         votes = _import_step(spark, job, name, task)
     gold = None if task.gold is None else _gold_step(spark, job, name, task, task.gold, source)
-    stats = _stats_step(spark, job, name, task, votes, gold)
+    if task.multi_label:
+        stats = severally.count_step(spark, job, name, votes, gold)
+    else:
+        stats = _stats_step(spark, job, name, task, votes, gold)
     steps = [step for step in (*prepared.values(), votes, gold, stats) if step is not None]
     return steps, CountedTask(task, votes, gold, stats)
 
 
 def _label_task(spark: SparkSession, job: Job, name: str, counted: CountedTask) -> list[StepResult]:
     """Fit the label model of a task by itself, and label its items."""
-    model = _model_step(spark, job, name, counted.config, counted.votes, counted.stats)
+    fit = severally.model_step if counted.config.multi_label else _model_step
+    model = fit(spark, job, name, counted.config, counted.votes, counted.stats)
     return [model, _labels_step(spark, job, name, counted.config, counted.votes, counted.gold, model)]
 
 
@@ -150,11 +158,25 @@ def _gold_step(
         checked = gold.table is None and task.lfs is not None and _is_key(job, gold.key) and not made
         must_check = not checked and job.config.engine.key_check != "trust"
         version, n_rows = stats_steps.make_gold(
-            spark, gold, known, key, task.classes, target, transition, must_check_keys=must_check
+            spark,
+            gold,
+            known,
+            key,
+            task.classes,
+            target,
+            transition,
+            must_check_keys=must_check,
+            multi_label=task.multi_label,
         )
         return Done(outputs={f"{name}_gold": version}, n_rows=n_rows, details={})
 
-    made_of = {"gold": gold.model_dump(mode="json"), "source": _text_of(job), "classes": list(task.classes), "key": key}
+    made_of = {
+        "gold": gold.model_dump(mode="json"),
+        "source": _text_of(job),
+        "classes": list(task.classes),
+        "key": key,
+        **_multi(task),
+    }
     return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act, [f"{name}_gold"])
 
 
@@ -206,6 +228,7 @@ def _votes_step(
     if hidden:
         unknown = [lf.name for lf in lfset if lf.given is None]
         logger.info("no %s for %s, which do not say what they read", first_few(hidden), first_few(unknown))
+    ballots = ballots_of(lfset, task.classes) if task.multi_label else {}
 
     def act(transition: Transition) -> Done:
         written, faults_version, lookups = lf_steps.make_votes(
@@ -225,19 +248,21 @@ def _votes_step(
             direct=job.direct,
             tables=tables,
             stored=stored,
+            multi_label=task.multi_label,
         )
         found, costs = written.statistic.faults.counts_by_lf(), written.statistic.costs
         members = {slice_column(part): part for part in task.slices}
         voting = lfset.select(lf for lf in lfset.names if lf not in members)
         faults = {lf: n for lf, n in found.items() if lf not in members}
         by_function = costs.by_function()
-        details = {
-            "lf_names": list(voting.names),
+        columns, reads = vote_columns(voting.names, ballots), what_is_read(voting)
+        details: dict[str, Any] = {
+            "lf_names": list(columns),
             **_grids(voting.grids(task.classes)),
-            "fingerprints": {lf.name: lf.fingerprint for lf in voting},
-            "reads": what_is_read(voting),
+            "fingerprints": {column: voting[lf].fingerprint for column, lf in columns.items()},
+            "reads": {column: reads[lf] for column, lf in columns.items() if lf in reads},
             "slices": list(task.slices),
-            "faults": faults,
+            "faults": {column: faults[lf] for column, lf in columns.items() if lf in faults},
             "costs": by_function,
             "checked_key": None if config.engine.key_check == "trust" else key,
             "result": {
@@ -250,6 +275,8 @@ def _votes_step(
                 "slowest": dict(islice(by_function.items(), _SLOWEST)),
             },
         }
+        if ballots:
+            details["labels"] = by_class({name: ballot.columns for name, ballot in ballots.items()}, task.classes)
         outputs = {f"{name}_votes": written.version, f"{name}_faults": faults_version}
         return Done(outputs=outputs, n_rows=written.n_rows, details=details)
 
@@ -262,6 +289,7 @@ def _votes_step(
         "on_fault": lfs.on_fault,
         "limits": [lfs.time_limit_s, config.engine.worker_memory_mib],
         **({"hidden": list(hidden)} if hidden else {}),
+        **_multi(task),
     }
     inputs = lf_steps.inputs_of(source, {**tables, **{entry.name: table for entry, table in stored.items()}})
     return run_step(spark, job, step, inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
@@ -287,10 +315,14 @@ def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> 
         checked = None if job.config.engine.key_check == "trust" else votes.key
         result = {"lane": written.lane.name, "lane_reason": written.lane.reason, "faults": {}}
         of_lfs = {"lf_names": list(kernel.lf_names), **_grids(kernel.grids)}
-        details = {**of_lfs, "faults": {}, "checked_key": checked, "result": result}
+        details: dict[str, Any] = {**of_lfs, "faults": {}, "checked_key": checked, "result": result}
+        if isinstance(votes.columns, dict):
+            at = [class_index("votes.columns", label, task.classes) for label in votes.columns.values()]
+            voted = {column: {column: label} for column, label in zip(kernel.lf_names, at, strict=True)}
+            details["labels"] = by_class(voted, task.classes)
         return Done(outputs={f"{name}_votes": written.version}, n_rows=written.n_rows, details=details)
 
-    made_of = {"votes": votes.model_dump(mode="json"), "classes": list(task.classes)}
+    made_of = {"votes": votes.model_dump(mode="json"), "classes": list(task.classes), **_multi(task)}
     return run_step(spark, job, step, source.inputs, made_of, act, [f"{name}_votes"])
 
 
@@ -405,7 +437,8 @@ def _labels_step(
     clamps = task.gold is not None and task.gold.use == "clamp"
 
     def act(transition: Transition) -> Done:
-        written = labelmodel_steps.label_items(
+        label = multisteps.label_items if task.multi_label else labelmodel_steps.label_items
+        written = label(
             spark,
             task.label_model,
             output_of(spark, job, votes, f"{name}_votes"),
@@ -425,12 +458,18 @@ def _labels_step(
         inputs.update(gold.outputs)
     policy = task.label_model
     made_of = {"classes": list(task.classes), "ties": policy.tie_break_policy, "seed": policy.seed, "clamp": clamps}
+    made_of |= _multi(task)
     return run_step(spark, job, f"{name}.labels", inputs, made_of, act, [f"{name}_labels"])
 
 
 def _grids(grids: Grids) -> dict[str, Any]:
     """The grids of soft functions as a detail of the step that made their votes; nothing where there are none."""
     return {"grids": grids.to_plain()} if grids else {}
+
+
+def _multi(task: TaskConfig) -> dict[str, bool]:
+    """What a step of a multi-label task depends on beside what steps of other tasks do."""
+    return {"multi_label": True} if task.multi_label else {}
 
 
 def _is_key(job: Job, key: str | None) -> bool:

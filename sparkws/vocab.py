@@ -24,12 +24,18 @@ LEVEL: Final = "level"
 N_ITEMS: Final = "n_items"
 GOLD: Final = "gold"
 SLICE: Final = "slice"
+LABEL: Final = "label"
 
 # The ledger's table, and what stands behind "<task>_" in the names of the others that a project publishes.
 RUNS: Final = "runs"
 TASK_TABLES: Final = ("votes", "faults", "gold", "patterns", "slices", "stats", "label_model", "labels")
 # In front of the name of a preprocessor: the table of its results, which all tasks share.
 PREP_PREFIX: Final = "prep_"
+
+# What is to be decided about each label of a multi-label task, by the index of the vote.
+LABEL_CLASSES: Final = ("absent", "present")
+ABSENT: Final = 0
+PRESENT: Final = 1
 
 # Columns that stand beside those of labeling functions.
 RESERVED: Final = frozenset({ITEM_ID, GOLD})

@@ -215,15 +215,25 @@ def query(spark: SparkSession, sql: str, tables: Mapping[str, TableRef]) -> Quer
     return Query("the query", frame, inputs or {"the query": None})
 
 
-def read_rows(spark: SparkSession, source: TableVersion, *, at_least: tuple[str, int] | None = None) -> pl.DataFrame:
-    """The rows of a small table: all, or those in which a column has at least some value."""
+def read_rows(
+    spark: SparkSession,
+    source: TableVersion,
+    *,
+    at_least: tuple[str, int] | None = None,
+    equal: tuple[str, str] | None = None,
+) -> pl.DataFrame:
+    """The rows of a small table: all, or those in which a column has at least some value, or one is equal to it."""
+    asked: list[tuple[str, str, Any]]
+    asked = [(how, *condition) for how, condition in ((">=", at_least), ("=", equal)) if condition is not None]
     if source.folder is not None and not source.hidden:
-        table = DeltaTable(str(source.folder), version=source.version).to_pyarrow_table(
-            filters=[(at_least[0], ">=", at_least[1])] if at_least else None
-        )
+        filters = [(column, how, value) for how, column, value in asked]
+        table = DeltaTable(str(source.folder), version=source.version).to_pyarrow_table(filters=filters or None)
     else:
         frame = read(spark, source)
-        table = (frame.where(F.col(quote_column(at_least[0])) >= at_least[1]) if at_least else frame).toArrow()
+        for how, column, value in asked:
+            cell = F.col(quote_column(column))
+            frame = frame.where(cell >= value if how == ">=" else cell == value)
+        table = frame.toArrow()
     return to_polars(table, source.schema)
 
 

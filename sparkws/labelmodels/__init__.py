@@ -8,7 +8,8 @@ from sparkws.labelmodels.factory import make_label_model
 from sparkws.labelmodels.findings import Finding
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.hierarchy import Hierarchical
-from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
+from sparkws.labelmodels.kernel import LabelsKernel
+from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
 from sparkws.labelmodels.pairs import pair_table

@@ -1,8 +1,6 @@
 """Votes -> the labels that are published, and counts of them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -10,8 +8,9 @@ from numpy.typing import NDArray
 
 from sparkws import hashing
 from sparkws.checks import check_columns
-from sparkws.errors import IncompatibleStatistics
+from sparkws.labelmodels import labelcounts
 from sparkws.labelmodels.doubt import Doubt
+from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.posterior import LabelModel, TieBreakPolicy, predict
 from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
 from sparkws.vocab import (
@@ -31,60 +30,6 @@ from sparkws.vocab import (
     PROBS,
     VOTES_VERSION,
 )
-
-# Expectations are summed over workers as multiples of this, so that the order of adding changes nothing.
-CONFIDENCE_UNIT: Final = 2.0**-30
-
-
-@dataclass(frozen=True, eq=False)
-class LabelCounts:
-    """What labels were published.
-
-    Attributes
-    ----------
-    statuses : (4,) int64 array
-        Items of each status, in the order of `vocab.LABEL_STATUSES`.
-    preds : (k,) int64 array
-        Items predicted as each class.
-    confidence : int
-        The sum of the confidences in multiples of 2^-30.
-    """
-
-    statuses: NDArray[np.int64]
-    preds: NDArray[np.int64]
-    confidence: int
-
-    @property
-    def n_items(self) -> int:
-        """The items that have a row."""
-        return int(self.statuses.sum())
-
-    @property
-    def by_status(self) -> dict[str, int]:
-        """The items of each status."""
-        return dict(zip(LABEL_STATUSES, self.statuses.tolist(), strict=True))
-
-    @property
-    def mean_confidence(self) -> float | None:
-        """The mean confidence of the items that have probabilities; None if there is none."""
-        n = int(self.statuses[LABEL_STATUSES.index(LABELED)] + self.statuses[LABEL_STATUSES.index(GOLD_LABEL)])
-        return self.confidence * CONFIDENCE_UNIT / n if n else None
-
-    def told(self, classes: Sequence[str]) -> dict[str, Any]:
-        """What a report says of them, as plain values."""
-        return {
-            "statuses": self.by_status,
-            "preds": dict(zip(classes, self.preds.tolist(), strict=True)),
-            "mean_confidence": self.mean_confidence,
-        }
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, LabelCounts):
-            return NotImplemented
-        same = np.array_equal(self.statuses, other.statuses) and np.array_equal(self.preds, other.preds)
-        return same and self.confidence == other.confidence
-
-    __hash__ = None  # type: ignore[assignment]  # arrays have no cheap hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +99,7 @@ class LabelsKernel:
     @property
     def dump_schema(self) -> pl.Schema:
         """The columns of `dump`."""
-        return pl.Schema({"counter": pl.String(), "value": pl.Int64()})
+        return labelcounts.DUMP_SCHEMA
 
     def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, LabelCounts]:
         """The labels of a batch of votes, in the same order, and their counts.
@@ -185,41 +130,24 @@ class LabelsKernel:
         doubt = pl.concat([self.doubt.of(self.model, L, probs), self.doubt.of_gold(self.model.cardinality)])
         row = np.where(gold != ABSTAIN, len(probs) + gold, index)
         rows = self._rows(batch[ITEM_ID], table, doubt, row, preds, n_votes[index], status)
-        return rows, self._count(rows, preds, status)
+        of_class = np.bincount(preds[preds != ABSTAIN], minlength=self.model.cardinality)
+        return rows, labelcounts.count(status, of_class, rows[CONFIDENCE])
 
     def zero(self) -> LabelCounts:
         """The counts of no labels."""
-        return LabelCounts(np.zeros(len(LABEL_STATUSES), np.int64), np.zeros(self.model.cardinality, np.int64), 0)
+        return labelcounts.zero(self.model.cardinality)
 
     def merge(self, a: LabelCounts, b: LabelCounts) -> LabelCounts:
         """The counts of the labels of both."""
-        return LabelCounts(a.statuses + b.statuses, a.preds + b.preds, a.confidence + b.confidence)
+        return labelcounts.merge(a, b)
 
     def dump(self, value: LabelCounts) -> pl.DataFrame:
         """`value` as rows `(counter, value)`."""
-        names = [*LABEL_STATUSES, *(f"pred_{label}" for label in range(len(value.preds))), CONFIDENCE]
-        values = [*value.statuses.tolist(), *value.preds.tolist(), value.confidence]
-        return pl.DataFrame({"counter": names, "value": values}, self.dump_schema)
+        return labelcounts.dump(value)
 
     def load(self, rows: pl.DataFrame) -> LabelCounts:
-        """The counts that `dump` wrote; rows of several dumps add up.
-
-        Raises
-        ------
-        IncompatibleStatistics
-            If these are not counts of labels over the model's classes.
-        """
-        check_columns("label counts", self.dump_schema.names(), rows.columns)
-        cells = dict.fromkeys(self.dump(self.zero())["counter"], 0)
-        for name, value in rows.select("counter", "value").iter_rows():
-            if name not in cells:
-                raise IncompatibleStatistics(
-                    f"label counts have no {name!r} for {self.model.cardinality} classes; count the labels again."
-                )
-            cells[name] += value
-        values = list(cells.values())
-        n = len(LABEL_STATUSES)
-        return LabelCounts(np.array(values[:n], np.int64), np.array(values[n:-1], np.int64), values[-1])
+        """The counts that `dump` wrote; rows of several dumps add up."""
+        return labelcounts.load(rows, self.model.cardinality)
 
     @property
     def _largest(self) -> int:
@@ -288,12 +216,4 @@ class LabelsKernel:
                 pl.lit(self.model_version, pl.Int64).alias(MODEL_VERSION),
             )
             .select(self.schema.names())
-        )
-
-    def _count(self, rows: pl.DataFrame, preds: NDArray[np.int32], status: NDArray[np.int64]) -> LabelCounts:
-        units = (rows[CONFIDENCE] / CONFIDENCE_UNIT).round().cast(pl.Int64).sum()
-        return LabelCounts(
-            np.bincount(status, minlength=len(LABEL_STATUSES)).astype(np.int64),
-            np.bincount(preds[preds != ABSTAIN], minlength=self.model.cardinality).astype(np.int64),
-            int(units),
         )

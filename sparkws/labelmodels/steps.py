@@ -8,9 +8,9 @@ from sparkws.config import LabelModelConfig, TaskGraphConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options, Written, reduce_batches, write_batches
 from sparkws.engine.refs import TableRef
-from sparkws.engine.relational import join_gold, join_votes
+from sparkws.engine.relational import join_gold, join_votes, keep_values
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, TableVersion, count_by, read_rows
+from sparkws.engine.tables import Query, Source, TableVersion, count_by, read, read_rows
 from sparkws.engine.writes import write_rows
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels import persist, savedgraph
@@ -18,7 +18,8 @@ from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.factory import Reads
 from sparkws.labelmodels.fitting import Fitted, faulty, fit_label_model
 from sparkws.labelmodels.hierarchy import Hierarchical
-from sparkws.labelmodels.kernel import LabelCounts, LabelsKernel
+from sparkws.labelmodels.kernel import LabelsKernel
+from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
 from sparkws.labelmodels.savedtrust import doubt_of_rows, rows_with_trust
@@ -29,7 +30,7 @@ from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import Patterns, PatternsKernel
-from sparkws.vocab import ITEM_ID, LEVEL, MAX_LEVEL, PRED
+from sparkws.vocab import ITEM_ID, LABEL, LEVEL, MAX_LEVEL, PRED
 
 
 @dataclass(frozen=True)
@@ -255,11 +256,18 @@ def read_capped(
     n_rows: int,
     n_gold: int,
     cap: int = MAX_PATTERNS,
+    *,
+    label: str | None = None,
 ) -> tuple[Patterns, int]:
-    """All patterns, or where they are more than `cap` those of a sample of the items; and its level."""
-    level = 0
+    """All patterns (of a label), or where they are more than `cap` those of a sample of the items; and its level."""
+    level, equal = 0, None if label is None else (LABEL, label)
     if n_rows > cap:
-        by_level = count_by(spark, patterns, LEVEL)
+        by_level = count_by(spark, patterns if label is None else of_label(spark, patterns, label), LEVEL)
         level = level_to_read([by_level.get(at, 0) for at in range(MAX_LEVEL + 1)], n_gold, cap)
-    counted = kernel.load(read_rows(spark, patterns, at_least=(LEVEL, level)), is_whole=True)
+    counted = kernel.load(read_rows(spark, patterns, at_least=(LEVEL, level), equal=equal), is_whole=True)
     return cap_patterns(counted, level, cap)
+
+
+def of_label(spark: SparkSession, patterns: TableVersion, label: str) -> Query:
+    """The stored patterns of one label of a multi-label task."""
+    return keep_values(Query(f"{patterns} of {label}", read(spark, patterns)), LABEL, [label])

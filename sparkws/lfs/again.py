@@ -55,8 +55,19 @@ def refuse_changed(
             )
 
 
-def told(vote: int | None, classes: tuple[str, ...], lf: "LabelingFunction | None" = None) -> str:
-    """What a function did, as the end of a sentence; `lf` where it may vote with a probability."""
+def told(
+    vote: int | Mapping[str, int | None] | None, classes: tuple[str, ...], lf: "LabelingFunction | None" = None
+) -> str:
+    """What a function did, as the end of a sentence; of a multi-label task its votes by column.
+
+    Parameters
+    ----------
+    lf : LabelingFunction, optional
+        Where it may vote with a probability.
+    """
+    if isinstance(vote, Mapping):
+        cast = {column: one for column, one in vote.items() if one != ABSTAIN}
+        return "fails" if None in cast.values() else f"votes {cast}" if cast else "abstains"
     if vote is None:
         return "fails"
     return "abstains" if vote == ABSTAIN else f"votes {repr(classes[vote]) if lf is None else lf.told(vote, classes)}"

@@ -82,6 +82,7 @@ class Rule:
         return {
             self.config.kind: self._section.model_dump(exclude={"file", "values", "join"}),
             "values": dict(self.values),
+            **({"absent": True} if self.config.absent else {}),
         }
 
     @property
@@ -111,6 +112,18 @@ class Rule:
         vote = class_index(self.name, label, classes)
         votes = pl.when(condition).then(pl.lit(vote, pl.Int8)).otherwise(pl.lit(ABSTAIN, pl.Int8))
         return Native(votes, self.tests)
+
+    def says(self, classes: Sequence[str]) -> set[int] | None:
+        """The indices of the classes that it can vote for; None where only the data tells.
+
+        Raises
+        ------
+        ConfigError
+            For a label that is no class.
+        """
+        if self._section.label is not None:
+            return {class_index(self.name, self._section.label, classes)}
+        return set(self._said(classes).values()) - {ABSTAIN} if self.values else None
 
     def __call__(self, x: Any) -> Any:
         """The label, as it is written in the configuration, for one item; `ABSTAIN` where it does not hold."""
@@ -156,13 +169,17 @@ class Rule:
         dtype = schema[column]
         if not dtype.is_integer():
             _check_text(self, schema, "text or integers")
-        from_file = self._section.file is not None
-        votes = {value: _looked_up(self.name, label, classes, from_file) for value, label in self.values.items()}
+        votes = self._said(classes)
         options = self._section.normalize
         if options and dtype.is_integer():
             raise ConfigError(f"{self.name!r} normalizes text by {list(options)}, but column {column!r} is {dtype}.")
         value = normalized(pl.col(column).cast(pl.String), options) if options else pl.col(column)
         return lookup_votes(self.name, value, dtype, votes, ABSTAIN)
+
+    def _said(self, classes: Sequence[str]) -> dict[str | int, int]:
+        """The vote for each value of a lookup."""
+        from_file = self._section.file is not None
+        return {value: _looked_up(self.name, label, classes, from_file) for value, label in self.values.items()}
 
 
 def make_rule(config: DeclarativeLFConfig, base_dir: str | Path = ".") -> Rule:

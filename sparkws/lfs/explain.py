@@ -36,7 +36,9 @@ class Explained:
     why: str
 
 
-def explained(lf: LabelingFunction, classes: Sequence[str], schema: pl.Schema | None = None) -> Explained:
+def explained(
+    lf: LabelingFunction, classes: Sequence[str], schema: pl.Schema | None = None, *, multi_label: bool = False
+) -> Explained:
     """How a function runs over a source of `schema`; types that go with its source are assumed if it is omitted.
 
     Examples
@@ -56,6 +58,8 @@ def explained(lf: LabelingFunction, classes: Sequence[str], schema: pl.Schema | 
         return Explained(lf.name, runs, _place(file, line), "")
     if not lf.deterministic:
         return Explained(lf.name, "Python", _place(file, line), "is not deterministic")
+    if multi_label:
+        return Explained(lf.name, "Python", _place(file, line), "is of a multi-label task, where none is compiled")
     failed: StaysPython | None = None
     for assumed, types in _assumptions(lf, schema):
         try:

@@ -47,6 +47,8 @@ class LabelingFunction:
     vectorized : {None, "polars", "arrow"}
         Whether `f` takes a `polars.DataFrame` or a `pyarrow.RecordBatch` of many items and returns
         their votes; null abstains.
+    classes : tuple of str or int, or None
+        Of a multi-label task: the classes that it can vote on, by name or index; None for all.
     deterministic : bool
         Whether it votes alike whenever it gets the same item; one that does not is refused unless it says so.
     soft : tuple of floats, or of vectors, optional
@@ -73,6 +75,7 @@ class LabelingFunction:
     _: KW_ONLY
     columns: Sequence[str] | None = None
     vectorized: Vectorized | None = None
+    classes: Sequence[str | int] | None = None
     deterministic: bool = True
     soft: Declared | None = None
     examples: Sequence[tuple[Any, Any]] = ()
@@ -89,6 +92,7 @@ class LabelingFunction:
             "resources": dict(self.resources or {}),
             "pre": check_pre(repr(self.name), self.pre),
             "soft": _check_soft(self.name, self.soft),
+            "classes": _check_classes(self.name, self.classes),
             "examples": _check_examples(self.name, self.examples),
             "valid_from": _as_date(self.name, "valid_from", self.valid_from),
             "valid_to": _as_date(self.name, "valid_to", self.valid_to),
@@ -159,8 +163,14 @@ class LabelingFunction:
     def described(self) -> dict[str, object]:
         """What decides its votes, the versions below it included: not its examples, owner, source and dates."""
         options = {"kind": self.kind, "columns": self.columns, "pre": self.pre, "runtime": runtime_of(self.kind)}
-        soft = {} if self.soft is None else {"soft": self.soft}
-        return {"name": self.name, "f": self.f, "resources": dict(sorted(self.resources.items())), **options, **soft}
+        declared = {"soft": self.soft, "classes": self.classes}
+        return {
+            "name": self.name,
+            "f": self.f,
+            "resources": dict(sorted(self.resources.items())),
+            **options,
+            **{option: value for option, value in declared.items() if value is not None},
+        }
 
     @cached_property
     def fingerprint(self) -> str:
@@ -180,6 +190,7 @@ def labeling_function(
     *,
     columns: Sequence[str] | None = None,
     vectorized: Vectorized | None = None,
+    classes: Sequence[str | int] | None = None,
     deterministic: bool = True,
     soft: Declared | None = None,
     examples: Sequence[tuple[Any, Any]] = (),
@@ -214,6 +225,7 @@ def labeling_function(
 _OPTIONS: Final = (
     "columns",
     "vectorized",
+    "classes",
     "deterministic",
     "soft",
     "examples",
@@ -250,6 +262,17 @@ def _check_soft(name: str, declared: object) -> object:
         raise InvalidFunction(str(error)) from None
     numbers = all(isinstance(value, int | float) for value in declared)  # type: ignore[attr-defined]
     return tuple(cell[1] for cell in cells) if numbers else cells
+
+
+def _check_classes(name: str, classes: object) -> tuple[str | int, ...] | None:
+    if classes is None:
+        return None
+    listed = tuple(classes) if isinstance(classes, list | tuple) else ()
+    if not listed or not all(type(label) in (str, int) for label in listed):
+        raise InvalidFunction(
+            f"'classes' of {name!r} must be a list of names or indices of classes that it votes on, got {classes!r}."
+        )
+    return listed
 
 
 def _check_examples(name: str, examples: object) -> tuple[tuple[Any, Any], ...]:

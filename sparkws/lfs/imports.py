@@ -16,7 +16,7 @@ from sparkws.lfs.declarative import class_index
 from sparkws.lfs.lookup import lookup_votes
 from sparkws.lfs.returns import INVALID, coded, explain_invalid
 from sparkws.lfs.soft import cells_of_array
-from sparkws.vocab import ABSTAIN, ITEM_ID, N_ITEMS, RESERVED
+from sparkws.vocab import ABSTAIN, ITEM_ID, LABEL_CLASSES, N_ITEMS, RESERVED
 
 _PREFIX = "lf_"
 _DIGITS = 6
@@ -154,6 +154,8 @@ class ImportKernel:
     def _expression(self, column: str, votes: Mapping[str | int, int]) -> pl.Expr:
         dtype = self.source_schema[column]
         value = pl.col(column)
+        if dtype == pl.Boolean and self.classes == LABEL_CLASSES:  # whether an item has a label
+            value, dtype = value.cast(pl.Int8), pl.Int8()
         if not (dtype.is_integer() or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
             raise ConfigError(
                 f"votes column {column!r} is {dtype}; votes are class indices (integers) or class names (text), "

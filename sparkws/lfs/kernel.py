@@ -6,7 +6,7 @@ of single items share one pass over the rows. A function that raises leaves NULL
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sparkws.checks import did_you_mean, first_few
+from sparkws.checks import first_few
 from sparkws.errors import ConfigError, InvalidFunction, InvalidKeys, MissingColumns
 from sparkws.hashing import hash_keys
 from sparkws.lfs import findings
 from sparkws.lfs.again import ended_early, refuse_changed
 from sparkws.lfs.ahead import OBJECT_ROWS
+from sparkws.lfs.ballots import Ballot, ballots_of, refuse_declared, vote_columns
 from sparkws.lfs.compiled import Compiled
 from sparkws.lfs.costs import BUDGET, PYTHON, TOGETHER, WHOLE, Clock, Costs, time_alone
 from sparkws.lfs.declarative import Rule, only_spark
 from sparkws.lfs.faults import FaultLog, texts_of
 from sparkws.lfs.findings import Findings
 from sparkws.lfs.native import Native, evaluate
+from sparkws.lfs.options import check_reads
 from sparkws.lfs.pythonpass import PythonPass, nothing, recorded
 from sparkws.lfs.rehearsal import rehearsal_rows
 from sparkws.lfs.returns import votes_of_array
@@ -66,11 +68,14 @@ class VotesKernel:
         Columns that no function gets that does not say what it reads.
     interpreted : set of str
         Functions of single items that are not to be compiled.
+    multi_label : bool
+        An item may have several classes: a function votes on some, and none is compiled.
     columns : tuple of str
         What is read: the key, and what the functions need.
     schema : Schema
         `item_id` of the key's type, and an Int8 column for each function: class index, -1 abstained,
-        NULL failed. The vote of a function with a grid is the index of a cell.
+        NULL failed. The vote of a function with a grid is the index of a cell. Of a multi-label task a column for
+        each class that a function votes on: 1, 0, -1, NULL.
 
     Raises
     ------
@@ -88,9 +93,11 @@ class VotesKernel:
     time_limit_s: float | None = None
     hidden: tuple[str, ...] = ()
     interpreted: frozenset[str] = frozenset()
+    multi_label: bool = False
     columns: tuple[str, ...] = field(init=False)
     schema: pl.Schema = field(init=False)
     fingerprints: dict[str, str] = field(init=False, repr=False)
+    ballots: dict[str, Ballot] = field(init=False, repr=False)
     _natives: dict[str, Native] = field(init=False, repr=False)
     _compiled: Compiled = field(init=False, repr=False)
     _sieves: tuple[Sieve, ...] = field(init=False, repr=False)
@@ -101,7 +108,10 @@ class VotesKernel:
         if self.on_fault not in ON_FAULT:
             raise ConfigError(f"'on_fault' must be one of {list(ON_FAULT)}, got {self.on_fault!r}.")
         self._check_columns()
+        ballots = ballots_of(self.lfset, self.classes) if self.multi_label else {}
         self.lfset.grids(self.classes)  # refuses one that is of other classes
+        if not self.multi_label:
+            refuse_declared(self.lfset)
         opened = self.source_schema.names() if self.lfset.given is None else []
         named = {name for lf in self.lfset for name in lf.given or ()}
         needed = {self.key, *named, *(name for name in opened if name not in self.hidden)}
@@ -118,11 +128,13 @@ class VotesKernel:
         columns = (*columns, *(name for name in self.source_schema if name in stored - set(columns)))
         shown = tuple(name for name in columns if name not in {*answers, *self.hidden, *stored})
         lfs = [lf for lf in self.lfset if lf.name not in natives]
-        bound_to = (tuple(self.classes), shown, self.source_schema, self.time_limit_s)
+        bound_to = (tuple(self.classes), shown, self.source_schema, self.time_limit_s, ballots)
+        names = vote_columns(self.lfset.names, ballots)
         bound = {
             "classes": tuple(self.classes),
             "columns": columns,
-            "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(self.lfset.names, pl.Int8())}),
+            "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(names, pl.Int8())}),
+            "ballots": ballots,
             "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
             "_natives": natives,
             "_compiled": compiled,
@@ -188,7 +200,10 @@ class VotesKernel:
         finally:
             if trail is not None:
                 trail.clear()
-        return pl.DataFrame([keys, *(votes[name] for name in self.lfset.names)]), Findings(log.faults(), costs)
+        published = [votes[name] for name in self.lfset.names]
+        if self.multi_label:
+            published = [column for series in published for column in self.ballots[series.name].columns_of(series)]
+        return pl.DataFrame([keys, *published]), Findings(log.faults(), costs)
 
     def log_compiled(self) -> None:
         """Log how many of the functions of single items are compiled, if there are any."""
@@ -214,7 +229,7 @@ class VotesKernel:
         return findings.load(rows)
 
     def _compile(self) -> Compiled:
-        rows = [lf for lf in self.lfset if lf.kind == "row" and lf.deterministic]
+        rows = [lf for lf in self.lfset if lf.kind == "row" and lf.deterministic and not self.multi_label]
         return Compiled(rows, tuple(self.classes), self.source_schema, self.time_limit_s, self.interpreted)
 
     def _check_columns(self) -> None:
@@ -288,20 +303,3 @@ class VotesKernel:
         with suppress(Exception, pl.exceptions.PanicException):  # one that fails has been told as a fault
             return time_alone(batch, self._natives, turn, budget_ns)
         return {}
-
-
-def check_reads(name: str, columns: Iterable[str], schema: pl.Schema) -> None:
-    """Refuse a function that reads columns which the source lacks.
-
-    Raises
-    ------
-    MissingColumns
-        With what it lacks and what it has, and a suggestion for a name that is close.
-    """
-    missing = [column for column in columns if column not in schema]
-    if missing:
-        has = list(schema)
-        raise MissingColumns(
-            f"{name!r} reads {first_few(missing)}, which the source lacks; it has {first_few(has, 12)}."
-            f"{did_you_mean(missing[0], has)}"
-        )

@@ -15,6 +15,7 @@ from sparkws.checks import did_you_mean, first_few
 from sparkws.config import DeclarativeLFConfig, LFsConfig
 from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.grids import Grids, bind_cells, cell_texts
+from sparkws.lfs.ballots import ballots_of, vote_columns
 from sparkws.lfs.declarative import Rule, make_rule, only_spark
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.modules import load_modules
@@ -155,6 +156,7 @@ class LFSet:
         key: str | None = None,
         on_fault: Literal["quarantine", "fail"] = "fail",
         time_limit_s: float | None = None,
+        multi_label: bool = False,
     ) -> pl.DataFrame:
         """The votes on a table in memory, as they would be published: `item_id` and a column for each function.
 
@@ -169,6 +171,8 @@ class LFSet:
             What happens when a function raises: here at once an error, because somebody is looking.
         time_limit_s : float, optional
             Seconds that each Python function has for the table; in the main thread on Linux only.
+        multi_label : bool
+            Items may have several classes: a column for each (function, class).
         """
         # Kernels know sets; only this convenience goes the other way.
         from sparkws.lfs.voter import Voter
@@ -176,7 +180,7 @@ class LFSet:
         frame = as_frame(data)
         if key is None:
             frame, key = frame.with_row_index(_ROW), _ROW
-        return Voter(self, tuple(classes), on_fault, time_limit_s)(frame, key)
+        return Voter(self, tuple(classes), on_fault, time_limit_s, multi_label)(frame, key)
 
     def as_udf(
         self,
@@ -184,6 +188,7 @@ class LFSet:
         classes: Sequence[str],
         on_fault: Literal["quarantine", "fail"] = "quarantine",
         time_limit_s: float | None = None,
+        multi_label: bool = False,
     ) -> Any:
         """All functions as one Spark UDF: a struct of columns in, a struct with a vote for each function out.
 
@@ -199,6 +204,8 @@ class LFSet:
         time_limit_s : float, optional
             Seconds that each Python function has for a batch. What cannot be interrupted is not ended here,
             and there is no limit on memory: both are what a run of the project has.
+        multi_label : bool
+            Items may have several classes: a field for each (function, class).
         """
         from sparkws.engine.udf import struct_udf  # the engine needs Spark, a set does not
 
@@ -209,12 +216,13 @@ class LFSet:
 
         from sparkws.lfs.voter import Voter
 
-        voter = Voter(self, tuple(classes), on_fault, time_limit_s)
+        voter = Voter(self, tuple(classes), on_fault, time_limit_s, multi_label)
+        names = vote_columns(self.names, ballots_of(self.lfs, classes) if multi_label else {})
 
         def vote(rows: pl.DataFrame) -> pl.DataFrame:
             return voter(rows.with_row_index(_ROW), _ROW).drop(ITEM_ID)
 
-        return struct_udf(vote, pl.Schema(dict.fromkeys(self.names, pl.Int8())))
+        return struct_udf(vote, pl.Schema(dict.fromkeys(names, pl.Int8())))
 
 
 def _together(columns: Iterable[Sequence[str] | None]) -> tuple[str, ...] | None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from sparkws.grids import Cells
 from sparkws.lfs.ahead import Ahead, Given
+from sparkws.lfs.ballots import Ballot
 from sparkws.lfs.costs import Clock
 from sparkws.lfs.faults import FaultLog
 from sparkws.lfs.function import LabelingFunction
@@ -38,6 +40,8 @@ class PythonPass:
         The columns of the source.
     time_limit_s : float, optional
         Seconds that each function and preprocessor has for a batch.
+    ballots : dict of str to Ballot
+        What each function votes on in a multi-label task; its votes are structs then.
 
     Raises
     ------
@@ -50,6 +54,7 @@ class PythonPass:
     shown: tuple[str, ...]
     source_schema: pl.Schema
     time_limit_s: float | None
+    ballots: Mapping[str, Ballot] = field(default_factory=dict)
     ahead: Ahead = field(init=False, repr=False)
     _plan: RowPlan = field(init=False, repr=False)
     _row_columns: tuple[str, ...] = field(init=False, repr=False)
@@ -118,14 +123,15 @@ class PythonPass:
             return {}
         frame = batch.select(self._row_columns)
         returned = run_rows(frame, len(batch), self._plan, log, self.time_limit_s, trail, given, clock)
-        votes = {}
         soft = {lf.name: lf.cells for lf in self.lfs if lf.cells is not None}
-        for name, values in returned.items():
-            if name in soft:
-                votes[name] = recorded(*cells_of_values(name, values, soft[name], self.classes), log)
-            else:
-                votes[name] = votes_of_values(name, values, self.classes, log.keys, log.n_items)
-        return votes
+        return {name: self._votes(name, values, soft.get(name), log) for name, values in returned.items()}
+
+    def _votes(self, name: str, returned: Sequence[object], cells: Cells | None, log: FaultLog) -> pl.Series:
+        if name in self.ballots:
+            return self.ballots[name].of_values(returned, log.keys, log.n_items)
+        if cells is not None:
+            return recorded(*cells_of_values(name, returned, cells, self.classes), log)
+        return votes_of_values(name, returned, self.classes, log.keys, log.n_items)
 
     def _vectorized(
         self,
@@ -145,15 +151,20 @@ class PythonPass:
             raise
         except BaseException as error:
             log.record_all(lf.name, error)
-            return nothing(lf.name, len(batch))
-        if lf.cells is None:
-            votes = votes_of_array(lf.name, returned, self.classes, log.keys)
-        else:
-            votes = recorded(*cells_of_array(lf.name, returned, lf.cells, self.classes, log.keys), log)
+            votes = nothing(lf.name, len(batch))
+            return self.ballots[lf.name].of_votes(votes) if self.ballots else votes
         failed = {row: reason for entry in lf.chain for row, reason in given[entry].failed.items()}
+        if self.ballots:
+            votes = self.ballots[lf.name].of_array(returned, log.keys, failed)
+        else:
+            if lf.cells is None:
+                votes = votes_of_array(lf.name, returned, self.classes, log.keys)
+            else:
+                votes = recorded(*cells_of_array(lf.name, returned, lf.cells, self.classes, log.keys), log)
+            votes = votes.scatter([*failed], None) if failed else votes
         for row, reason in failed.items():
             log.record(lf.name, row, reason)
-        return votes.scatter([*failed], None) if failed else votes
+        return votes
 
     def _recipes(self) -> Iterator[Loaded]:
         for lf in self.lfs:

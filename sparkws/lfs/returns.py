@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from operator import index
 from reprlib import Repr
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import polars as pl
@@ -65,7 +65,8 @@ def votes_of_values(
     votes = pl.Series(name, [codes.get(value, INVALID) for value in returned], dtype=pl.Int8)
     bad = (votes == INVALID).arg_true()
     if len(bad):
-        _refuse(name, [_unwrap(returned[row]) for row in bad], bad, classes, keys, n_items)
+        wrong = [_unwrap(returned[row]) for row in bad]
+        refuse(name, wrong, bad, keys, n_items, explain_invalid(wrong[0], classes))
     return votes
 
 
@@ -90,15 +91,16 @@ def votes_of_array(name: str, returned: Any, classes: Sequence[str], keys: pl.Se
     if isinstance(returned, np.ndarray) and returned.dtype == object:
         returned = returned.tolist()
     if isinstance(returned, list | tuple):
-        _check_length(name, len(returned), keys)
+        check_length(name, len(returned), keys)
         values = [ABSTAIN if value is None else value for value in returned]
         return votes_of_values(name, values, classes, keys)
     series = _as_series(name, returned)
-    _check_length(name, len(series), keys)
+    check_length(name, len(series), keys)
     votes = series.to_frame("vote").select(coded(pl.col("vote"), series.dtype, classes)).to_series().alias(name)
     bad = (votes == INVALID).arg_true()
     if len(bad):
-        _refuse(name, series.gather(bad).to_list(), bad, classes, keys)
+        wrong = series.gather(bad).to_list()
+        refuse(name, wrong, bad, keys, None, explain_invalid(wrong[0], classes))
     return votes
 
 
@@ -140,7 +142,14 @@ def _as_series(name: str, returned: Any) -> pl.Series:
     return series
 
 
-def _check_length(name: str, length: int, keys: pl.Series) -> None:
+def check_length(name: str, length: int, keys: pl.Series) -> None:
+    """Refuse votes for a batch that are not one for each item.
+
+    Raises
+    ------
+    InvalidVote
+        With both numbers.
+    """
     if length != len(keys):
         raise InvalidVote(
             f"{name!r} returned {length:,} votes for a batch of {len(keys):,} items; return one for each."
@@ -166,21 +175,21 @@ def _unwrap(value: object) -> object:
     return value.value if isinstance(value, _Odd) else value
 
 
-def _refuse(
-    name: str,
-    values: Sequence[object],
-    rows: pl.Series,
-    classes: Sequence[str],
-    keys: pl.Series,
-    n_items: int | None = None,
-) -> None:
-    """Raise for the first invalid value and all that look like it."""
+def refuse(
+    name: str, values: Sequence[object], rows: pl.Series, keys: pl.Series, n_items: int | None, what_to_do: str
+) -> NoReturn:
+    """Raise for the first invalid value and all that look like it.
+
+    Raises
+    ------
+    InvalidVote
+        With the value, the items, and what to do, which ends the sentence.
+    """
     first = _SHORT.repr(values[0])
     alike = [row for row, value in zip(rows.to_list(), values, strict=True) if _SHORT.repr(value) == first]
     ids = keys.gather(alike[:3]).to_list()
     more = f" and {len(alike) - 3:,} more" if len(alike) > 3 else ""
     n = n_items or len(keys)
     raise InvalidVote(
-        f"{name!r} returned {first} for {len(alike):,} of {n:,} items of a batch, on item_id {ids}{more}; "
-        f"{explain_invalid(values[0], classes)}"
+        f"{name!r} returned {first} for {len(alike):,} of {n:,} items of a batch, on item_id {ids}{more}; {what_to_do}"
     )

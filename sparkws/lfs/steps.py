@@ -19,16 +19,19 @@ from sparkws.engine.tables import Source, open_table
 from sparkws.engine.writes import write_rows
 from sparkws.errors import TableNotFound
 from sparkws.grids import make_cells
-from sparkws.lfs.declarative import Rule
+from sparkws.lfs.ballots import told_of, vote_comments
+from sparkws.lfs.declarative import Rule, class_index
 from sparkws.lfs.findings import Findings
 from sparkws.lfs.imports import Imported, ImportKernel, lf_column_names
-from sparkws.lfs.kernel import VotesKernel, check_reads
+from sparkws.lfs.kernel import VotesKernel
 from sparkws.lfs.lfset import LFSet
 from sparkws.lfs.lookup import check_comparable
 from sparkws.lfs.materialize import with_stored
 from sparkws.lfs.normalize import normalized_sql
+from sparkws.lfs.options import check_reads
 from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.voter import until_equal
+from sparkws.vocab import LABEL_CLASSES
 
 _MOST_SOURCES = 10_000  # columns of a votes table made from a long one
 
@@ -51,6 +54,7 @@ def make_votes(
     direct: bool,
     tables: Mapping[str, Source] | None = None,
     stored: Mapping[Preprocessor, Source] | None = None,
+    multi_label: bool = False,
 ) -> tuple[Written[Findings], int, dict[str, dict[str, Any]]]:
     """Run every function on every item and commit the votes.
 
@@ -62,6 +66,8 @@ def make_votes(
         The table of each lookup in one, as `open_tables` found it.
     stored : mapping of Preprocessor to Source
         The table of each preprocessor that is materialized.
+    multi_label : bool
+        Items may have several classes: a column for each (function, class).
 
     Raises
     ------
@@ -74,13 +80,14 @@ def make_votes(
     """
     answered = answer_by_spark(spark, lfset, with_stored(spark, source, stored or {}), tables or {})
     bound_to = (lfset, classes, key, answered.source.schema, on_fault, time_limit_s, hidden)
-    kernel = VotesKernel(*bound_to)
+    kernel = VotesKernel(*bound_to, multi_label=multi_label)
+    comments = vote_comments(lfset.comments(), kernel.ballots) if multi_label else lfset.comments()
     if must_check_keys:
         check_keys(spark, source, key)
 
     def write(interpreted: frozenset[str]) -> Written[Findings]:
         used = VotesKernel(*bound_to, interpreted) if interpreted else kernel
-        return write_batches(spark, used, answered.source, votes_target, transition, options, comments=lfset.comments())
+        return write_batches(spark, used, answered.source, votes_target, transition, options, comments=comments)
 
     kernel.log_compiled()
     with expression_faults(answered.expressions):
@@ -225,10 +232,16 @@ def import_votes(
         )
         columns = tuple(names.values())
     else:
-        columns = config.columns or tuple(name for name in source.schema if name != config.key)
+        columns = tuple(config.columns or (name for name in source.schema if name != config.key))
     soft = {column: make_cells(f"votes column {column!r}", grid) for column, grid in config.grids.items()}
-    kernel = ImportKernel(config.key, columns, classes, source.schema, config.mapping, soft)
+    on_labels = config.columns if isinstance(config.columns, dict) else None
+    voted = classes if on_labels is None else LABEL_CLASSES
+    kernel = ImportKernel(config.key, columns, voted, source.schema, config.mapping, soft)
+    comments = {}
+    if on_labels is not None:
+        at = [class_index("votes.columns", label, classes) for label in on_labels.values()]
+        comments = {name: told_of(classes[label]) for name, label in zip(kernel.lf_names, at, strict=True)}
     if must_check_keys:
         check_keys(spark, source, config.key)
-    written = write_batches(spark, kernel, source, votes_target, transition, options)
+    written = write_batches(spark, kernel, source, votes_target, transition, options, comments)
     return written, kernel

@@ -42,7 +42,7 @@ class Voter:
 
     Attributes
     ----------
-    lfset, classes, on_fault, time_limit_s
+    lfset, classes, on_fault, time_limit_s, multi_label
         As those of a `VotesKernel`.
     """
 
@@ -50,6 +50,7 @@ class Voter:
     classes: tuple[str, ...]
     on_fault: str
     time_limit_s: float | None
+    multi_label: bool = False
     _kernels: dict[object, VotesKernel] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, frame: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -59,6 +60,6 @@ class Voter:
     def _kernel(self, schema: pl.Schema, key: str, interpreted: frozenset[str]) -> VotesKernel:
         bound = (tuple(schema.items()), key, interpreted)
         if bound not in self._kernels:
-            options = (self.on_fault, self.time_limit_s)
-            self._kernels[bound] = VotesKernel(self.lfset, self.classes, key, schema, *options, interpreted=interpreted)
+            bound_to = (self.lfset, self.classes, key, schema, self.on_fault, self.time_limit_s)
+            self._kernels[bound] = VotesKernel(*bound_to, interpreted=interpreted, multi_label=self.multi_label)
         return self._kernels[bound]

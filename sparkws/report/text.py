@@ -57,12 +57,40 @@ def task_report(task: str, result: RunResult) -> str:
     model = result.step(f"{task}.label_model").details["result"]
     labels = result.step(f"{task}.labels").details["result"]
     votes = result.step(f"{task}.votes").details["result"]
+    if "labels" in model:
+        return "\n".join(
+            [f"task {task}, multi-label", *_of_labels(model), *_costs(votes), *_warnings(model), _labels(labels)]
+        )
     lookups = [_lookup(name, found) for name, found in votes.get("lookups", {}).items()]
     functions = [_functions(model), *lookups, *_costs(votes)]
     slices = describe_slices(model.get("slices", {}), votes.get("slice_faults", {}))
     told = [_model(model), *_dependencies(model), *trust_lines(model), *slices, *_warnings(model)]
     parts = [f"task {task}", *functions, *told, _labels(labels)]
     return "\n".join(parts)
+
+
+def _of_labels(model: Mapping[str, Any]) -> list[str]:
+    """For each label a table of its functions and a paragraph for its model; then the figures over all labels."""
+    parts = [
+        text
+        for label, of_label in model["labels"].items()
+        for text in (
+            f"label {label}",
+            _functions(of_label),
+            _model(of_label),
+            *_dependencies(of_label),
+            *trust_lines(of_label),
+        )
+    ]
+    for kind, figures in model["metrics"].items():
+        shown = ("micro_f1", "macro_f1", "micro_f1_overall", "macro_f1_overall", "accuracy")
+        micro, macro, micro_overall, macro_overall, accuracy = (_figure(figures[name]) for name in shown)
+        parts.append(
+            f"over {figures['n_labels']} labels, {kind:<12} micro F1 {micro}  macro F1 {macro}  accuracy {accuracy}  "
+            f"{figures['n_decided']:,} decided of {figures['n_known']:,}; undecided as absent: micro F1 "
+            f"{micro_overall}  macro F1 {macro_overall}"
+        )
+    return parts
 
 
 def _functions(model: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from sparkws.vocab import ABSTAIN, CLASS, ITEM_ID, SPLIT
 class GoldKernel:
     """A table with known classes -> `item_id`, `class` (index) and `split`; a `MapKernel`.
 
+    Of a multi-label task `class` holds the indices of all classes that an item has; it has no others.
+
     Parameters
     ----------
     key : str
@@ -27,6 +29,8 @@ class GoldKernel:
         The k class names, in the order of their indices.
     key_dtype : polars data type
         The type of the keys.
+    multi_label : bool
+        An item has several classes: the column holds lists of them, or the only one. NULLs in a list stand for none.
     """
 
     key: str
@@ -34,6 +38,7 @@ class GoldKernel:
     split_column: str | None
     classes: tuple[str, ...]
     key_dtype: pl.DataType
+    multi_label: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -44,7 +49,8 @@ class GoldKernel:
     @property
     def schema(self) -> pl.Schema:
         """The columns that come out."""
-        return pl.Schema({ITEM_ID: self.key_dtype, CLASS: pl.Int8(), SPLIT: pl.String()})
+        known = pl.List(pl.Int8()) if self.multi_label else pl.Int8()
+        return pl.Schema({ITEM_ID: self.key_dtype, CLASS: known, SPLIT: pl.String()})
 
     def __call__(self, batch: pl.DataFrame) -> pl.DataFrame:
         """The class of every row of `batch`, in the same order.
@@ -62,15 +68,31 @@ class GoldKernel:
         n_null = batch[self.key].null_count()
         if n_null:
             raise InvalidKeys(f"{n_null:,} gold items have NULL in their key {self.key!r}; every item needs a key.")
-        dtype = batch.schema[self.column]
+        column = batch[self.column]
+        dtype = (column.explode() if self.multi_label and isinstance(column.dtype, pl.List) else column).dtype
         if dtype.is_nested() or dtype.is_temporal() or dtype == pl.Binary:
             raise InvalidGold(f"the gold column {self.column!r} is {dtype}, expected class names or indices.")
-        index = class_indices(batch[self.column], self.classes)
-        _check_all_known(batch[self.key], batch[self.column], index, self.classes)
+        if self.multi_label:
+            index = self._several(batch[self.key], batch[self.column])
+        else:
+            index = class_indices(batch[self.column], self.classes)
+            _check_all_known(batch[self.key], batch[self.column], index, self.classes)
         split = pl.lit(None, pl.String) if self.split_column is None else pl.col(self.split_column).cast(pl.String)
         return batch.select(
             pl.col(self.key).cast(self.key_dtype).alias(ITEM_ID), index.alias(CLASS), split.alias(SPLIT)
         )
+
+    def _several(self, keys: pl.Series, values: pl.Series) -> pl.Series:
+        """The indices of the classes of each item, ascending."""
+        lists = values.to_frame("class").with_row_index("row")
+        if not isinstance(values.dtype, pl.List):
+            lists = lists.with_columns(pl.concat_list("class"))
+        flat = lists.explode("class").drop_nulls("class")
+        index = class_indices(flat["class"].alias(values.name), self.classes)
+        _check_all_known(keys.gather(flat["row"]), flat["class"].alias(values.name), index, self.classes)
+        of_items = flat.select("row", index.alias("class")).group_by("row").agg(pl.col("class").unique().sort())
+        listed = lists.select("row").join(of_items, on="row", how="left", maintain_order="left")["class"]
+        return listed.fill_null([])
 
 
 def check_splits(asked: Sequence[str], there: Sequence[str]) -> None:

@@ -178,7 +178,7 @@ def test_integers_are_not_normalized():
 
 
 def test_a_column_of_a_lookup_that_the_source_lacks():
-    from sparkws.lfs.kernel import check_reads
+    from sparkws.lfs.options import check_reads
 
     with pytest.raises(
         MissingColumns, match=r"'lf_a' reads \['compny'\], which the source lacks; .*Did you mean 'company'"

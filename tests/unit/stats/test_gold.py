@@ -80,3 +80,40 @@ def test_a_split_that_is_not_there_is_named():
     with pytest.raises(InvalidGold, match=r"no gold item is in the split \['trn'\].*Did you mean 'train'"):
         check_splits(["test", "trn"], ["test", "train"])
     check_splits(["test"], ["test", "train"])
+
+
+def several(classes=("a", "b", "c")):
+    return GoldKernel("id", "label", None, classes, pl.String(), multi_label=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([["b", "a"], [], ["c"]], [[0, 1], [], [2]]),
+        ([[1, 0], [], [2]], [[0, 1], [], [2]]),
+        ([["a", None, "a"], [None], ["c"]], [[0], [], [2]]),
+        (["a", "c"], [[0], [2]]),
+        (pl.Series([], dtype=pl.List(pl.String)), []),
+    ],
+)
+def test_an_item_of_a_multi_label_task_has_several_classes(values, expected):
+    got = several()(table(values))
+    assert (
+        got.schema
+        == several().schema
+        == pl.Schema({"item_id": pl.String, "class": pl.List(pl.Int8), "split": pl.String})
+    )
+    assert got["class"].to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([["a"], ["b", "d"]], r"1 gold items .* first 'd' on \['a1'\]; the classes are \['a', 'b', 'c'\]"),
+        ([[0], [3]], r"first 3 on \['a1'\]; .* Indices are 0..2"),
+        ([[[0]], [[1]]], r"the gold column 'label' is List\(Int64\), expected class names or indices"),
+    ],
+)
+def test_lists_with_classes_that_do_not_exist_are_refused(values, message):
+    with pytest.raises(InvalidGold, match=message):
+        several()(table(values))
