@@ -59,7 +59,7 @@ def _run_without(blocked: tuple[str, ...], then: str) -> str:
 
 def test_the_package_is_imported_without_extras_and_votes():
     then = """
-engines = ("clean", "open_session", "run")
+engines = ("clean", "explain_item", "explain_task", "open_session", "run")
 for name in sparkws.__all__:
     if name not in engines:
         getattr(sparkws, name)
