@@ -37,6 +37,11 @@ class CountedTask:
         return tuple(self.votes.details["lf_names"])
 
     @property
+    def clamped(self) -> StepResult | None:
+        """The step of the known classes, where they are held."""
+        return self.gold if self.config.gold is not None and self.config.gold.use == "clamp" else None
+
+    @property
     def max_fault_rate(self) -> float:
         """The share of faults above which a function takes no part."""
         return 1.0 if self.config.lfs is None else self.config.lfs.max_fault_rate
@@ -167,6 +172,7 @@ def _model_step(
                 "lfs": of.config.label_model.lfs,
                 "exclude": of.config.label_model.exclude,
                 "max_fault_rate": of.max_fault_rate,
+                "clamped": of.clamped is not None,
             }
             for name, of in together.tasks.items()
         },
@@ -196,13 +202,14 @@ def _fit(
         output_of(spark, job, counted, f"{together.name}_patterns"),
         tuple(counted.details["columns"]),
         counted.details["n_rows"],
+        clamped=[task for task, of in together.tasks.items() if of.clamped is not None],
     )
     return parts, fitted
 
 
 def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, model: StepResult) -> StepResult:
     of, table = together.tasks[task], f"{task}_labels"
-    gold = of.gold if of.config.gold is not None and of.config.gold.use == "clamp" else None
+    gold = of.clamped
     classes = together.graph.classes
 
     def act(transition: Transition) -> Done:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.checks import first_few
-from sparkws.errors import ConfigError, InvalidLabelMatrix, NothingToFit
+from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.estimate import has_converged
 from sparkws.labelmodels.posterior import FLOOR, normalize
 from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table
@@ -83,7 +83,12 @@ class Hierarchical:
         self.n_iter_ = 0
         self.converged_ = False
 
-    def fit(self, L: NDArray[np.int8], counts: NDArray[np.int64] | None = None) -> Self:
+    def fit(
+        self,
+        L: NDArray[np.int8],
+        counts: NDArray[np.int64] | None = None,
+        known: NDArray[np.int8] | None = None,
+    ) -> Self:
         """Estimate the tables from distinct rows of votes.
 
         Parameters
@@ -92,11 +97,15 @@ class Hierarchical:
             The vote of each column: a class of its task, or -1.
         counts : (u,) int64 array, optional
             Items of each row, 1 by default.
+        known : (u, t) int8 array, optional
+            The known class of each task, which is held; -1 where unknown.
 
         Raises
         ------
         InvalidLabelMatrix
             If a vote is no class of its task.
+        InvalidGold
+            If the known classes of a row cannot be true together.
         NothingToFit
             If no row has a vote.
         """
@@ -114,7 +123,9 @@ class Hierarchical:
         fixed = {c for c, votes in enumerate(L.T) if len(np.unique(votes[votes != ABSTAIN])) <= 1}
         objective: list[float] = []
         converged = False
-        q, _ = normalize(self._scores(L, tables, balance))
+        held = self._held(np.full((len(L), len(self.graph.tasks)), ABSTAIN, np.int8) if known is None else known)
+        voted |= (held < 0).any(axis=1)
+        q, _ = normalize(self._scores(L, tables, balance) + held)
         while len(objective) < self.max_iter and not converged:
             expected = weights[:, None] * q
             tables = [
@@ -122,7 +133,7 @@ class Hierarchical:
             ]
             mass = expected[voted].sum(axis=0) + self.smoothing / f
             balance = mass / mass.sum()
-            q, log_sum = normalize(self._scores(L, tables, balance))
+            q, log_sum = normalize(self._scores(L, tables, balance) + held)
             likelihood = float(weights[voted] @ log_sum[voted])
             pseudo = sum(
                 float((p * np.log(np.maximum(t, FLOOR))).sum()) for p, t in zip(priors, tables, strict=True)
@@ -179,6 +190,21 @@ class Hierarchical:
             factors = np.log(np.maximum(table, FLOOR))[:, self._of_vectors(c)]
             scores += np.vstack([np.zeros(len(balance)), factors])[L[:, c] + 1]
         return scores
+
+    def _held(self, known: NDArray[np.int8]) -> NDArray[np.float64]:
+        """0 for the vectors that agree with the known classes of a row, else minus infinity, `(u, f)`."""
+        agrees = np.ones((len(known), len(self.graph.feasible)), np.bool_)
+        for classes, of_task in zip(known.T, self.graph.feasible.T, strict=True):
+            agrees &= (classes == ABSTAIN)[:, None] | (classes[:, None] == of_task)
+        impossible = np.flatnonzero(~agrees.any(axis=1))
+        if len(impossible):
+            first = zip(self.graph.classes.items(), known[impossible[0]].tolist(), strict=True)
+            told = {task: names[y] for (task, names), y in first if y != ABSTAIN}
+            raise InvalidGold(
+                f"{len(impossible):,} rows have known classes that the task graph does not let be true together, first "
+                f"{told}; mend the gold, or the graph."
+            )
+        return np.where(agrees, 0.0, -np.inf)
 
     def _table(
         self, votes: NDArray[np.int8], expected: NDArray[np.float64], column: int, prior: NDArray[np.float64]

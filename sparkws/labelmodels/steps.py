@@ -1,6 +1,6 @@
 """The steps `label_model` and `labels`: which tables, which kernels, which engine calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -179,6 +179,7 @@ def fit_graph(
     columns: tuple[str, ...],
     n_rows: int,
     *,
+    clamped: Collection[str] = (),
     cap: int = MAX_PATTERNS,
 ) -> FittedTogether:
     """Fit one model of several tasks from stored patterns of the votes on all of them, or from a sample of those.
@@ -189,10 +190,12 @@ def fit_graph(
         The digits of the patterns.
     n_rows : int
         The rows of their table.
+    clamped : collection of str
+        Tasks of which known classes are held.
     """
     kernel = PatternsKernel(columns, max(map(len, graph.classes.values())))
     counted, level = read_capped(spark, patterns, kernel, n_rows, 0, cap)
-    return FittedTogether(fit_together(config, graph, tasks, counted), counted, level)
+    return FittedTogether(fit_together(config, graph, tasks, counted, clamped), counted, level)
 
 
 def store_task_model(

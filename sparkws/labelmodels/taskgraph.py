@@ -4,7 +4,7 @@ In a tree a task that does not apply, because its parent took another branch, ha
 its last one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
@@ -58,6 +58,7 @@ def graph_of(name: str, config: TaskGraphConfig, classes: Mapping[str, Sequence[
     try:
         if config.feasible:
             return task_graph(own, config.feasible)
+        ordered = _in_order(own, config.parents)
         for child in config.parents:
             if child in own and own[child][-1] != config.not_applicable:
                 parent, branch = config.parents[child]
@@ -65,9 +66,7 @@ def graph_of(name: str, config: TaskGraphConfig, classes: Mapping[str, Sequence[
                     f"the last class of task {child!r} must be {config.not_applicable!r}, for items whose {parent!r} "
                     f"is not {branch!r}; it has {first_few(own[child], 12)}."
                 )
-        of_tree = {
-            task: own[task][:-1] if task in config.parents else own[task] for task in _in_order(own, config.parents)
-        }
+        of_tree = {task: own[task][:-1] if task in config.parents else own[task] for task in ordered}
         return task_tree(of_tree, config.parents, not_applicable=config.not_applicable)
     except ConfigError as error:
         raise ConfigError(f"task graph {name!r}: {error}") from None
@@ -156,7 +155,7 @@ def task_tree(
     return TaskGraph(named, np.array(vectors, np.int8))
 
 
-def _in_order(tasks: Iterable[str], parents: Mapping[str, tuple[str, str]]) -> list[str]:
+def _in_order(tasks: Collection[str], parents: Mapping[str, tuple[str, str]]) -> list[str]:
     """The tasks, parents before their children."""
     ordered: list[str] = []
     for task in tasks:
@@ -166,6 +165,8 @@ def _in_order(tasks: Iterable[str], parents: Mapping[str, tuple[str, str]]) -> l
             if parent in above:
                 circle = " under ".join(repr(one) for one in [*above[above.index(parent) :], parent])
                 raise ConfigError(f"the parents go in a circle: {circle}; a tree has a task without a parent.")
+            if parent not in tasks:  # told by the tree that is made of them
+                break
             above.append(parent)
         ordered += [one for one in reversed(above) if one not in ordered]
     return ordered

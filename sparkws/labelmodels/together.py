@@ -1,6 +1,6 @@
 """Several tasks labeled together: from patterns of all their votes to one model, and to what is told of each task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -18,6 +18,9 @@ from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN, GOLD
+
+# Said of a task by itself: votes on other tasks speak for its classes too, and may overrule those on it.
+_OF_ONE_TASK: Final = frozenset({"no_votes_for_class", "few_overlaps", "contradicts_votes"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +79,15 @@ class OneOfSeveral:
 
 
 def fit_together(
-    config: TaskGraphConfig, graph: TaskGraph, tasks: Mapping[str, OfTask], patterns: Patterns
+    config: TaskGraphConfig,
+    graph: TaskGraph,
+    tasks: Mapping[str, OfTask],
+    patterns: Patterns,
+    clamped: Collection[str] = (),
 ) -> Hierarchical:
     """The model of all tasks, from patterns over the columns `task.function`.
+
+    Known classes of the `clamped` tasks, in the columns `task.gold`, are held.
 
     Raises
     ------
@@ -88,11 +97,16 @@ def fit_together(
     columns: list[Column] = [(task, lf) for task, of in tasks.items() for lf in of.taking_part]
     model = Hierarchical(graph, columns, smoothing=config.smoothing, max_iter=config.max_iter, tol=config.tol)
     flat = collapse(patterns)
-    L = unpack(flat)[:, _places(patterns, [f"{task}.{lf}" for task, lf in columns])]
-    distinct, row = np.unique(L, axis=0, return_inverse=True)
+    L = unpack(flat)
+    known = np.full((len(L), len(graph.tasks)), ABSTAIN, np.int8)
+    for t, task in enumerate(graph.tasks):
+        if task in clamped:
+            known[:, t] = L[:, flat.lf_names.index(f"{task}.{GOLD}")]
+    votes = L[:, _places(flat, [f"{task}.{lf}" for task, lf in columns])]
+    distinct, row = np.unique(np.hstack([votes, known]), axis=0, return_inverse=True)
     counts = np.zeros(len(distinct), np.int64)
     np.add.at(counts, row.ravel(), flat.counts)
-    return model.fit(distinct, counts)
+    return model.fit(distinct[:, : len(columns)], counts, distinct[:, len(columns) :])
 
 
 def report_of(
@@ -115,7 +129,8 @@ def report_of(
     gold_column = f"{task}.{GOLD}"
     gold = L[:, flat.lf_names.index(gold_column)] if gold_column in flat.lf_names else np.full(len(L), ABSTAIN, np.int8)
     voted = (own != ABSTAIN).any(axis=1)  # elsewhere majority vote has nothing to say, and cannot be compared
-    findings = check_labels(view, probs[voted], own[voted], counts[voted], gold[voted], of.taking_part, classes, of.out)
+    found = check_labels(view, probs[voted], own[voted], counts[voted], gold[voted], of.taking_part, classes, of.out)
+    findings = [finding for finding in found if finding.code not in _OF_ONE_TASK]
     tables = [table for (of_task, _), table in zip(model.columns, model.cpts_, strict=True) if of_task == task]
     if tables:
         # (m, k + 1, k): abstaining tells nothing, so its row is empty

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkws import synthetic
-from sparkws.errors import ConfigError, InvalidLabelMatrix, NothingToFit
+from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
@@ -93,6 +93,24 @@ def test_of_one_task_it_is_dawid_and_skene():
     np.testing.assert_allclose(model.posterior(L)["only"][voted], other.posterior(L)[voted], atol=2e-3)
 
 
+def test_known_classes_are_held():
+    rng = np.random.default_rng(4)
+    columns, L, truth = planted(rng, n=1500, n_lfs=2, accuracy=(0.5, 0.6))
+    known = np.where(rng.random((len(L), 1)) < 0.5, truth, -1).astype(np.int8)
+    known[::2, 0] = -1  # of some items only the leaves
+    blind, told = Hierarchical(TREE, columns).fit(L), Hierarchical(TREE, columns).fit(L, known=known)
+    unknown = (known == -1).all(axis=1) & (L >= 0).any(axis=1)
+    right = [(model.posterior(L)["root"].argmax(axis=1) == truth[:, 0])[unknown].mean() for model in (blind, told)]
+    assert right[1] >= right[0]
+    # With everything known, tables are the shares of votes, and vectors those of the items.
+    full = Hierarchical(TREE, columns, smoothing=0).fit(L, known=truth)
+    votes, root = L[:, 0], truth[:, 0]
+    shares = [[((votes == l) & (root == y)).sum() / ((votes >= 0) & (root == y)).sum() for y in (0, 1)] for l in (0, 1)]
+    np.testing.assert_allclose(full.cpts_[0], shares)
+    vectors = [(truth == vector).all(axis=1).mean() for vector in TREE.feasible]
+    np.testing.assert_allclose(full.balance_, vectors)
+
+
 def test_counts_are_items_and_permuting_columns_changes_nothing():
     columns, L, _ = planted(np.random.default_rng(3), n=200, n_lfs=3)
     rows, counts = np.unique(np.vstack([L, L[:50]]), axis=0, return_counts=True)
@@ -133,5 +151,8 @@ def test_what_makes_no_sense_is_refused():
         model.fit(np.full((2, 1), -1, np.int8))
     with pytest.raises(InvalidLabelMatrix, match=r"'lf' voted 2 on task 'root', expected -1\.\.1"):
         model.fit(np.array([[2]], np.int8))
+    impossible = np.array([[0, 2, 0]], np.int8)
+    with pytest.raises(InvalidGold, match=r"1 rows have known classes .* first {'root': 'a', 'under_a': 'not applic"):
+        model.fit(np.zeros((1, 1), np.int8), known=impossible)
     with pytest.raises(InvalidLabelMatrix, match=r"shape \(1, 2\), expected \(n, 1\)"):
         model.fit(np.zeros((1, 2), np.int8))

@@ -1,0 +1,138 @@
+"""Tasks labeled together: the model of patterns of all their votes, what is told of each task, what is stored."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sparkws.config import TaskGraphConfig
+from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.metrics import evaluate
+from sparkws.labelmodels.posterior import LabelModel, predict
+from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
+from sparkws.labelmodels.taskgraph import task_tree
+from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together, report_of
+from sparkws.stats.counters import of_patterns, with_faults
+from sparkws.stats.patterns import of_matrix
+
+TREE = task_tree({"kind": ["person", "place"], "job": ["cook", "pilot", "nurse"]}, {"job": ("kind", "person")})
+LFS = {"kind": ("lf_a", "lf_b", "lf_c"), "job": ("lf_a", "lf_x", "lf_y", "lf_z")}
+COLUMNS = [(task, lf) for task, names in LFS.items() for lf in names]
+CONFIG = TaskGraphConfig(tasks=("kind", "job"), parents={"job": ("kind", "person")})
+FINGERPRINTS = {column: f"of {'.'.join(column)}" for column in COLUMNS}
+
+
+def world(n=2000):
+    """Votes of all columns, right in eight of ten cases; the true vectors."""
+    rng = np.random.default_rng(0)
+    truth = TREE.feasible[rng.integers(len(TREE.feasible), size=n)]
+    L = np.empty((n, len(COLUMNS)), np.int8)
+    for c, (task, _) in enumerate(COLUMNS):
+        own, k = truth[:, TREE.tasks.index(task)], len(TREE.classes[task])
+        wrong = (own + rng.integers(1, k, n)) % k
+        L[:, c] = np.where(rng.random(n) < 0.8, own, wrong)
+        L[rng.random(n) < 0.4, c] = -1
+    return L, truth
+
+
+def counted(L, truth, **out):
+    """What each task brings, and the patterns over all columns with the known kind of every second item."""
+    gold = np.where(np.arange(len(L)) % 2, truth[:, TREE.tasks.index("kind")], -1)
+    names = [*(f"{task}.{lf}" for task, lf in COLUMNS), "kind.gold"]
+    patterns = of_matrix(np.hstack([L, gold[:, None]]).astype(np.int8), names, 4)
+    tasks = {}
+    for task, lf_names in LFS.items():
+        own = L[:, [of == task for of, _ in COLUMNS]]
+        counters = with_faults(of_patterns(of_matrix(own, lf_names, len(TREE.classes[task]))), {})
+        tasks[task] = OfTask(counters=counters, out=out.get(task, ()), not_chosen=())
+    return patterns, tasks
+
+
+def test_it_is_the_model_of_the_rows_whatever_gold_is_counted_beside():
+    L, truth = world()
+    patterns, tasks = counted(L, truth)
+    model = fit_together(CONFIG, TREE, tasks, patterns)
+    rows = Hierarchical(TREE, COLUMNS).fit(L)
+    np.testing.assert_allclose(model.posterior_vectors(L[:100]), rows.posterior_vectors(L[:100]), atol=1e-6)
+    view: LabelModel = OneOfSeveral(model, "job")
+    np.testing.assert_array_equal(view.posterior(L[:9]), model.posterior(L[:9])["job"])
+    assert view.lf_names_[:4] == ("kind.lf_a", "kind.lf_b", "kind.lf_c", "job.lf_a")
+    np.testing.assert_allclose(view.class_balance_.sum(), 1)
+
+
+def test_a_report_compares_with_majority_vote_of_the_task_alone():
+    L, truth = world()
+    patterns, tasks = counted(L, truth)
+    model = fit_together(CONFIG, TREE, tasks, patterns)
+    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    known = np.arange(len(L)) % 2 == 1
+    gold = truth[known, TREE.tasks.index("kind")]
+    for kind, probs in (
+        ("hierarchical", model.posterior(L[known])["kind"]),
+        ("majority", MajorityVote(2).posterior(L[known][:, :3])),
+    ):
+        expected = evaluate(probs, predict(probs), gold, np.ones(len(gold), np.int64))
+        assert told["metrics"][kind]["accuracy"] == pytest.approx(expected.accuracy)
+        assert told["metrics"][kind]["n_labeled"] == expected.n_labeled
+    assert told["metrics"]["hierarchical"]["n_labeled"] > told["metrics"]["majority"]["n_labeled"]
+    assert [row["lf"] for row in told["lf_summary"]] == list(LFS["kind"])
+    assert told["warnings"] == []
+    job = report_of(model, "job", tasks["job"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    assert job["metrics"] == {}
+    assert list(job["class_balance"]) == ["cook", "pilot", "nurse", "not applicable"]
+    json.dumps([told, job], allow_nan=False)
+
+
+def test_a_function_that_is_worse_than_blind_or_faulted_is_told():
+    L, truth = world()
+    L[:, 0] = np.where(L[:, 0] >= 0, 1 - L[:, 0], -1)
+    patterns, tasks = counted(L, truth, kind=("lf_c",))
+    model = fit_together(CONFIG, TREE, tasks, patterns)
+    assert ("kind", "lf_c") not in model.columns
+    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    said = {warning["code"]: warning["message"] for warning in told["warnings"]}
+    assert "'lf_a' is estimated to be right" in said["below_chance"]
+    assert "['lf_c'] faulted on too many items" in said["out_for_faults"]
+    assert told["left_out"] == ["lf_c"]
+
+
+def test_what_is_stored_for_any_task_is_the_whole_model():
+    L, truth = world(500)
+    model = fit_together(CONFIG, TREE, *counted(L, truth)[::-1])
+    expected = model.posterior_vectors(L)
+    for task, names in LFS.items():
+        rows = task_rows(model, task, FINGERPRINTS).sample(fraction=1, shuffle=True, seed=0)
+        found = graph_from_rows(rows, TREE.classes, LFS, FINGERPRINTS)
+        np.testing.assert_array_equal(found.posterior_vectors(L), expected)
+        assert (found.n_iter_, found.converged_) == (model.n_iter_, model.converged_)
+        # For a reader of the table: what its own functions vote given the class.
+        cpt = rows.filter(pl.col("parameter") == "cpt")
+        assert set(cpt["lf"]) == set(names)
+        np.testing.assert_allclose(cpt.group_by("lf", "class").agg(pl.col("value").sum())["value"], 1)
+    text = graph_to_json(model, FINGERPRINTS)
+    np.testing.assert_array_equal(graph_from_json(text).posterior_vectors(L), expected)
+
+
+def test_a_stored_model_that_does_not_fit_is_refused():
+    L, truth = world(500)
+    model = fit_together(CONFIG, TREE, *counted(L, truth)[::-1])
+    text, rows = graph_to_json(model, FINGERPRINTS), task_rows(model, "kind", FINGERPRINTS)
+    with pytest.raises(IncompatibleStatistics, match=r"other classes of task 'kind': \['person', 'place'\], expected"):
+        graph_from_json(text, {**TREE.classes, "kind": ["person", "thing"]})
+    with pytest.raises(IncompatibleStatistics, match=r"reads \['job.lf_z'\], which do not vote"):
+        graph_from_json(text, lf_names={**LFS, "job": ("lf_a", "lf_x", "lf_y", "lf_new")})
+    with pytest.raises(IncompatibleStatistics, match=r"\['job.lf_x'\] changed since the label model was fitted"):
+        graph_from_json(text, fingerprints={("job", "lf_x"): "other"})
+    with pytest.raises(DataError, match="expected a label model of several tasks in format 1, got 2"):
+        graph_from_json(json.dumps({**json.loads(text), "format": 2}))
+    with pytest.raises(DataError, match="not the JSON of a label model of several tasks"):
+        graph_from_json("{")
+    with pytest.raises(DataError, match=r"expected the rows of one label model of several tasks, got 2 rows"):
+        graph_from_rows(rows.head(2))
+    with pytest.raises(NothingToFit, match="no parameters yet"):
+        graph_to_json(Hierarchical(TREE, COLUMNS))
+    with pytest.raises(NothingToFit, match="has a vote on any task"):
+        fit_together(CONFIG, TREE, *counted(np.full_like(L, -1), truth)[::-1])
