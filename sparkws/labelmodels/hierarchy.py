@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
+from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS
 from sparkws.labelmodels.estimate import has_converged
 from sparkws.labelmodels.posterior import FLOOR, normalize
-from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table, precise_table
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.vocab import ABSTAIN
 
@@ -32,8 +33,10 @@ class Hierarchical:
     """The label vectors of items, from votes on several tasks.
 
     Abstaining is missing: it says nothing. A function need not vote on every task. What a column that votes
-    a single class is worth cannot be learned where abstaining is missing; it keeps the accuracy of the
-    pseudo-votes.
+    a single class is worth cannot be learned where abstaining is missing. Where most votes are of such columns,
+    neither can the balance of the vectors, and EM would let the rare ones die out: then the balance is the volume of
+    voting, and a vote of a single class is right with the precision that `PrecisionVote` gives it. Elsewhere such a
+    column keeps the accuracy of the pseudo-votes.
 
     Parameters
     ----------
@@ -48,9 +51,12 @@ class Hierarchical:
     Attributes
     ----------
     cpts_ : tuple of (k_t, k_t) float64 arrays
-        For each column P(vote | class of its task), given that it votes.
+        For each column P(vote | class of its task), given that it votes; of a column of a single class only the
+        ratios within a row tell something.
     balance_ : (f,) float64 array
         P(label vector), in the order of `graph.feasible`.
+    balance_source_ : {"votes", "volume"}
+        Whether EM estimated it, or it is the volume of voting.
     log_likelihood_, objective_, n_iter_, converged_
         How the fit ended.
     """
@@ -78,6 +84,7 @@ class Hierarchical:
         self.tol = tol
         self.cpts_: tuple[NDArray[np.float64], ...] = ()
         self.balance_ = np.full(len(graph.feasible), 1 / len(graph.feasible))
+        self.balance_source_ = "votes"
         self.log_likelihood_: float | None = None
         self.objective_: tuple[float, ...] = ()
         self.n_iter_ = 0
@@ -121,18 +128,27 @@ class Hierarchical:
         balance = np.full(f, 1 / f)
         voted = (L != ABSTAIN).any(axis=1)
         fixed = {c for c, votes in enumerate(L.T) if len(np.unique(votes[votes != ABSTAIN])) <= 1}
+        single = float(weights @ (L[:, sorted(fixed)] != ABSTAIN).sum(axis=1)) / n_votes
+        self.balance_source_ = "volume" if single >= MOSTLY_SINGLE_CLASS else "votes"
         objective: list[float] = []
         converged = False
         held = self._held(np.full((len(L), len(self.graph.tasks)), ABSTAIN, np.int8) if known is None else known)
         voted |= (held < 0).any(axis=1)
         q, _ = normalize(self._scores(L, tables, balance) + held)
+        if self.balance_source_ == "volume":
+            balance = self._shares(weights[:, None] * q, voted)
+            tables = [
+                precise_table(self._balance(balance, task)) if c in fixed else table
+                for c, ((task, _), table) in enumerate(zip(self.columns, tables, strict=True))
+            ]
+            q, _ = normalize(self._scores(L, tables, balance) + held)
         while len(objective) < self.max_iter and not converged:
             expected = weights[:, None] * q
             tables = [
                 table if c in fixed else self._table(L[:, c], expected, c, priors[c]) for c, table in enumerate(tables)
             ]
-            mass = expected[voted].sum(axis=0) + self.smoothing / f
-            balance = mass / mass.sum()
+            if self.balance_source_ == "votes":
+                balance = self._shares(expected, voted)
             q, log_sum = normalize(self._scores(L, tables, balance) + held)
             likelihood = float(weights[voted] @ log_sum[voted])
             pseudo = sum(
@@ -167,9 +183,17 @@ class Hierarchical:
 
     def balance_of(self, task: str) -> NDArray[np.float64]:
         """P(class) of a task, `(k_t,)`."""
+        return self._balance(self.balance_, task)
+
+    def _balance(self, of_vectors: NDArray[np.float64], task: str) -> NDArray[np.float64]:
         classes = self.graph.feasible[:, self.graph.tasks.index(task)]
-        shares = np.bincount(classes, weights=self.balance_, minlength=len(self.graph.classes[task]))
+        shares = np.bincount(classes, weights=of_vectors, minlength=len(self.graph.classes[task]))
         return np.asarray(shares, np.float64)
+
+    def _shares(self, expected: NDArray[np.float64], voted: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """P(label vector) from expected items of each, `(u, f)`, and the pseudo-votes."""
+        mass = expected[voted].sum(axis=0) + self.smoothing / expected.shape[1]
+        return np.asarray(mass / mass.sum(), np.float64)
 
     @property
     def _sizes(self) -> list[int]:

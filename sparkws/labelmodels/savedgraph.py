@@ -44,6 +44,7 @@ def graph_to_json(model: Hierarchical, fingerprints: Mapping[Column, str] | None
         "tasks": [[task, list(names)] for task, names in model.graph.classes.items()],
         "feasible": model.graph.feasible.tolist(),
         "balance": model.balance_.tolist(),
+        "balance_source": model.balance_source_,
         "columns": [
             {"task": task, "lf": lf, "fingerprint": known.get((task, lf)), "cpt": table.tolist()}
             for (task, lf), table in zip(model.columns, model.cpts_, strict=True)
@@ -94,6 +95,7 @@ def graph_from_json(
     model = Hierarchical(graph, [(column["task"], column["lf"]) for column in plain["columns"]])
     model.cpts_ = tuple(np.array(column["cpt"], np.float64) for column in plain["columns"])
     model.balance_ = np.array(plain["balance"], np.float64)
+    model.balance_source_ = plain["balance_source"]
     model.log_likelihood_ = plain["log_likelihood"]
     model.n_iter_, model.converged_ = plain["n_iter"], plain["converged"]
     return model

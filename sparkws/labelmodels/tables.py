@@ -164,6 +164,21 @@ def fixed_precision(pi: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(precision > MAX_PRECISION, (1 + pi) / 2, precision)
 
 
+def precise_table(pi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(vote | class), `(k, k)`, of votes that are right with `fixed_precision` for the volume of voting π.
+
+    By Bayes a row is proportional to P(class | vote) / π, and only its ratios are evidence. Columns sum to at most 1.
+
+    >>> precise_table(np.array([0.5, 0.5])).tolist()
+    [[0.75, 0.25], [0.25, 0.75]]
+    """
+    safe = np.clip(pi, np.finfo(float).tiny, 1 - 1e-12)
+    precision = fixed_precision(safe)
+    table = np.repeat(((1 - precision) / (1 - safe))[:, None], len(pi), axis=1)
+    np.fill_diagonal(table, precision / safe)
+    return np.asarray(table / table.sum(axis=0).max(), np.float64)
+
+
 def precision_tables(
     precision: NDArray[np.float64], votes: NDArray[np.int64], n_items: int, pi: NDArray[np.float64]
 ) -> NDArray[np.float64]:

@@ -141,7 +141,7 @@ def report_of(
         "tasks": list(model.graph.tasks),
         "choice": None,
         "class_balance": dict(zip(classes, view.class_balance_.tolist(), strict=True)),
-        "balance_source": "votes",
+        "balance_source": model.balance_source_,
         "abstain": "missing",
         "n_iter": model.n_iter_,
         "converged": model.converged_,

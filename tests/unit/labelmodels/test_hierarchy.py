@@ -11,6 +11,7 @@ from sparkws import synthetic
 from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.tables import fixed_precision
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
 from sparkws.stats.patterns import of_matrix
 
@@ -125,6 +126,36 @@ def test_a_column_of_one_class_still_speaks_for_it():
     L[:, 0] = np.where(L[:, 0] == 0, 0, -1)
     model = Hierarchical(graph, [("t", "a"), ("t", "b"), ("t", "c")]).fit(L)
     np.testing.assert_allclose(model.cpts_[0], [[0.7, 0.3], [0.3, 0.7]])
+    assert model.balance_source_ == "votes"
+
+
+def test_rare_classes_do_not_die_out_where_functions_vote_a_single_class():
+    rng = np.random.default_rng(5)
+    shares = np.array([0.6, 0.3, 0.07, 0.03])
+    truth = TREE.feasible[rng.choice(4, size=4000, p=shares)]
+    columns, votes = [], []
+    for t, (task, names) in enumerate(TREE.classes.items()):
+        for y in range(len(names)):
+            for j in range(2):
+                fires = rng.random(len(truth)) < np.where(truth[:, t] == y, 0.35, 0.01)
+                columns.append((task, f"lf_{y}_{j}"))
+                votes.append(np.where(fires, y, -1))
+    L = np.array(votes, np.int8).T
+    model = Hierarchical(TREE, columns).fit(L)
+    assert model.balance_source_ == "volume"
+    for t, (task, probs) in enumerate(model.posterior(L).items()):
+        told = ~np.isnan(probs[:, 0])
+        preds = probs[told].argmax(axis=1)
+        # EM leaves the rarest class a hundredth of its items.
+        for y in range(len(TREE.classes[task])):
+            assert (preds[truth[told, t] == y] == y).mean() > 0.5
+        # One vote on the item: it is right with the precision of its class.
+        pi = model.balance_of(task)
+        for c, (of, lf) in enumerate(columns):
+            if of == task:
+                alone = np.full((1, len(columns)), -1, np.int8)
+                alone[0, c] = y = int(lf[3])
+                np.testing.assert_allclose(model.posterior(alone)[task][0, y], fixed_precision(pi)[y])
 
 
 def test_what_makes_no_sense_is_refused():
