@@ -455,6 +455,11 @@ class TaskConfig(Section):
         return self
 
 
+_DEFAULTS = {name: field.get_default() for name, field in LabelModelConfig.model_fields.items()}
+# What is asked of a label model in a task graph too.
+_OF_ANY = frozenset({"lfs", "exclude", "tie_break_policy", "seed"})
+
+
 class TaskGraphConfig(Section):
     """Tasks that one model labels together, and which of their classes can be true of an item at once.
 
@@ -554,10 +559,11 @@ class ProjectConfig(Section):
                         f"task {task!r} of task graph {name!r} is multi_label, but in a graph an item has one class of "
                         "each task; leave it out"
                     )
-                if config.label_model.kind != "auto" or config.label_model.class_balance != "estimate":
+                of_one = [key for key, value in config.label_model if value != _DEFAULTS[key] and key not in _OF_ANY]
+                if of_one:
                     raise ValueError(
-                        f"task {task!r} is labeled by the one model of task graph {name!r}; leave out its "
-                        "label_model.kind and label_model.class_balance"
+                        f"task {task!r} is labeled by the one model of task graph {name!r}, and its label_model has "
+                        f"{of_one}; leave out all keys but {sorted(_OF_ANY)}"
                     )
                 if config.label_model.calibrate or config.label_model.label_intervals:
                     raise ValueError(

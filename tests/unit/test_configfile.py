@@ -384,3 +384,30 @@ def test_a_band_without_numbers_and_dates_the_wrong_way_round_are_refused():
     two = project(band) | {"tasks": {"t": {"classes": ["a", "b"], "lfs": {}}, "T": {"classes": ["a", "b"], "lfs": {}}}}
     with pytest.raises(ConfigError, match=r"differ by more than case, got .'T', 't'"):
         parse_config(two, "here")
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        ({"tasks": {"kind": {"label_model": {"kind": "majority", "tol": 1.0}}}}, r"label_model has \['kind', 'tol'\]"),
+        ({"tasks": {"kind": {"gold": {"table": "./x", "column": "c", "use": "dev"}}}}, "set gold.use: evaluate or"),
+        ({"task_graphs": {"kind": {"tasks": ["kind", "about"], "feasible": [["a", "b"]]}}}, "is called like a task"),
+        ({"task_graphs": {"b": {"tasks": ["kind", "spam"], "feasible": [["a", "b"]]}}}, "graphs 'asked' and 'b'"),
+        ({"task_graphs": {"asked": {"tasks": ["kind", "abut"]}}}, "no task 'abut'; .* Did you mean 'about'"),
+        ({"task_graphs": {"asked": {"tasks": ["kind", "kind"]}}}, "tasks must differ"),
+        ({"task_graphs": {"asked": {"feasible": [["question", "price"]]}}}, "exactly one of 'parents'"),
+        ({"tasks": {"topic": {"slices": {"short": "true"}}}}, r"slices \['short'\] are found in the pass"),
+        ({"tasks": {"spam": {"slices": {"a-b": "true"}}}}, "slices"),
+        ({"tasks": {"spam": {"label_model": {"lfs": []}}}}, "label_model.lfs"),
+    ],
+)
+def test_graphs_slices_and_subsets_that_make_no_sense_are_refused(over, said):
+    with pytest.raises(ConfigError, match=said):
+        load_config(BASE, over)
+
+
+def test_tasks_of_a_graph_keep_what_is_asked_of_any_label_model():
+    kept = {"lfs": ["a"], "exclude": ["b"], "tie_break_policy": "random", "seed": 3}
+    config = load_config(BASE, {"tasks": {"kind": {"label_model": kept}}})
+    assert parse_config(dump_config(config), "dump") == config
+    assert load_config(BASE, {"tasks": {"spam": {"slices": {"a": "true"}}}}).tasks["spam"].slices["a"].sql == "true"
