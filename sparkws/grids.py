@@ -201,6 +201,16 @@ def cell_texts(cells: Cells) -> tuple[str, ...]:
     return tuple("/".join(f"{p:g}" for p in cell) for cell in cells)
 
 
+def grid_text(cells: Cells) -> str:
+    """What is said of a column of votes that are cells.
+
+    >>> grid_text(((0.75, 0.25), (0.25, 0.75)))
+    'votes the index of a cell: P(class 1) of 0.25, 0.75'
+    """
+    what = "P(class 1)" if len(cells[0]) == 2 else "P(each class)"
+    return f"votes the index of a cell: {what} of {', '.join(cell_texts(cells))}"
+
+
 def _listed(value: Any) -> list[Any] | None:
     if isinstance(value, np.ndarray):
         value = value.tolist()

@@ -26,6 +26,7 @@ from sparkws.stats.analysis import lf_summary
 from sparkws.stats.counters import Counters
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
+from sparkws.stats.softness import soft_votes
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ def fit_label_model(
         "left_out": out,
         "not_chosen": [name for name in counters.lf_names if name not in chosen],
         "lf_summary": summary(counters_of(chosen, counters, patterns, level, carry)),
+        "soft_votes": soft_votes(counters),
         "gold_use": gold_use,
         # Before any correction, which is measured by itself: `metrics` must not be of labels that it was fitted on.
         "metrics": _compare(model, counted),

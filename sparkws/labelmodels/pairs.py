@@ -65,7 +65,8 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
                 f"the moments are of {first_few(names)}, the label model of {first_few(model.lf_names_)}; select the "
                 "same labeling functions."
             )
-        expected = _expected_agreement(class_cpt(model), model.class_balance_)[a, b]
+        cast = model.cpt_[:, 1:].sum(axis=1)
+        expected = _expected_agreement(class_cpt(model), cast, model.class_balance_)[a, b]
         error = np.sqrt(np.maximum(met * expected * (1 - expected), _MIN_VARIANCE))
         columns["expected_agreement"] = np.where(met > 0, expected, np.nan)
         columns["excess"] = np.where(met > 0, (agree[a, b] - met * expected) / error, np.nan)
@@ -77,12 +78,16 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
     )
 
 
-def _expected_agreement(cpt: NDArray[np.float64], class_balance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P(same vote | both voted) of each pair, `(m, m)`, if they are independent given the class."""
+def _expected_agreement(
+    cpt: NDArray[np.float64], cast: NDArray[np.float64], class_balance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """P(same class | both voted) of each pair, `(m, m)`, if they are independent given the class.
+
+    `cast` is P(voted | class), `(m, k)`: a vote with a probability may be for none.
+    """
     votes = cpt[:, 1:]
     # (m, k votes, k classes) twice -> (m, m): over votes that are the same, and over classes
     same = np.einsum("ily,jly,y->ij", votes, votes, class_balance, optimize=True)
-    cast = votes.sum(axis=1)
     both = (cast * class_balance) @ cast.T
     return np.asarray(np.clip(same / np.maximum(both, np.finfo(float).tiny), 0, 1), np.float64)
 

@@ -22,6 +22,7 @@ from sparkws.checks import first_few
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import FEW_SINGLE_CLASS, single_class_share
 from sparkws.labelmodels.em import Problem, make_problem
+from sparkws.labelmodels.tables import Soft
 from sparkws.vocab import ABSTAIN
 
 _KEY_BITS: Final = 62
@@ -67,7 +68,7 @@ class Recoding:
     Attributes
     ----------
     cardinality : int
-        The number of classes k.
+        The most votes that a function can cast: the classes, or the cells of a grid.
     singles : (s,) int64 array
         Functions that are a variable each, the first ones, with the classes as outcomes.
     blocks : tuple of Block
@@ -138,8 +139,8 @@ def make_recoding(
     L : (u, m) int8 array in {-1, 0..k-1}
     groups : sequence of sequences of int
         Functions that depend on each other; those in no group are by themselves.
-    votes : (m, k) int64 array
-        Votes of each function for each class.
+    votes : (m, s) int64 array
+        How often each function cast each vote.
     use_abstain : bool
         Whether abstaining is an outcome.
 
@@ -178,6 +179,7 @@ def recode_problem(
     *,
     use_abstain: bool,
     smoothing: float,
+    soft: Soft | None = None,
 ) -> Problem:
     """The parts of a fit that stay the same, for the variables; those of the functions for functions by themselves.
 
@@ -188,10 +190,11 @@ def recode_problem(
     V : (u, n_variables) int32 array
     counts : (u,) int64 array
     votes : (m, k) int64 array
-    balance, volume, use_abstain, smoothing
-        As of `em.make_problem`.
+    balance, volume, use_abstain, smoothing, soft
+        As of `em.make_problem`; soft functions are by themselves.
     """
-    m, k = votes.shape
+    m, n_votes = votes.shape
+    k = len(volume)
     n_items = int(counts.sum())
     pooled = [
         (at, block) for block, at in zip(recoding.blocks, recoding.first, strict=False) if block.pooled is not None
@@ -199,14 +202,20 @@ def recode_problem(
     # Below the functions, a row of votes for each pooled block: a voter of one class.
     together = [(counts @ (V[:, at] != ABSTAIN)) * (votes[block.columns].sum(axis=0) > 0) for at, block in pooled]
     known = make_problem(
-        np.vstack([votes, *together]).astype(np.int64), n_items, balance, volume, use_abstain=use_abstain, smoothing=1.0
+        np.vstack([votes, *together]).astype(np.int64),
+        n_items,
+        balance,
+        volume,
+        use_abstain=use_abstain,
+        smoothing=1.0,
+        soft=soft,
     )
     prior = np.zeros((recoding.n_variables, recoding.n_outcomes + 1, k))
     fixed = np.full_like(prior, np.nan)
     rows = [*recoding.singles.tolist(), *range(m, m + len(pooled))]
     where = [*range(len(recoding.singles)), *(at for at, _ in pooled)]
-    prior[where, : k + 1] = known.prior[rows]
-    fixed[where, : k + 1] = known.fixed[rows]
+    prior[where, : n_votes + 1] = known.prior[rows]
+    fixed[where, : n_votes + 1] = known.fixed[rows]
     for block, first in zip(recoding.blocks, recoding.first, strict=False):
         if block.pooled is not None:
             continue
@@ -224,7 +233,7 @@ def recode_problem(
 
 
 def marginals(recoding: Recoding, cpt: NDArray[np.float64], alone: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P(vote | class) of each function by itself, `(m, k + 1, k)`, from the tables of the variables.
+    """P(vote | class) of each function by itself, `(m, s + 1, k)`, from the tables of the variables.
 
     Parameters
     ----------
@@ -232,9 +241,8 @@ def marginals(recoding: Recoding, cpt: NDArray[np.float64], alone: NDArray[np.fl
     alone : (m, k + 1, k) float64 array
         The tables of functions whose votes have a fixed precision, which members of pooled blocks have.
     """
-    k = alone.shape[2]
     tables = np.zeros_like(alone)
-    tables[recoding.singles] = cpt[: len(recoding.singles), : k + 1]
+    tables[recoding.singles] = cpt[: len(recoding.singles), : alone.shape[1]]
     for block, first in zip(recoding.blocks, recoding.first, strict=False):
         if block.pooled is not None:
             tables[block.columns] = alone[block.columns]

@@ -43,7 +43,7 @@ def groups_from_json(
     Parameters
     ----------
     text : str
-    cpt : (m, k + 1, k) float64 array
+    cpt : (m, s + 1, k) float64 array
         Of the functions by themselves.
     lf_names : sequence of m str
 
@@ -52,7 +52,7 @@ def groups_from_json(
     DataError
         If the text is not that of groups of these functions.
     """
-    k = cpt.shape[2]
+    n_votes, k = cpt.shape[1] - 1, cpt.shape[2]
     where = {name: j for j, name in enumerate(lf_names)}
     try:
         plain = json.loads(text)
@@ -61,9 +61,9 @@ def groups_from_json(
         groups = tuple(tuple(group) for group in plain["groups"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"the groups of the label model cannot be read ({error!r}); fit it again.") from None
-    recoding = Recoding(k, singles, blocks)
+    recoding = Recoding(n_votes, singles, blocks)
     tables = np.zeros((recoding.n_variables, recoding.n_outcomes + 1, k))
-    tables[: len(singles), : k + 1] = cpt[singles]
+    tables[: len(singles), : n_votes + 1] = cpt[singles]
     for block, first, saved in zip(blocks, recoding.first, plain["blocks"], strict=False):
         tables[first : first + block.n_variables, 0] = saved["none"]
         variable, outcome = _places(block)

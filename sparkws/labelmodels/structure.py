@@ -28,6 +28,8 @@ from sparkws.labelmodels.estimate import SOME_SINGLE_CLASS, Abstain
 from sparkws.labelmodels.ratio import likelihood_ratios
 from sparkws.labelmodels.residuals import Pairs, excess, low_rank, misfit, pair_tables
 from sparkws.labelmodels.sparse import sparse_part
+from sparkws.stats import moments as pairwise
+from sparkws.stats import patterns as counting
 from sparkws.stats.moments import Moments, of_patterns
 from sparkws.stats.patterns import Patterns
 
@@ -46,7 +48,7 @@ def learn_dependencies(
     max_group: int = MAX_GROUP,
     reads: Mapping[str, Collection[str]] | None = None,
 ) -> Dependencies:
-    """The groups of dependent functions.
+    """The groups of dependent functions; those that vote with a probability are in none.
 
     Parameters
     ----------
@@ -71,6 +73,7 @@ def learn_dependencies(
     """
     if not 0 < false_rate < 1 or max_group < 2:
         raise ConfigError(f"false_rate must be in 0..1 and max_group at least 2, got {false_rate!r} and {max_group!r}.")
+    statistics = _of_classes(statistics)
     moments = of_patterns(statistics) if isinstance(statistics, Patterns) else statistics
     use_abstain = abstain == "outcome"
     if abstain == "auto":
@@ -112,6 +115,16 @@ class _Found:
     free: NDArray[np.float64]
     excess: NDArray[np.float64]
     cost: float
+
+
+def _of_classes(statistics: Moments | Patterns) -> Moments | Patterns:
+    """The statistics of the functions that vote for a class."""
+    if not statistics.grids:
+        return statistics
+    chosen = [name for name in statistics.lf_names if name not in statistics.grids.of]
+    if isinstance(statistics, Patterns):
+        return counting.select(statistics, chosen)
+    return pairwise.select(statistics, chosen)
 
 
 def _shared(lf_names: Sequence[str], reads: Mapping[str, Collection[str]]) -> dict[tuple[int, int], tuple[str, ...]]:

@@ -28,8 +28,8 @@ from sparkws.labelmodels.posterior import log_scores, normalize
 from sparkws.labelmodels.recoding import Recoding, make_recoding, marginals, recode_problem
 from sparkws.labelmodels.savedgroups import groups_from_json, groups_to_json
 from sparkws.labelmodels.structure import learn_dependencies
-from sparkws.labelmodels.tables import TABLES, Stored, TableModel
-from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.labelmodels.tables import TABLES, Soft, Stored, TableModel, soft_cells
+from sparkws.stats.patterns import Patterns, collapse, unpack, unpack_classes
 from sparkws.vocab import ABSTAIN
 
 Groups = Sequence[Sequence[str]] | Dependencies | Literal["auto"]
@@ -119,7 +119,6 @@ class SuperLF(TableModel):
             If a group names a function that is not there, or one that is in another group.
         """
         check_fittable(patterns, self.cardinality)
-        refuse_soft(patterns.grids, self.kind)
         if isinstance(self.groups, Dependencies):
             self.dependencies_, named = self.groups, self.groups.groups
         elif isinstance(self.groups, str):
@@ -130,25 +129,35 @@ class SuperLF(TableModel):
         else:
             named = tuple(tuple(group) for group in self.groups)
         groups = index_groups(named, patterns.lf_names)
+        grouped = [name for group in named for name in group]
+        refuse_soft(patterns.grids.select(grouped), "a group of super_lf")
         flat = collapse(patterns)
         L, counts, k = unpack(flat), flat.counts, self.cardinality
-        votes = count_votes(L, counts, k)
+        votes = count_votes(L, counts, flat.n_outcomes)
+        soft = soft_cells(flat.lf_names, flat.grids)
         recodings = {known: make_recoding(L, groups, votes, use_abstain=known) for known in (True, False)}
 
         def run(use_abstain: bool) -> Estimate:
-            return self._estimate(L, counts, flat.gold, votes, recodings[use_abstain], use_abstain=use_abstain)
+            return self._estimate(flat, L, votes, recodings[use_abstain], soft, use_abstain=use_abstain)
 
         if self.abstain == "auto":
             found = choose_abstain(
-                L, counts, k, run, lambda estimate: _posterior(L, recodings[estimate.use_abstain], estimate), groups
+                L,
+                counts,
+                k,
+                run,
+                lambda estimate: _posterior(L, recodings[estimate.use_abstain], estimate),
+                groups,
+                flat.grids,
+                flat.lf_names,
             )
         else:
             found = run(self.abstain == "outcome")
-        self.lf_names_, self.temperature_ = patterns.lf_names, 1.0
+        self.lf_names_, self.grids_, self.temperature_ = patterns.lf_names, patterns.grids, 1.0
         self.groups_ = tuple(tuple(patterns.lf_names[j] for j in group) for group in groups)
         self.recoding_, self.tables_ = recodings[found.use_abstain], found.cpt
         alone = make_problem(
-            votes, flat.n_items, None, found.class_balance, use_abstain=found.use_abstain, smoothing=0
+            votes, flat.n_items, None, found.class_balance, use_abstain=found.use_abstain, smoothing=0, soft=soft
         ).fixed
         self.cpt_ = marginals(self.recoding_, found.cpt, alone)
         self.class_balance_, self.balance_source_ = found.class_balance, found.balance_source
@@ -178,7 +187,7 @@ class SuperLF(TableModel):
         """
         if self.tables_ is None or self.recoding_ is None or self.cpt_ is None:
             raise NothingToFit("this SuperLF has no tables yet; call fit first.")
-        check_label_matrix(L, self.lf_names_, self.cardinality)
+        check_label_matrix(L, self.lf_names_, self.cardinality, self.grids_)
         scores = group_scores(
             L, self.recoding_, self.tables_, self.cpt_, self.class_balance_, use_abstain=self.abstain_is_outcome_
         )
@@ -188,23 +197,24 @@ class SuperLF(TableModel):
 
     def _estimate(
         self,
+        flat: Patterns,
         L: NDArray[np.int8],
-        counts: NDArray[np.int64],
-        gold: NDArray[np.int8],
         votes: NDArray[np.int64],
         recoding: Recoding,
+        soft: Soft,
         *,
         use_abstain: bool,
     ) -> Estimate:
-        k = self.cardinality
-        spoken = volume(L, counts, k)
-        balance, source = choose_balance(self.class_balance, votes, spoken, gold, counts, use_abstain=use_abstain)
+        k, counts, gold = self.cardinality, flat.counts, flat.gold
+        spoken = volume(L, counts, k, flat.says)
+        votes_for = count_votes(unpack_classes(flat), counts, k) if flat.grids else votes
+        balance, source = choose_balance(self.class_balance, votes_for, spoken, gold, counts, use_abstain=use_abstain)
         V, _ = recoding.apply(L)
         problem = recode_problem(
-            recoding, V, counts, votes, balance, spoken, use_abstain=use_abstain, smoothing=self.smoothing
+            recoding, V, counts, votes, balance, spoken, use_abstain=use_abstain, smoothing=self.smoothing, soft=soft
         )
         rows = make_rows(V, counts, gold if self.clamp_gold else None, recoding.n_outcomes)
-        q = clamp(majority_shares(L, k), rows.gold)
+        q = clamp(majority_shares(L, k, flat.says), rows.gold)
         return climb(rows, problem, q, source, max_iter=self.max_iter, least_gain=self.tol * problem.n_votes)
 
 

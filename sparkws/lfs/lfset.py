@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import DeclarativeLFConfig, LFsConfig
 from sparkws.errors import ConfigError, InvalidFunction
-from sparkws.grids import Grids, bind_cells, cell_texts
+from sparkws.grids import Grids, bind_cells, cell_texts, grid_text
 from sparkws.lfs.ballots import ballots_of, vote_columns
 from sparkws.lfs.declarative import Rule, make_rule, only_spark
 from sparkws.lfs.function import LabelingFunction
@@ -257,7 +257,7 @@ def _said(lf: LabelingFunction) -> list[str]:
     told = {"owner": lf.owner, "source": lf.source, "valid from": lf.valid_from, "valid to": lf.valid_to}
     dated = [f"{what} {value}" for what, value in told.items() if value is not None]
     chance = [] if lf.deterministic else ["not deterministic"]
-    soft = [] if lf.cells is None else [f"votes a cell of the grid {', '.join(cell_texts(lf.cells))}"]
+    soft = [] if lf.cells is None else [grid_text(lf.cells)]
     return [f"{lf.kind} LF", f"reads {reads}", *soft, *chance, *dated, f"fingerprint {lf.fingerprint}"]
 
 

@@ -18,7 +18,7 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, open_table
 from sparkws.engine.writes import write_rows
 from sparkws.errors import TableNotFound
-from sparkws.grids import make_cells
+from sparkws.grids import grid_text, make_cells
 from sparkws.lfs.ballots import told_of, vote_comments
 from sparkws.lfs.declarative import Rule, class_index
 from sparkws.lfs.findings import Findings
@@ -243,5 +243,7 @@ def import_votes(
         comments = {name: told_of(classes[label]) for name, label in zip(kernel.lf_names, at, strict=True)}
     if must_check_keys:
         check_keys(spark, source, config.key)
+    for name, cells in kernel.grids.of.items():
+        comments[name] = "; ".join(filter(None, (comments.get(name), grid_text(cells))))
     written = write_batches(spark, kernel, source, votes_target, transition, options, comments)
     return written, kernel

@@ -12,6 +12,7 @@ from sparkws.labelmodels.choose import AGAINST
 from sparkws.lfs.examples import Checked
 from sparkws.manage.results import RunResult
 from sparkws.report.slices import describe_slices
+from sparkws.report.soft import soft_lines
 from sparkws.report.trust import estimated_accuracies, trust_lines
 from sparkws.stats.analysis import render
 
@@ -62,7 +63,8 @@ def task_report(task: str, result: RunResult) -> str:
             [f"task {task}, multi-label", *_of_labels(model), *_costs(votes), *_warnings(model), _labels(labels)]
         )
     lookups = [_lookup(name, found) for name, found in votes.get("lookups", {}).items()]
-    functions = [_functions(model), *lookups, *_costs(votes)]
+    soft = soft_lines(model.get("soft_votes", {}), tuple(model["class_balance"]))
+    functions = [_functions(model), *soft, *lookups, *_costs(votes)]
     slices = describe_slices(model.get("slices", {}), votes.get("slice_faults", {}))
     told = [_model(model), *_dependencies(model), *trust_lines(model), *slices, *_warnings(model)]
     parts = [f"task {task}", *functions, *told, _labels(labels)]

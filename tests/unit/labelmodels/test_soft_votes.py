@@ -19,8 +19,10 @@ from sparkws.labelmodels import (
     WeightedVote,
     check_model,
     contributions,
+    learn_dependencies,
     pair_table,
     persist,
+    predict,
 )
 from sparkws.labelmodels.em import e_step, expect, make_rows
 from sparkws.labelmodels.expectations import ExpectationsKernel
@@ -159,7 +161,7 @@ def test_triplets_find_the_tables_of_cells():
 @pytest.mark.parametrize(
     ("model", "statistic"),
     [
-        (SuperLF(K), EXACT),
+        (SuperLF(K, groups=(("a", "soft"),)), EXACT),
         (DawidSkene(K, one_coin=True), EXACT),
         (MatrixCompletion(K), moments.of_patterns(EXACT)),
         (PublishedTriplet(K), moments.of_patterns(EXACT)),
@@ -179,6 +181,7 @@ def models():
         DawidSkene(K, abstain="outcome").fit(EXACT),
         DawidSkene(K, abstain="missing").fit(EXACT),
         Triplet(K, class_balance=BALANCE).fit(moments.of_patterns(EXACT)),
+        SuperLF(K, groups=(("a", "b"),)).fit(EXACT),
     ]
 
 
@@ -281,3 +284,26 @@ def test_a_fit_with_its_report(kind):
     accuracy = fitted.report["metrics"][fitted.model.kind]["accuracy_ties_shared"]
     assert accuracy > 0.8
     assert fitted.model.grids_ == GRIDS
+
+
+@pytest.mark.parametrize("abstain", ["outcome", "missing"])
+def test_super_lf_without_groups_is_dawid_skene(abstain):
+    ours, theirs = (
+        model.fit(EXACT) for model in (SuperLF(K, groups=(), abstain=abstain), DawidSkene(K, abstain=abstain))
+    )
+    assert ours.cpt_ == pytest.approx(theirs.cpt_)
+    assert ours.class_balance_ == pytest.approx(theirs.class_balance_)
+
+
+def test_soft_functions_are_in_no_group():
+    rng = np.random.default_rng(0)
+    gold = rng.integers(0, 2, 3000)
+    votes = [np.where(rng.random(3000) < 0.8, gold, 1 - gold) for _ in range(4)]
+    L = np.stack([*votes, votes[3], np.where(rng.random(3000) < 0.8, 2 * gold, 1)], axis=1).astype(np.int8)
+    names = ("a", "b", "c", "d", "copy", "soft")
+    counted = of_matrix(L, names, K, grids=GRIDS)
+    assert learn_dependencies(counted).groups == (("d", "copy"),)
+    assert learn_dependencies(moments.of_patterns(counted)).groups == (("d", "copy"),)
+    model = SuperLF(K).fit(counted)
+    assert model.groups_ == (("d", "copy"),)
+    assert (predict(model.posterior(L)) == gold).mean() > 0.9

@@ -203,7 +203,7 @@ def test_the_grid_is_part_of_the_fingerprint_and_told():
     one, other, hard = lf_of([0.5]), lf_of([0.5], (0.1, 0.9)), lf_of([0.5], None)
     assert len({one.fingerprint, other.fingerprint, hard.fingerprint}) == 3
     assert "soft" not in hard.described
-    assert "votes a cell of the grid 0.1, 0.9" in LFSet([other]).comments()["lf_soft"]
+    assert "votes the index of a cell: P(class 1) of 0.1, 0.9" in LFSet([other]).comments()["lf_soft"]
     assert LFSet([other]).describe()["grid"].to_list() == ["0.1, 0.9"]
 
 

@@ -14,6 +14,7 @@ from sparkws.stats.analysis import lf_summary
 from sparkws.stats.counters import CountersKernel
 from sparkws.stats.joint import BothMomentsKernel
 from sparkws.stats.patterns import PatternsKernel, of_matrix, select, unpack, unpack_classes
+from sparkws.stats.softness import soft_votes
 
 K = 2
 LFS = ("hard", "soft", "wide")
@@ -141,3 +142,20 @@ def test_statistics_of_other_grids_do_not_add_up():
     one, other = (of_matrix(L, LFS, K, grids=grids) for grids in (GRIDS, Grids({**GRIDS.of, "soft": WIDE})))
     with pytest.raises(IncompatibleStatistics, match=r"patterns of soft votes in different grids: those of \['soft'\]"):
         patterns.merge(one, other)
+
+
+def test_calibration_by_hand():
+    # Cell .2 / .8 is voted on a ham and three spams, cell .9 / .1 on an item that nobody knows.
+    L = np.array([[2], [2], [2], [2], [0]], np.int8)
+    gold = np.array([0, 1, 1, 1, -1], np.int8)
+    found = soft_votes(counters.of_patterns(of_matrix(L, ["soft"], K, gold, Grids({"soft": CELLS}))))["soft"]
+    assert found["votes"] == [1, 0, 4]
+    assert found["known"] == [0, 0, 4]
+    assert found["observed"] == [None, None, [0.25, 0.75]]
+    assert found["calibration_error"] == pytest.approx(0.05)
+
+
+def test_without_known_classes_there_is_no_calibration():
+    counted = of_matrix(np.array([[2]], np.int8), ["soft"], K, grids=Grids({"soft": CELLS}))
+    assert soft_votes(counters.of_patterns(counted))["soft"]["calibration_error"] is None
+    assert soft_votes(counters.of_patterns(of_matrix(np.array([[1]], np.int8), ["hard"], K))) == {}
