@@ -74,7 +74,7 @@ def choose_for(
         if config.abstain in ("auto", meaning) and not (mostly_single and meaning == "missing")
     ]
     found: dict[Abstain, Dependencies] = {}
-    if config.groups == "auto" and not patterns.grids:
+    if config.groups == "auto":
         for meaning in meanings:
             found[meaning] = learn_dependencies(flat, abstain=meaning, max_group=config.max_group, reads=reads)
     choice = choose_model(
@@ -117,7 +117,7 @@ def _candidates(
             candidates.append(Candidate("dawid_skene, one coin", one_coin, against))
         full = fit(kind="dawid_skene", abstain=meaning, one_coin=False)
         candidates.append(Candidate(f"dawid_skene, abstain {meaning}", full, against))
-        if dependent and not are_soft:
+        if dependent:
             super_lf = fit(kind="super_lf", abstain=meaning, groups=groups)
             candidates.append(Candidate(f"super_lf, abstain {meaning}", super_lf))
     return candidates
