@@ -22,7 +22,7 @@ from benchmarks.harness import Result, time_in_turns
 from benchmarks.model_quality import SNORKEL, SNORKEL_NEEDS
 from sparkws import synthetic
 from sparkws.config import LabelModelConfig
-from sparkws.labelmodels import auto
+from sparkws.labelmodels.chosen import choose_and_fit
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import AnyModel
@@ -76,7 +76,7 @@ def fit_auto(votes: Path, m: int) -> AnyModel:
     config, names = LabelModelConfig(), synthetic.lf_names(m)
     counted = PatternsKernel(names, 2).of_batch(pl.read_parquet(votes))
     sample, level = cap_patterns(counted, 0)
-    model = auto.choose_for(config, sample, ("no", "yes"), gold_use="evaluate").model
+    model, _ = choose_and_fit(config, sample, ("no", "yes"), gold_use="evaluate")
     if level and isinstance(model, DawidSkene):
         model = polish(
             model, counters.of_patterns(counted), lambda kernel: kernel.of_batch(counted.rows), config.polish

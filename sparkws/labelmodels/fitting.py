@@ -11,6 +11,7 @@ from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels import auto
 from sparkws.labelmodels.assess import Assessed, assess
+from sparkws.labelmodels.chosen import choose_and_fit
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model, make_label_model, with_balance
@@ -94,8 +95,7 @@ def fit_label_model(
     config = with_balance(config, seen, both)
     choice = None
     if config.kind == "auto":
-        choice = auto.choose_for(config, select(patterns, taking_part), classes, gold_use=gold_use, reads=reads)
-        model = choice.model
+        model, choice = choose_and_fit(config, select(patterns, taking_part), classes, gold_use=gold_use, reads=reads)
     else:
         unfitted = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp", reads=reads)
         model = fit_model(unfitted, seen, both)
