@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sparkws import synthetic
@@ -47,7 +47,7 @@ def test_published_crowd_step_by_step():
 
 
 def naive_em(L, k, n_iter, smoothing=0.0):
-    """Textbook EM over items, abstaining as an outcome, started from majority vote."""
+    """Textbook EM over items, abstaining as an outcome, started from majority vote; no vote excludes a class."""
     n, m = L.shape
     q = np.array([[max((row == y).sum(), 0) for y in range(k)] for row in L], float)
     q = np.where(q.sum(axis=1, keepdims=True) > 0, q / np.maximum(q.sum(axis=1, keepdims=True), 1), 1 / k)
@@ -57,13 +57,15 @@ def naive_em(L, k, n_iter, smoothing=0.0):
         for i, j in np.ndindex(n, m):
             cpt[j, L[i, j] + 1] += q[i]
         cpt /= q.sum(axis=0)
-        q = np.array([p * np.prod([cpt[j, L[i, j] + 1] for j in range(m)], axis=0) for i in range(n)])
+        floored = np.maximum(cpt, 1e-10 * cpt.max(axis=2, keepdims=True))
+        q = np.array([p * np.prod([floored[j, L[i, j] + 1] for j in range(m)], axis=0) for i in range(n)])
         q /= q.sum(axis=1, keepdims=True)
     return cpt, p, q
 
 
 @settings(max_examples=10)
 @given(st.integers(2, 3), st.integers(0, 2**32 - 1))
+@example(3, 10310)  # a vote that a class never gets
 def test_counting_patterns_first_equals_em_over_items(k, seed):
     rng = np.random.default_rng(seed)
     L, _, patterns = sampled(synthetic.random_truth(rng, 4, k), 30, rng)
