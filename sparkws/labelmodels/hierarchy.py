@@ -12,16 +12,17 @@ the same class: P(vote on task | class of the task).
 """
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from sparkws.checks import first_few
 from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS
 from sparkws.labelmodels.estimate import has_converged
-from sparkws.labelmodels.posterior import FLOOR, normalize
+from sparkws.labelmodels.posterior import FLOOR, normalize, one_hot
 from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table, precise_table
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.vocab import ABSTAIN
@@ -132,24 +133,24 @@ class Hierarchical:
         self.balance_source_ = "volume" if single >= MOSTLY_SINGLE_CLASS else "votes"
         objective: list[float] = []
         converged = False
-        held = self._held(np.full((len(L), len(self.graph.tasks)), ABSTAIN, np.int8) if known is None else known)
+        held = np.zeros((1, f)) if known is None else self._held(known)
         voted |= (held < 0).any(axis=1)
-        q, _ = normalize(self._scores(L, tables, balance) + held)
+        cast = one_hot(L, max(self._sizes))  # (u, c * k): a product with it adds up over the votes of a row
+        q, _ = normalize(self._scores(cast, tables, balance) + held)
         if self.balance_source_ == "volume":
             balance = self._shares(weights[:, None] * q, voted)
             tables = [
                 precise_table(self._balance(balance, task)) if c in fixed else table
                 for c, ((task, _), table) in enumerate(zip(self.columns, tables, strict=True))
             ]
-            q, _ = normalize(self._scores(L, tables, balance) + held)
+            q, _ = normalize(self._scores(cast, tables, balance) + held)
         while len(objective) < self.max_iter and not converged:
             expected = weights[:, None] * q
-            tables = [
-                table if c in fixed else self._table(L[:, c], expected, c, priors[c]) for c, table in enumerate(tables)
-            ]
+            learned = self._tables(np.asarray(cast.T @ expected), priors)
+            tables = [table if c in fixed else learned[c] for c, table in enumerate(tables)]
             if self.balance_source_ == "votes":
                 balance = self._shares(expected, voted)
-            q, log_sum = normalize(self._scores(L, tables, balance) + held)
+            q, log_sum = normalize(self._scores(cast, tables, balance) + held)
             likelihood = float(weights[voted] @ log_sum[voted])
             pseudo = sum(
                 float((p * np.log(np.maximum(t, FLOOR))).sum()) for p, t in zip(priors, tables, strict=True)
@@ -166,7 +167,7 @@ class Hierarchical:
         if not self.cpts_:
             raise NothingToFit("this Hierarchical has no tables yet; call fit first.")
         self._check(L)
-        probs = normalize(self._scores(L, self.cpts_, self.balance_))[0]
+        probs = normalize(self._scores(one_hot(L, max(self._sizes)), self.cpts_, self.balance_))[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan
         return probs
 
@@ -205,15 +206,18 @@ class Hierarchical:
         return self.graph.feasible[:, self.graph.tasks.index(self.columns[column][0])]
 
     def _scores(
-        self, L: NDArray[np.int8], tables: Sequence[NDArray[np.float64]], balance: NDArray[np.float64]
+        self,
+        cast: "sparse.csr_array[Any, tuple[int, int]]",
+        tables: Sequence[NDArray[np.float64]],
+        balance: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """The logarithms of P(vector) Π P(vote | class), `(n, f)`."""
-        scores = np.tile(np.log(np.maximum(balance, FLOOR)), (len(L), 1))
+        # (c, k, f): of each vote under each vector; abstentions have no entry in `cast`
+        factors = np.zeros((len(tables), max(self._sizes), len(balance)))
         for c, table in enumerate(tables):
-            # (k + 1, f): nothing for an abstention, then each vote under each vector
-            factors = np.log(np.maximum(table, FLOOR))[:, self._of_vectors(c)]
-            scores += np.vstack([np.zeros(len(balance)), factors])[L[:, c] + 1]
-        return scores
+            factors[c, : len(table)] = np.log(np.maximum(table, FLOOR))[:, self._of_vectors(c)]
+        summed: NDArray[np.float64] = cast @ factors.reshape(-1, len(balance))
+        return np.log(np.maximum(balance, FLOOR)) + summed
 
     def _held(self, known: NDArray[np.int8]) -> NDArray[np.float64]:
         """0 for the vectors that agree with the known classes of a row, else minus infinity, `(u, f)`."""
@@ -230,15 +234,17 @@ class Hierarchical:
             )
         return np.where(agrees, 0.0, -np.inf)
 
-    def _table(
-        self, votes: NDArray[np.int8], expected: NDArray[np.float64], column: int, prior: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """P(vote | class) of one column, `(k, k)`, from expected items of each vector `(u, f)`."""
-        k = len(prior)
-        # (f, k) which class a vector has, so (u, f) @ (f, k): expected items of each class
-        of_class = expected @ (self._of_vectors(column)[:, None] == np.arange(k)).astype(np.float64)
-        counted = np.stack([of_class[votes == label].sum(axis=0) for label in range(k)]) + prior
-        return np.asarray(counted / np.maximum(counted.sum(axis=0), np.finfo(float).tiny), np.float64)
+    def _tables(
+        self, expected: NDArray[np.float64], priors: Sequence[NDArray[np.float64]]
+    ) -> list[NDArray[np.float64]]:
+        """P(vote | class) of each column, `(k_t, k_t)`, from expected items of each vote and vector `(c * k, f)`."""
+        tables = []
+        for c, (of_vote, prior) in enumerate(zip(np.split(expected, len(priors)), priors, strict=True)):
+            k = len(prior)
+            # (f, k) which class a vector has, so (k, f) @ (f, k): expected items of each vote and class
+            counted = of_vote[:k] @ (self._of_vectors(c)[:, None] == np.arange(k)).astype(np.float64) + prior
+            tables.append(counted / np.maximum(counted.sum(axis=0), np.finfo(float).tiny))
+        return tables
 
     def _check(self, L: NDArray[np.int8]) -> None:
         if L.ndim != 2 or L.shape[1] != len(self.columns):
