@@ -262,7 +262,10 @@ def _said(lf: LabelingFunction) -> list[str]:
 
 
 def label_matrix(votes: pl.DataFrame) -> NDArray[np.int8]:
-    """The `(n, m)` label matrix of a votes table: its columns but `item_id`; a failure counts as abstained."""
+    """The `(n, m)` label matrix of a votes table: its columns but `item_id`; a failure counts as abstained.
+
+    Columns of slices are no votes: leave them out before.
+    """
     return votes.drop(ITEM_ID).fill_null(ABSTAIN).to_numpy().astype(np.int8, copy=False)
 
 
