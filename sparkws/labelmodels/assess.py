@@ -27,6 +27,7 @@ MOST_REPLICATES: Final = 50
 FEWEST_REPLICATES: Final = 10  # of fewer, the ends of an interval are the two most extreme
 FAR_APART: Final = 0.1
 _BUDGET: Final = 5e8  # see `work_of`
+_SELECTING: Final = 3  # of some of the functions, for each vote of a pattern
 _MOST_NUMBERS: Final = 1_000_000  # of models that travel to the workers
 
 
@@ -132,6 +133,7 @@ def _draw(
 def _leave_out(
     config: LabelModelConfig, model: AnyModel, patterns: Patterns, refit: Refit, work: float
 ) -> tuple[Mapping[str, AnyModel], dict[str, Any]]:
+    work += _SELECTING * patterns.rows.height * len(patterns.lf_names)
     n, why_not = _number(config.leave_one_out, work, MOST_LEFT_OUT, 1, patterns)
     if not n:
         return {}, {"changed": {}, "n_functions": len(patterns.lf_names), "why_not": why_not}

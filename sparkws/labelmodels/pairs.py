@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import sparse
 
 from sparkws.checks import first_few
 from sparkws.errors import IncompatibleStatistics
@@ -41,14 +42,13 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
     IncompatibleStatistics
         If the model is of other functions.
     """
-    names, m = moments.lf_names, len(moments.lf_names)
-    of_lf = (moments.lf_of[:, None] == np.arange(m)).astype(np.int64)
-    both = of_lf.T @ moments.gram @ of_lf
+    names = moments.lf_names
+    both = _by_lf(moments, moments.gram)
     same_label = (moments.label_of[:, None] == moments.label_of) & (moments.label_of != ABSTAIN)
-    agree = of_lf.T @ np.where(same_label, moments.gram, 0) @ of_lf
+    agree = _by_lf(moments, np.where(same_label, moments.gram, 0))
     voted = moments.votes.sum(axis=1)
     by_chance = np.outer(voted, voted) / max(moments.n_items, 1)
-    a, b = np.triu_indices(m, 1)
+    a, b = np.triu_indices(len(names), 1)
     met = both[a, b]
     columns: dict[str, object] = {
         "a": [names[j] for j in a],
@@ -76,6 +76,14 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
     return pl.DataFrame(columns, strict=False).with_columns(
         pl.col(pl.Float64).fill_nan(None), pl.col("a", "b").cast(pl.String)
     )
+
+
+def _by_lf(moments: Moments, gram: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The sums of a symmetric matrix of columns `(c, c)` over those of each two functions, `(m, m)`."""
+    # (m, c) with a one for each column at its function
+    shape = len(moments.lf_names), len(moments.lf_of)
+    of_lf = sparse.csr_array((np.ones(shape[1], np.int64), (moments.lf_of, np.arange(shape[1]))), shape)
+    return np.asarray(of_lf @ np.asarray(of_lf @ gram).T, np.int64)
 
 
 def _expected_agreement(

@@ -45,6 +45,7 @@ SCHEMA: Final = pl.Schema(
         "text": pl.String(),
     }
 )
+_MOST_TOLD: Final = 12
 _IN_ALL_ROWS: Final = [name for name in SCHEMA if name != "text"]  # models of before there was any lack it
 
 
@@ -298,12 +299,7 @@ def _fill(
         raise IncompatibleStatistics(
             f"the label model has the classes in the order {plain['classes']}, expected {list(classes)}; fit it again."
         )
-    if lf_names is not None:
-        _check_same("labeling functions", lf_names, plain["lf_names"])
-    then, now = plain.get("fingerprints", {}), fingerprints or {}
-    changed = [name for name in plain["lf_names"] if name in now and then.get(name, now[name]) != now[name]]
-    if changed:
-        raise IncompatibleStatistics(f"{first_few(changed)} changed since the label model was fitted; fit it again.")
+    _check_votes(plain["lf_names"], plain.get("fingerprints", {}), lf_names, fingerprints or {})
     lacks = [name for name, how in model.stored.items() if plain.get(name) is None and not how.optional]
     if lacks:
         raise DataError(f"the label model lacks {first_few(lacks)}; fit it again.")
@@ -313,6 +309,21 @@ def _fill(
             value = np.array(plain[name], how.number) if how.axes else how.number(plain[name])
             setattr(model, f"{name}_", value)
     return model
+
+
+def _check_votes(
+    had: Sequence[str], then: Mapping[str, str], lf_names: Sequence[str] | None, now: Mapping[str, str]
+) -> None:
+    """Refuse votes of other functions than `had`, or of functions with other fingerprints than `then`."""
+    there = had if lf_names is None else lf_names
+    differs = {
+        "added": sorted(set(there) - set(had)),
+        "removed": sorted(set(had) - set(there)),
+        "changed": [name for name in had if name in now and then.get(name, now[name]) != now[name]],
+    }
+    told = ", ".join(f"{how} {first_few(names, _MOST_TOLD)}" for how, names in differs.items() if names)
+    if told:
+        raise IncompatibleStatistics(f"the labeling functions are not those of the label model: {told}; fit it again.")
 
 
 def _check_same(what: str, expected: Sequence[str], found: Sequence[str]) -> None:

@@ -78,11 +78,12 @@ def work_of(model: AnyModel, patterns: Patterns) -> float:
     patterns : Patterns
         What it was fitted on.
     """
-    votes = (unpack(patterns) != ABSTAIN).sum(axis=1).astype(np.float64)
+    L = unpack(patterns)
+    votes = (L != ABSTAIN).sum(axis=1).astype(np.float64)
     if isinstance(model, MomentModel):
-        return _OF_MOMENTS * (float((votes**2).sum()) + float(len(model.lf_names_) * model.cardinality) ** 2)
+        return L.size + _OF_MOMENTS * (float((votes**2).sum()) + float(L.shape[1] * model.cardinality) ** 2)
     steps = _COLD * model.n_iter_ if isinstance(model, SuperLF) else model.n_iter_
-    return float(votes.sum()) * model.cardinality * max(steps, _FEWEST_STEPS)
+    return L.size + float(votes.sum()) * model.cardinality * max(steps, _FEWEST_STEPS)
 
 
 def _of_some(model: DawidSkene, names: tuple[str, ...]) -> DawidSkene:

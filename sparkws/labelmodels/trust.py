@@ -17,7 +17,7 @@ from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, predict
-from sparkws.stats.patterns import Patterns, collapse, select, unpack, with_counts
+from sparkws.stats.patterns import Patterns, select, unpack, with_counts
 from sparkws.vocab import ABSTAIN
 
 M = TypeVar("M", bound=LabelModel)
@@ -161,7 +161,7 @@ def models_without(fit: Callable[[Patterns], M], patterns: Patterns, most: int =
     busiest = np.argsort(-often, kind="stable")[:most] if len(names) > 1 else np.empty(0, np.int64)
     models = {}
     for j in sorted(busiest[often[busiest] > 0].tolist()):
-        rest = collapse(select(patterns, [name for name in names if name != names[j]]))
+        rest = select(patterns, [name for name in names if name != names[j]])
         with suppress(NothingToFit):
             models[names[j]] = fit(rest)
     return models

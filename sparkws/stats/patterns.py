@@ -276,7 +276,7 @@ def select(patterns: Patterns, lf_names: Sequence[str]) -> Patterns:
     """
     if not lf_names:
         raise NothingToFit(f"none of {first_few(patterns.lf_names)} takes part; at least one labeling function must.")
-    unknown = [name for name in lf_names if name not in patterns.lf_names]
+    unknown = sorted(set(lf_names) - set(patterns.lf_names), key=list(lf_names).index)
     if unknown:
         raise IncompatibleStatistics(
             f"the patterns do not count {first_few(unknown)}; they count {first_few(patterns.lf_names, 12)}."
@@ -285,7 +285,8 @@ def select(patterns: Patterns, lf_names: Sequence[str]) -> Patterns:
     if tuple(lf_names) == patterns.lf_names:
         return patterns
     L = unpack(patterns)
-    votes = pl.DataFrame({name: L[:, patterns.lf_names.index(name)] for name in lf_names})
+    place = {name: j for j, name in enumerate(patterns.lf_names)}
+    votes = pl.DataFrame({name: L[:, place[name]] for name in lf_names})
     grids = patterns.grids.select(lf_names)
     keys = votes.select(pack(lf_names, grids.n_outcomes(patterns.cardinality)))
     rows = keys.hstack(patterns.rows.select(GOLD, LEVEL, N_ITEMS))

@@ -123,8 +123,11 @@ def test_functions_that_changed_are_named():
         assert load(saved, CLASSES).lf_names_ == LFS
         load(saved, CLASSES, fingerprints=then)
         load(save(model, CLASSES), CLASSES, fingerprints=now)
-        with pytest.raises(IncompatibleStatistics, match=r"\['lf_1'\] changed since the label model was fitted"):
+        with pytest.raises(IncompatibleStatistics, match=r"not those of the label model: changed \['lf_1'\]; fit"):
             load(saved, CLASSES, fingerprints=now)
+        everything = r"added \['lf_9'\], removed \['lf_2', 'lf_3'\], changed \['lf_1'\]; fit it again\.$"
+        with pytest.raises(IncompatibleStatistics, match=everything):
+            load(saved, CLASSES, (*LFS[:2], "lf_9"), now)
     rows = to_rows(model, CLASSES)
     assert from_rows(rows.drop("text"), CLASSES).lf_names_ == LFS, "a model that was saved before there was any"
 
@@ -157,7 +160,7 @@ def test_a_model_of_other_names_is_refused():
     text, rows = to_json(model, CLASSES), to_rows(model, CLASSES)
     for load, saved in ((from_json, text), (from_rows, rows)):
         with pytest.raises(
-            IncompatibleStatistics, match=r"other labeling functions: it lacks \['lf_9'\] and has \['lf_3'\]"
+            IncompatibleStatistics, match=r"not those of the label model: added \['lf_9'\], removed \['lf_3'\]; fit it"
         ):
             load(saved, CLASSES, (*LFS[:3], "lf_9"))
         with pytest.raises(IncompatibleStatistics, match=r"other classes: it lacks \['EGGS'\] and has \['SPAM'\]"):
