@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from sparkws.config import LabelModelConfig
-from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share
+from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share, volume
 from sparkws.labelmodels.choose import Candidate, Choice, Fit, Trial, choose_model
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.em import count_votes
@@ -17,13 +17,15 @@ from sparkws.labelmodels.heldout import Gain
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
-from sparkws.stats.patterns import Patterns, collapse, unpack_classes
+from sparkws.stats.patterns import Patterns, collapse, unpack, unpack_classes
 
 ABSTAIN_MEANS: Final[tuple[Abstain, ...]] = ("missing", "outcome")
 # Of two classes the volume of voting counts twice in each vote's weight, so that taken at its face value one vote
 # for the rarer class overrules several: up to 30 points below majority vote in simulations, where tempered by
 # this power, which hardly does more than break ties, it is above it in the mean.
 _TEMPERED: Final = 0.2
+_RARE: Final = 1.25  # of two classes, the one that is voted less by this factor is the rarer one
+_DETECTABLE: Final = 0.1  # dependence that the search must be able to see, or that it sees none says little
 
 
 def choose_for(
@@ -77,9 +79,18 @@ def choose_for(
     if config.groups == "auto":
         for meaning in meanings:
             found[meaning] = learn_dependencies(flat, abstain=meaning, max_group=config.max_group, reads=reads)
+    spoken = volume(unpack(flat), flat.counts, len(classes), flat.says)
+    is_even = len(classes) == 2 and spoken.max() < _RARE * spoken.min()
     choice = choose_model(
-        _candidates(fit, meanings, found, are_given=config.groups != "auto", are_soft=bool(patterns.grids)),
-        Candidate("precision", single),
+        _candidates(
+            fit,
+            meanings,
+            found,
+            are_given=config.groups != "auto",
+            are_soft=bool(patterns.grids),
+            mostly_single=mostly_single,
+        ),
+        Candidate("precision", single, ("even_volumes",) if is_even else ()),
         fit(kind="majority"),
         patterns,
         classes,
@@ -98,25 +109,36 @@ def _candidates(
     *,
     are_given: bool,
     are_soft: bool,
+    mostly_single: bool,
 ) -> list[Candidate[AnyModel]]:
     """The models to compare, the simpler first; those whose independence is refuted have that against them.
 
     Functions depend on each other where both meanings of abstaining find it. In one alone it is something else:
     abstaining that depends on the class, which tables that leave it out cannot know, or who is shown which item.
     `are_given` says that groups were, `are_soft` that some functions vote with a probability, which not all models
-    know.
+    know. Functions of one class each that read the same texts do depend on each other, as a rule: they are taken
+    for independent only where the search would have seen it.
     """
     dependent = are_given or (bool(found) and all(dependencies.groups for dependencies in found.values()))
     candidates: list[Candidate[AnyModel]] = []
     for meaning in meanings:
         groups = found.get(meaning)
-        refuted = dependent or (meaning == "outcome" and groups is not None and bool(groups.groups))
-        against = ("dependent",) if refuted else ()
+        is_seen = groups is not None and groups.detectable <= _DETECTABLE
+        if meaning == "outcome":
+            independent = is_seen and groups is not None and not groups.groups
+        else:  # who answers what says nothing, so that less has to be shown
+            independent = bool(found) and not any(dependencies.groups for dependencies in found.values())
+        against: tuple[str, ...] = ()
+        if dependent or (meaning == "outcome" and groups is not None and groups.groups):
+            against = ("dependent",)
+        elif mostly_single and not is_seen:
+            against = ("untested",)
+        options: dict[str, Any] = {"against": against, "may_contradict": independent and not mostly_single}
         if meaning == "missing" and not are_soft:
             one_coin = fit(kind="dawid_skene", abstain=meaning, one_coin=True)
-            candidates.append(Candidate("dawid_skene, one coin", one_coin, against))
+            candidates.append(Candidate("dawid_skene, one coin", one_coin, **options))
         full = fit(kind="dawid_skene", abstain=meaning, one_coin=False)
-        candidates.append(Candidate(f"dawid_skene, abstain {meaning}", full, against))
+        candidates.append(Candidate(f"dawid_skene, abstain {meaning}", full, **options))
         if dependent:
             super_lf = fit(kind="super_lf", abstain=meaning, groups=groups)
             candidates.append(Candidate(f"super_lf, abstain {meaning}", super_lf))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.em import count_votes
-from sparkws.labelmodels.guard import FEWEST_OVERLAPPING, check_model, estimated_accuracy
+from sparkws.labelmodels.guard import FEWEST_OVERLAPPING, STANDARD_ERRORS, check_model, estimated_accuracy
 from sparkws.labelmodels.heldout import Gain, foretold, foretold_equally, gain_of, split
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits
 from sparkws.stats.patterns import Patterns, collapse, unpack, unpack_classes
@@ -29,6 +29,8 @@ Fit = Callable[[Patterns], M]
 # Fits on halves of the items label 0 % to 3 % of them differently where votes meet often enough, on real and on
 # simulated sets, and 16 % to 50 % where the abstentions of few votes are taken for evidence.
 MOST_UNSTEADY: Final = 0.15
+# In simulations a model of independent functions that are independent was right to contradict votes below this.
+_STEADY: Final = 0.05
 FEWEST_KNOWN: Final = 50  # items with votes and a known class: fewer do not tell models apart
 # Some functions of a right model are worse than blind, a careless worker of a crowd; not those of most votes.
 _MOST_VOTES_BELOW_CHANCE: Final = 0.1
@@ -38,8 +40,10 @@ AGAINST: Final[Mapping[str, str]] = {
     "class_never_predicted": "never predicts a class that is voted for",
     "collapsed": "puts almost all items into one class",
     "contradicts_votes": "contradicts votes that all agree",
+    "even_volumes": "breaks ties for the class that is voted rarely, and none is",
     "dependent": "takes functions for independent that are not",
     "not_identified": "cannot tell the class from what dependent functions share",
+    "untested": "takes functions for independent, which so few items do not show",
     "unsteady": "labels too many items differently when it is fitted on one half of them or the other",
     "worse_than_majority": "is worse than majority vote where the class is known",
 }
@@ -56,11 +60,15 @@ class Candidate(Generic[M]):
     fit : function of Patterns
     against : tuple of str
         Findings that are known before the fit.
+    may_contradict : bool
+        Its independence was looked for and not refuted: then it may know better than votes that all agree, if it
+        is steady.
     """
 
     name: str
     fit: Fit[M]
     against: tuple[str, ...] = ()
+    may_contradict: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,17 +148,19 @@ def choose_model(
     for candidate in [*candidates, *([single] if share >= MOSTLY_SINGLE_CLASS else [])]:
         model, of_halves = candidate.fit(seen), [candidate.fit(half) for half, _ in halved.parts]
         unsteady = _differently(L, counts, *of_halves)
-        found = {*candidate.against, *_against(model, seen, classes)} | (
-            {"unsteady"} if unsteady > MOST_UNSTEADY else set()
-        )
+        found = {*candidate.against, *_against(model, seen, classes)}
+        if unsteady > MOST_UNSTEADY:
+            found.add("unsteady")
+        if candidate.may_contradict and unsteady <= _STEADY:
+            found.discard("contradicts_votes")
         scores = None if candidate is single else foretold(of_halves, halved)
         gain = None if scores is None else gain_of(scores, equally, halved.counts)
         trial = Trial(candidate.name, gain, tuple(sorted(found)), _known_gain(model, majority, seen), unsteady)
         tried.append(_Tried(trial, model, scores))
     trials = tuple(each.trial for each in tried)
     left = [each for each in tried if not each.trial.against]
-    if any(each.trial.known is not None for each in left):
-        chosen, reason = _by_known_classes(left)
+    if any(each.trial.known is not None for each in tried):
+        chosen, reason = _by_known_classes(tried)
     else:
         chosen, reason = _by_likelihood(left, halved.counts)
         if chosen is not None and chosen.scores is None:
@@ -169,13 +179,16 @@ class _Tried(Generic[M]):
     scores: NDArray[np.float64] | None
 
 
-def _by_known_classes(left: Sequence[_Tried[M]]) -> tuple[_Tried[M] | None, str]:
-    def gain(each: _Tried[M]) -> Gain:
-        return each.trial.known or Gain(0.0, 0.0)
+def _by_known_classes(tried: Sequence[_Tried[M]]) -> tuple[_Tried[M] | None, str]:
+    """Known classes outweigh findings, if the gain is then beyond what chance makes."""
 
-    best = max(left, key=lambda each: gain(each).per_item)
-    if gain(best).per_item > gain(best).error:
-        return best, "it is right most often on the items with a known class"
+    def is_sure(each: _Tried[M]) -> bool:
+        gain = each.trial.known
+        return gain is not None and (gain.is_certain if each.trial.against else gain.per_item > gain.error)
+
+    sure = [(each.trial.known.per_item, each) for each in tried if is_sure(each) and each.trial.known is not None]
+    if sure:
+        return max(sure, key=lambda pair: pair[0])[1], "it is right most often on the items with a known class"
     return None, "no other is surely right more often where the class is known"
 
 
@@ -219,12 +232,17 @@ def _against(model: LabelModel, patterns: Patterns, classes: Sequence[str]) -> t
 
 
 def _votes_below_chance(model: LabelModel, patterns: Patterns) -> float:
-    """The share of the votes that are cast by functions which the model takes for worse than blind."""
+    """The share of the votes that are cast by functions which the model takes for surely worse than blind.
+
+    Who guesses is estimated a little below in every other case, so two standard errors of the function's votes are
+    allowed.
+    """
     if model.cpt_ is None:
         return 0.0
     right, blind = estimated_accuracy(class_cpt(model), model.class_balance_)
     often = patterns.counts @ (unpack(patterns) != ABSTAIN)
-    return float(often[right < blind - 1e-9].sum() / max(often.sum(), 1))
+    error = np.sqrt(blind * (1 - blind) / np.maximum(often, 1))
+    return float(often[right < blind - STANDARD_ERRORS * error - 1e-9].sum() / max(often.sum(), 1))
 
 
 def _known_gain(model: LabelModel, majority: LabelModel, patterns: Patterns) -> Gain | None:

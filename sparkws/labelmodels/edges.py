@@ -56,6 +56,9 @@ class Dependencies:
     groups : tuple of tuples of str
         What edges connect, functions in their order; no group of one.
     max_group : int
+    detectable : float
+        The correlation beyond the class that half of the pairs that meet would have had to show to be found: where
+        it is large, that none was found says little.
     """
 
     lf_names: tuple[str, ...]
@@ -64,6 +67,7 @@ class Dependencies:
     cut: tuple[Edge, ...]
     groups: tuple[tuple[str, ...], ...]
     max_group: int
+    detectable: float = 0.0
 
     def to_plain(self) -> dict[str, Any]:
         """As plain values, for reports."""
@@ -73,6 +77,7 @@ class Dependencies:
             "edges": [asdict(edge) for edge in self.edges],
             "cut": [asdict(edge) for edge in self.cut],
             "max_group": self.max_group,
+            "detectable": self.detectable,
             "message": self.message,
         }
 

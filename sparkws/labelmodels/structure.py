@@ -103,6 +103,7 @@ def learn_dependencies(
         cut=tuple(cut),
         groups=tuple(sorted(groups, key=lambda group: order[group[0]])),
         max_group=max_group,
+        detectable=_detectable(pairs, level),
     )
 
 
@@ -147,6 +148,14 @@ def _levels(pairs: Pairs, shared: Collection[tuple[int, int]], false_rate: float
     if not hinted.any():
         return np.full(meet.shape, false_rate / n_meeting)
     return np.where(hinted, false_rate / 2 / n_meeting + false_rate / 2 / n_hinted, false_rate / 2 / n_meeting)
+
+
+def _detectable(pairs: Pairs, level: NDArray[np.float64]) -> float:
+    """The correlation whose χ² is what chance may make, `n r²` with one degree of freedom; the median of the pairs."""
+    meet = np.triu(pairs.n_both > 0, 1)
+    if not meet.any():
+        return 1.0
+    return float(min(np.median(np.sqrt(stats.chi2.isf(level[meet], 1) / pairs.n_both[meet])), 1.0))
 
 
 def _search(pairs: Pairs, rank: int, level: NDArray[np.float64], least_excess: float) -> _Found:

@@ -95,6 +95,33 @@ def test_the_simpler_model_stays_where_another_is_not_surely_better():
     assert choose(L, {"same": outcome, "simple": missing}).name == "same"
 
 
+def test_known_classes_outweigh_findings():
+    L, Y = sample((0.95, 0.9, 0.55, 0.55, 0.6, 0.6), 4000)
+    refuted = Candidate("missing", missing, ("dependent",))
+
+    def chosen(gold):
+        counted = of_matrix(L, LFS, 2, gold)
+        vote = MajorityVote(2).fit
+        return choose_model([refuted], refuted, vote, counted, CLASSES, np.random.default_rng(0), with_gold=True).name
+
+    gold = np.where(np.arange(len(L)) < 400, Y, -1).astype(np.int8)
+    assert chosen(gold) == "missing"
+    assert chosen(np.where(np.arange(len(L)) < 20, Y, -1).astype(np.int8)) == "majority"
+
+
+def test_a_steady_model_whose_independence_was_looked_at_may_contradict_votes():
+    """Six functions that are worse than blind outvote three that are nearly always right."""
+    L, _ = sample((0.97, 0.97, 0.97, 0.35, 0.35, 0.35), 6000)
+    options = ([], Candidate("precision", missing), MajorityVote(2).fit, of_matrix(L, LFS, 2), CLASSES)
+
+    def against(**known):
+        candidates = [Candidate("missing", missing, **known)]
+        return choose_model(candidates, *options[1:], np.random.default_rng(0), with_gold=False).trials[0].against
+
+    assert "contradicts_votes" in against()
+    assert "contradicts_votes" not in against(may_contradict=True)
+
+
 def test_what_is_known_against_a_model_before_its_fit_counts():
     L, _ = sample((0.95, 0.9, 0.55, 0.55, 0.6, 0.6), 4000)
     refuted = Candidate("missing", missing, ("dependent",))
