@@ -17,7 +17,7 @@ from sparkws.lfs.preprocess import Preprocessor
 Language = str | Callable[[], Any]
 
 _PIPE_ROWS: Final = 256  # that a component of the pipeline sees at a time
-_OPTIONS: Final = ("columns", "examples", "owner", "source", "valid_from", "valid_to")
+_OPTIONS: Final = ("columns", "soft", "examples", "owner", "source", "valid_from", "valid_to")
 
 
 def spacy_preprocessor(

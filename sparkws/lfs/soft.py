@@ -73,6 +73,9 @@ def cells_of_array(
     InvalidVote
         If it has another length, or is nothing that holds probabilities.
     """
+    if isinstance(returned, np.ndarray) and returned.shape == (len(keys), len(classes)) and returned.dtype.kind == "f":
+        none = np.zeros(len(keys), np.bool_)
+        return _voted(name, returned.astype(np.float64), none, none, lambda row: returned[row].tolist(), cells, classes)
     if isinstance(returned, np.ndarray) and (returned.dtype == object or returned.ndim == 2):
         returned = returned.tolist()
     is_pandas = type(returned).__module__.partition(".")[0] == "pandas" and getattr(returned, "ndim", 0) == 1
@@ -88,7 +91,8 @@ def cells_of_array(
             f"{name!r} returned {len(returned):,} votes for a batch of {len(keys):,} items; return one for each."
         )
     if not (isinstance(returned, pl.Series) and returned.dtype.is_numeric() and len(classes) == 2):
-        values = [ABSTAIN if value is None else value for value in returned]
+        listed = returned.to_list() if isinstance(returned, pl.Series) else returned
+        values = [ABSTAIN if value is None else value for value in listed]
         return cells_of_values(name, values, cells, classes)
     p = returned.cast(pl.Float64)
     abstains = (p.is_null() | (p == ABSTAIN).fill_null(True)).to_numpy()

@@ -11,7 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from sparkws.grids import Grids, make_cells
 from sparkws.labelmodels import persist
-from tests.e2e.conftest import Project, ran, table
+from tests.e2e.conftest import Project, table
 
 GRID = (0.05, 0.2, 0.5, 0.8, 0.95)
 MODULE = """
@@ -105,14 +105,6 @@ def test_soft_votes_in_both_lanes_become_labels(project: Project, run: Any) -> N
     path.write_text(yaml.safe_dump(config))
     assert run(path)[0] == 0
     assert table(path, "spam_votes", "other").sort("item_id").equals(votes)
-
-
-def test_a_changed_grid_makes_its_votes_again(project: Project, run: Any) -> None:
-    path = write(project, label_model={"kind": "majority"})
-    assert run(path)[0] == 0
-    assert ran(run(path)[1]) == []
-    (path.parent / "functions.py").write_text(MODULE.replace("soft=(0.9,)", "soft=(0.9, 0.95)"))
-    assert ran(run(path)[1]) == ["spam.votes", "spam.stats", "spam.label_model", "spam.labels"]
 
 
 def test_probabilities_made_elsewhere(project: Project, run: Any) -> None:

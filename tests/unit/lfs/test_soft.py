@@ -16,12 +16,13 @@ from sparkws.errors import ConfigError, FunctionFailed, InvalidFunction, Invalid
 from sparkws.lfs import ImportKernel, LFSet, check_examples, declarative_lfs, labeling_function
 from sparkws.lfs.explain import explained
 from sparkws.lfs.kernel import VotesKernel
-from sparkws.lfs.soft import cells_of_values, nearest
+from sparkws.lfs.soft import cells_of_array, cells_of_values, nearest
 
 GRID = (0.05, 0.2, 0.5, 0.8, 0.95)
 CLASSES = ("ham", "spam")
 THREE = ("a", "b", "c")
 VECTORS = ((0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8))
+THREE_OF_TWO = ((0.9, 0.1), (0.5, 0.5), (0.2, 0.8))
 P = [0.0, 0.11, 0.13, 0.66, 1.0, None, -1.0]
 CELLS = [0, 0, 1, 3, 4, -1, -1]
 
@@ -70,8 +71,6 @@ def test_a_batch_gets_the_cells_of_its_items(returned):
     # What stands in memory is the same for any part of a batch, so the rehearsal gets the wrong length.
     with pytest.raises(InvalidVote, match="returned 7 votes for a batch of"):
         kernel.run(pl.DataFrame({"n": range(3)}))
-    from sparkws.lfs.soft import cells_of_array
-
     found, refused = cells_of_array("lf", returned, lf["lf_soft"].cells, CLASSES, frame["n"])
     assert (found.to_list(), refused) == (CELLS, {})
 
@@ -109,6 +108,17 @@ def test_vectors_and_mappings_of_more_classes():
         pl.Series([0.0, 1.0, 0.0]),
     ]
     assert votes(lf_of(values, VECTORS), 7, THREE) == [0, 2, 1, 2, 0, -1, 1]
+
+
+def test_batches_of_vectors():
+    keys = pl.Series([1, 2, 3])
+    rows = [[0.7, 0.2, 0.1], [0.2, 0.2, 0.6], [0.5, math.nan, 0.5]]
+    for returned in (np.array(rows), np.array(rows, np.float32), pl.Series(rows), rows, pa.array(rows)):
+        found, refused = cells_of_array("lf", returned, VECTORS, THREE, keys)
+        assert found.to_list() == [0, 2, None]
+        assert str(refused[2]).startswith("returned [0.5, nan, 0.5], expected a probability for each of")
+    assert cells_of_array("lf", np.array([[1, 0, 0]]), VECTORS, THREE, keys[:1])[0].to_list() == [0]
+    assert cells_of_array("lf", pl.Series([Decimal("0.8")]), THREE_OF_TWO, CLASSES, keys[:1])[0].to_list() == [2]
 
 
 def test_two_classes_take_vectors_and_mappings_too():
