@@ -138,7 +138,7 @@ class LargeFit:
         self.n_fits += 1
         return fit_model(
             self.spark,
-            LabelModelConfig(kind="dawid_skene", abstain="missing", polish=polish),
+            LabelModelConfig(kind="dawid_skene", abstain="missing", polish=polish, bootstrap=0, leave_one_out=0),
             self.table,
             counters,
             ("no", "yes"),

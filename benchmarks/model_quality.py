@@ -96,7 +96,7 @@ def own_models(votes: VoteSet) -> tuple[str, Probs]:
     kinds = ["auto", "majority", *(["published_triplet"] if votes.cardinality == 2 else [])]
     found, chosen = {}, ""
     for kind in kinds:
-        config = LabelModelConfig.model_validate({"kind": kind})
+        config = LabelModelConfig.model_validate({"kind": kind, "bootstrap": 0, "leave_one_out": 0})
         fitted = fit_label_model(config, counted, counters.of_patterns(counted), classes)
         found[kind] = fitted.model.posterior(votes.L)
         if kind == "auto":

@@ -31,7 +31,9 @@ def trust_lines(model: Mapping[str, Any]) -> list[str]:
     """What calibration and refits found; nothing of those that were not asked for."""
     return [
         *_calibration(model.get("calibration")),
-        *_bootstrap(model.get("bootstrap"), model["class_balance"]),
+        *_bootstrap(
+            model.get("bootstrap"), model["class_balance"], is_sample=bool(model.get("polish") or model["level"])
+        ),
         *_leave_one_out(model.get("leave_one_out")),
         *([f"labels do not tell how sure they are: {model['label_intervals']}"] if "label_intervals" in model else []),
     ]
@@ -49,7 +51,7 @@ def _calibration(found: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def _bootstrap(found: Mapping[str, Any] | None, class_balance: Mapping[str, float]) -> list[str]:
+def _bootstrap(found: Mapping[str, Any] | None, class_balance: Mapping[str, float], *, is_sample: bool) -> list[str]:
     if found is None or not (found["n_replicates"] or found["why_not"]):
         return []
     if not found["n_replicates"]:
@@ -60,10 +62,10 @@ def _bootstrap(found: Mapping[str, Any] | None, class_balance: Mapping[str, floa
     steady = ""
     if found["steady"] is not None:
         steady = f"; {_percent(found['steady'])} of the labels are the same in {COVERED:.0%} of them"
-    return [
-        f"{COVERED:.0%} intervals of the class balance{also}, from {found['n_replicates']} fits to items drawn again: "
-        f"{shown}{steady}"
-    ]
+    # Of all items they would be narrower: the fit from the sample is repeated, not what polished it.
+    items = "sampled items" if is_sample else "items"
+    fits = f"{found['n_replicates']} fits to {items} drawn again"
+    return [f"{COVERED:.0%} intervals of the class balance{also}, from {fits}: {shown}{steady}"]
 
 
 def _leave_one_out(found: Mapping[str, Any] | None) -> list[str]:

@@ -55,7 +55,7 @@ def test_a_label_is_explained_by_the_versions_that_it_was_made_from(project: Pro
     assert "spam_label_model' yet. Run: sparkws run --task spam." in log
     run(path)
     labels = {row["item_id"]: row for row in table(path, "spam_labels").to_dicts()}
-    code, result, log = run(path, "c001", "c003", command="explain")
+    code, result, log = run(path, "c001", "c025", command="explain")
     assert code == 0
     votes = table(path, "spam_votes")
     for item in result["items"]:

@@ -14,7 +14,7 @@ BOOTSTRAP = {
 
 
 def lines(**found):
-    return trust_lines({"class_balance": BALANCE, **found})
+    return trust_lines({"class_balance": BALANCE, "level": 0, **found})
 
 
 def test_calibration_tells_before_and_after():
@@ -31,6 +31,8 @@ def test_intervals():
         "90% intervals of the class balance and accuracies (Est. Acc.), from 50 fits to items drawn again: "
         "ham 0.700 to 0.780, spam 0.220 to 0.300; 95.6% of the labels are the same in 90% of them"
     ]
+    for sampled in ({"level": 3}, {"polish": {"n_steps": 2}}):
+        assert "from 50 fits to sampled items drawn again" in lines(bootstrap=BOOTSTRAP, **sampled)[0]
     model = {"bootstrap": BOOTSTRAP}
     assert estimated_accuracies(model, ["lf_b", "lf_a", "lf_c", "lf_x"]) == ["-", "0.88 (0.85-0.90)", "0.75 fixed", "-"]
     assert estimated_accuracies({}, ["lf_a"]) is None
