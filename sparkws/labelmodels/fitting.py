@@ -103,6 +103,7 @@ def fit_label_model(
     sample = _Sample(0 if of_all else level, None, None)
     if level and isinstance(model, DawidSkene):
         model, sample = _beyond_sample(config, model, seen, counters, level, carry)
+    own = counters_of(chosen, counters, patterns, level, carry)
     assessed = assess(config, model, seen, classes, gold_use=gold_use)
     report = {
         "kind": model.kind,
@@ -121,8 +122,8 @@ def fit_label_model(
         "dependencies": _dependencies(model, None if choice is None else choice.dependencies),
         "left_out": out,
         "not_chosen": [name for name in counters.lf_names if name not in chosen],
-        "lf_summary": summary(counters_of(chosen, counters, patterns, level, carry)),
-        "soft_votes": soft_votes(counters),
+        "lf_summary": summary(own),
+        "soft_votes": soft_votes(own),
         "gold_use": gold_use,
         # Before any correction, which is measured by itself: `metrics` must not be of labels that it was fitted on.
         "metrics": _compare(model, counted),

@@ -188,6 +188,8 @@ def _dependencies(model: Mapping[str, Any]) -> list[str]:
             if found["counted_once"]
             else f" {model['kind']} counts each of their votes."
         )
+    if model.get("soft_votes"):
+        told += " Functions that vote with a probability were not looked at."
     return [told, *lines, *([f"  and {n_more} more pairs"] if n_more else [])]
 
 

@@ -13,8 +13,8 @@ FOUND = {
 
 def test_two_classes_show_their_cells():
     assert soft_lines({"lf": FOUND}, ("ham", "spam")) == [
-        "lf votes with a probability, in 2 cells: calibration error 0.050 on 1,000 votes on gold items; declared and "
-        "true shares of spam: 0.1 -, 0.8 0.75"
+        "lf votes with a probability, in 2 cells: calibration error 0.050 on 1,000 votes on gold items; what it says "
+        "of spam, and what is true: 0.1: -, 0.8: 0.75"
     ]
 
 

@@ -226,5 +226,10 @@ def test_dependent_functions_are_told_with_their_evidence():
         "  lf_link  lf_url   correlation beyond the class +0.31  likelihood ratio 1,234  both read ['data WORDS']",
         "  lf_a     lf_b     correlation beyond the class -0.10",
     ]
+    soft = {"lf": {"cells": [[0.1, 0.9]], "known": [0], "observed": [None], "calibration_error": None}}
+    beside = (
+        "2 groups repeat each other. dawid_skene counts each of their votes. Functions that vote with a probability"
+    )
+    assert f"{beside} were not looked at." in lines(dependencies=found, soft_votes=soft)
     # Groups that were given have no evidence to show.
     assert lines(dependencies={"groups": [["lf_link", "lf_url"]], "counted_once": True}) == lines()
