@@ -177,9 +177,14 @@ def tempered(probs: NDArray[np.float64], temperature: float) -> NDArray[np.float
 def one_hot(L: NDArray[np.integer[Any]], cardinality: int) -> "sparse.csr_array[Any, tuple[int, int]]":
     """The votes as a sparse matrix of ones, `(n, m * k)`; abstentions have no entry."""
     n, m = L.shape
-    voted = L != ABSTAIN
-    columns = (np.arange(m, dtype=np.int32) * cardinality + L)[voted]
-    ends = np.concatenate([[0], np.cumsum(voted.sum(axis=1))])
+    ends = np.concatenate([[0], np.cumsum((L != ABSTAIN).sum(axis=1))])
+    columns = np.empty(ends[-1], np.int32)
+    # Function by function, as votes lie in memory: a mask over the whole matrix takes several times as long.
+    free = ends[:-1].copy()  # where the next vote of each row goes
+    for j, votes in enumerate(L.T):
+        voted = np.flatnonzero(votes != ABSTAIN)
+        columns[free[voted]] = votes[voted].astype(np.int32) + j * cardinality
+        free[voted] += 1
     return sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(n, m * cardinality))
 
 
