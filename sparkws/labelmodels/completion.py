@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.errors import ConfigError
-from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments
 from sparkws.labelmodels.maskedloss import Completion, make_completion, named, rotated, solve
@@ -27,6 +26,7 @@ from sparkws.labelmodels.tables import (
     Stored,
     TableModel,
     smoothed_tables,
+    soft_cells,
 )
 from sparkws.labelmodels.tensor import fit_twice
 from sparkws.labelmodels.thirds import moment_balance
@@ -128,7 +128,6 @@ class MatrixCompletion(TableModel):
             If a group names another function.
         """
         check_moments(moments, self.cardinality)
-        refuse_soft(moments.grids, self.kind)
         p, source = moment_balance(self.class_balance, moments, triples, gold_items)
         problem = make_completion(moments, p, self.l2, mask_of(moments, self.groups))
         starts = _starts(problem, moments, triples, np.random.default_rng(self.seed))
@@ -138,6 +137,7 @@ class MatrixCompletion(TableModel):
             tables.append(self._tables(problem, moments, solve(problem, starts[1], self.max_iter, self.tol).mu))
         same = np.abs(tables[0] - tables[-1]).max(axis=(1, 2)) <= SAME
         self.lf_names_, self.cpt_, self.class_balance_, self.balance_source_ = moments.lf_names, tables[0], p, source
+        self.grids_ = moments.grids
         self.identified_, self.abstain_ = same & _in_triangles(moments, problem.mask), self.abstain
         self.loss_, self.n_iter_, self.converged_ = first.loss, first.n_iter, first.converged
         self.temperature_ = 1.0
@@ -145,21 +145,22 @@ class MatrixCompletion(TableModel):
 
     def _tables(self, problem: Completion, moments: Moments, mu: NDArray[np.float64]) -> NDArray[np.float64]:
         k, m = self.cardinality, len(moments.lf_names)
-        given_class = np.zeros((m, k, k))
-        given_class[moments.lf_of, moments.label_of] = named(mu, problem.p, moments.label_of)
+        given_class = np.zeros((m, moments.n_outcomes, k))
+        given_class[moments.lf_of, moments.vote_of] = named(mu, problem.p, moments.label_of)
         everyone = np.ones(m, np.bool_)
-        return smoothed_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, everyone)
+        soft = soft_cells(moments.lf_names, moments.grids)
+        return smoothed_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, everyone, soft)
 
 
 def _starts(
     problem: Completion, moments: Moments, triples: Triples | None, rng: np.random.Generator
 ) -> list[NDArray[np.float64]]:
     """Two starts `(c, k)`: where third moments tell the tables, both from those."""
-    lf, label, k = moments.lf_of, moments.label_of, len(problem.p)
+    lf, vote, k = moments.lf_of, moments.vote_of, len(problem.p)
     fits = fit_twice(triples, moments.votes) if k > 2 and triples is not None and triples.chosen else None
     if fits is None:
         return [problem.anchor, rotated(problem.anchor, problem.p, rng)]
-    return [np.where(fit.seen[lf][:, None], fit.cpt[lf, label + 1], problem.anchor) for fit in fits]
+    return [np.where(fit.seen[lf][:, None], fit.cpt[lf, vote + 1], problem.anchor) for fit in fits]
 
 
 def mask_of(moments: Moments, groups: Sequence[Sequence[str]]) -> NDArray[np.bool_]:

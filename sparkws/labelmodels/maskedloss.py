@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, claimed, soft_cells
 from sparkws.stats.moments import Moments
 
 _MOST_INNER: Final = 100
@@ -77,9 +77,11 @@ class Solution:
 
 
 def make_completion(moments: Moments, p: NDArray[np.float64], l2: float, mask: NDArray[np.bool_]) -> Completion:
-    """The loss of some moments; μ⁰ are votes of accuracy .7, as frequent as they are."""
+    """The loss of some moments; μ⁰ are votes of accuracy .7, and cells as they declare, as frequent as they are."""
     O = moments.gram / moments.n_items
-    anchor = np.diagonal(O)[:, None] * accurate_table(PRIOR_ACCURACY, len(p))[moments.label_of] / p
+    soft = soft_cells(moments.lf_names, moments.grids)
+    says = claimed(PRIOR_ACCURACY, moments.votes.shape, len(p), soft)[moments.lf_of, moments.vote_of]
+    anchor = np.diagonal(O)[:, None] * says / p
     return Completion(O, mask, p, anchor, l2)
 
 
@@ -141,12 +143,16 @@ def rotated(mu: NDArray[np.float64], p: NDArray[np.float64], rng: np.random.Gene
 def named(mu: NDArray[np.float64], p: NDArray[np.float64], label_of: NDArray[np.int64]) -> NDArray[np.float64]:
     """The same solution with the columns that make the functions right most often, `(c, k)`.
 
+    `label_of` is the class that each vote is for, -1 where it is for none.
+
     Two classes may come out mirrored whatever their balance: differences with the other sign have the same
     pairs. Of more classes, those of equal balance may come out exchanged.
     """
-    right = np.stack([np.bincount(label_of, weights=mu[:, y] * p[y], minlength=len(p)) for y in range(len(p))], axis=1)
+    clear = label_of >= 0
+    label, joint = label_of[clear], mu[clear] * p
+    right = np.stack([np.bincount(label, weights=column, minlength=len(p)) for column in joint.T], axis=1)
     if len(p) == 2:
-        cast = np.bincount(label_of, weights=mu @ p, minlength=2)
+        cast = np.bincount(label, weights=mu[clear] @ p, minlength=2)
         if np.trace(right) < cast @ p:
             # With δ = μ_1 - μ_0, μ_1 is the mean + p_0 δ and μ_0 the mean - p_1 δ.
             mu = (mu @ p)[:, None] + np.outer(mu[:, 1] - mu[:, 0], [p[1], -p[0]])

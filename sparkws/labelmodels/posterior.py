@@ -284,9 +284,13 @@ def class_cpt(model: LabelModel) -> NDArray[np.float64]:
     The tables themselves where all functions vote for a class; a cell is a vote for its most probable class.
     """
     assert model.cpt_ is not None
-    classes = model.grids_.classes(model.lf_names_, model.cardinality)
+    return votes_for_classes(model.cpt_, model.grids_.classes(model.lf_names_, model.cardinality))
+
+
+def votes_for_classes(cpt: NDArray[np.float64], classes: NDArray[np.int8] | None) -> NDArray[np.float64]:
+    """Tables of votes `(m, s + 1, k)` as those of the classes that they are for; `classes` as of `Grids.classes`."""
     if classes is None:
-        return model.cpt_
-    is_for = np.equal(classes[:, :, None], np.arange(ABSTAIN, model.cardinality)).astype(np.float64)
+        return cpt
+    is_for = np.equal(classes[:, :, None], np.arange(ABSTAIN, cpt.shape[2])).astype(np.float64)
     # (m, k + 1, s + 1) @ (m, s + 1, k) -> (m, k + 1, k)
-    return is_for.transpose(0, 2, 1) @ model.cpt_
+    return is_for.transpose(0, 2, 1) @ cpt

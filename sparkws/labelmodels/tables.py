@@ -132,11 +132,7 @@ def smoothed_tables(
     joint = np.clip(given_class * class_balance, 0, None)  # (m, k votes, k classes)
     learned = joint / np.maximum(joint.sum(axis=2, keepdims=True), np.finfo(float).tiny)
     weight = np.where(identified[:, None] & (votes > 0), votes / np.maximum(votes + smoothing, 1), 0.0)[:, :, None]
-    prior = accurate_table(PRIOR_ACCURACY, k)
-    if soft:
-        prior = np.repeat(_padded(prior, votes.shape[1])[None], len(votes), axis=0)
-        for j, cells in soft.items():
-            prior[j] = _padded(cells, votes.shape[1])
+    prior = claimed(PRIOR_ACCURACY, votes.shape, k, soft) if soft else accurate_table(PRIOR_ACCURACY, k)
     says = weight * learned + (1 - weight) * prior
     cast = (votes / n_items)[:, :, None] * says / class_balance
     # No class can have more votes than items.
@@ -156,6 +152,14 @@ def accurate_table(accuracy: float, cardinality: int) -> NDArray[np.float64]:
     table = np.full((cardinality, cardinality), (1 - accuracy) / (cardinality - 1))
     np.fill_diagonal(table, accuracy)
     return table
+
+
+def claimed(accuracy: float, shape: tuple[int, ...], cardinality: int, soft: Soft) -> NDArray[np.float64]:
+    """P(class | vote) of voters of this accuracy, and of cells what they declare, `(m, s, k)`; `shape` is (m, s)."""
+    says = np.repeat(_padded(accurate_table(accuracy, cardinality), shape[1])[None], shape[0], axis=0)
+    for j, cells in soft.items():
+        says[j] = _padded(cells, shape[1])
+    return says
 
 
 def fixed_precision(pi: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment, minimize
 
-from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table
+from sparkws.labelmodels.posterior import votes_for_classes
+from sparkws.labelmodels.tables import PRIOR_ACCURACY, claimed, soft_cells
 from sparkws.stats.triples import Triples
 
 _MAX_ITER: Final = 500
@@ -31,7 +32,7 @@ class ThreeWay:
     Attributes
     ----------
     class_balance : (k,) float64 array
-    cpt : (m, k + 1, k) float64 array
+    cpt : (m, s + 1, k) float64 array
         Tables; of functions that are in no triple the start.
     seen : (m,) bool array
         Which functions are in a triple.
@@ -80,15 +81,16 @@ def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PR
     ----------
     triples : Triples
         At least one.
-    votes : (m, k) int64 array
-        Votes of each function for each class.
+    votes : (m, s) int64 array
+        How often each function cast each vote.
     accuracy : float
         Of the voters that it starts from; this gives the classes their names.
     """
     k, m = triples.cardinality, len(triples.lf_names)
     chosen = np.array(triples.chosen)
     seen = np.isin(np.arange(m), chosen)
-    start = _start(votes, triples.n_items, accuracy)
+    soft = soft_cells(triples.lf_names, triples.grids)
+    start = _start(votes, triples.n_items, claimed(accuracy, votes.shape, k, soft))
     # An outcome that never occurs has no parameter.
     occurs = start.max(axis=2) > _FAINT
     weight = triples.counts / (triples.n_items * len(chosen))
@@ -104,15 +106,14 @@ def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PR
     x0 = np.concatenate([np.full(k, -np.log(k)), np.log(np.maximum(start[occurs], _FAINT)).ravel()])
     found = minimize(loss, x0, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITER, "ftol": 1e-13, "gtol": 1e-9})
     p, cpt = _unfold(found.x, occurs, k)
-    order = _named(p, cpt[seen])
+    order = _named(p, votes_for_classes(cpt, triples.grids.classes(triples.lf_names, k))[seen])
     cpt = np.where(seen[:, None, None], cpt[:, :, order], start)
     return ThreeWay(p[order], cpt, seen, bool(found.success))
 
 
-def _start(votes: NDArray[np.int64], n_items: int, accuracy: float) -> NDArray[np.float64]:
-    """Tables of voters with this accuracy, which vote as often as the functions do."""
-    k = votes.shape[1]
-    cast = (votes / n_items)[:, :, None] * accurate_table(accuracy, k) * k
+def _start(votes: NDArray[np.int64], n_items: int, says: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tables `(m, s + 1, k)` of voters whose votes say P(class | vote) `(m, s, k)`, and who vote as often as seen."""
+    cast = (votes / n_items)[:, :, None] * says * says.shape[2]
     cast *= np.minimum(1, 0.99 / np.maximum(cast.sum(axis=1, keepdims=True), _FAINT))
     silent = np.where((votes.sum(axis=1) < n_items)[:, None, None], 1 - cast.sum(axis=1, keepdims=True), 0.0)
     table = np.concatenate([silent, cast], axis=1)

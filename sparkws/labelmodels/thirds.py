@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
-from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance, known_balance
 from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
 from sparkws.labelmodels.em import count_votes
@@ -101,7 +100,6 @@ def _told(moments: Moments, triples: Triples) -> NDArray[np.float64] | None:
     """The balance that triples tell, None where they do not."""
     if moments.cardinality == 2:
         return _of_two(outcomes_of(moments), triples)
-    refuse_soft(moments.grids, "a class balance of three classes or more from the votes of triples")
     return told_balance(triples, moments.votes)
 
 

@@ -26,10 +26,12 @@ from sparkws.labelmodels import (
 )
 from sparkws.labelmodels.em import e_step, expect, make_rows
 from sparkws.labelmodels.expectations import ExpectationsKernel
+from sparkws.labelmodels.factory import fit_model
 from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.heldout import equal_tables
 from sparkws.labelmodels.posterior import class_cpt
+from sparkws.labelmodels.thirds import tensor_balance
 from sparkws.stats import counters, moments
 from sparkws.stats.patterns import Patterns, of_matrix, with_counts
 
@@ -37,6 +39,8 @@ K = 2
 LFS = ("a", "b", "soft")
 CELLS = ((0.9, 0.1), (0.5, 0.5), (0.2, 0.8))
 GRIDS = Grids({"soft": CELLS})
+WIDE = Grids({"soft": ((0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8), (0.4, 0.3, 0.3))})
+ONE = np.zeros((1, 1), np.int8)
 BALANCE = np.array([0.6, 0.4])
 # P(vote | class), abstentions first, of two functions that vote for a class and one that votes cells.
 TABLES = np.zeros((3, 4, K))
@@ -158,12 +162,34 @@ def test_triplets_find_the_tables_of_cells():
     assert declared == pytest.approx(np.array(CELLS))
 
 
+def test_matrix_completion_finds_the_tables_of_cells():
+    model = MatrixCompletion(K, class_balance=BALANCE, smoothing=0).fit(moments.of_patterns(EXACT))
+    assert model.cpt_ == pytest.approx(TABLES, abs=3e-3)
+
+
+def test_moments_of_three_classes_tell_tables_and_balance():
+    k, n = 3, 60_000
+    rng = np.random.default_rng(0)
+    gold = rng.choice(k, n, p=[0.5, 0.3, 0.2])
+    hard = [np.where(rng.random(n) < 0.7, gold, rng.integers(0, k, n)) for _ in range(4)]
+    table = np.array([[0.6, 0.1, 0.1, 0.2], [0.1, 0.6, 0.1, 0.2], [0.1, 0.1, 0.6, 0.2]])
+    cell = (rng.random((n, 1)) < table[gold].cumsum(axis=1)).argmax(axis=1)
+    names = ("a", "b", "c", "d", "soft")
+    counted = of_matrix(np.stack([*hard, cell], axis=1).astype(np.int8), names, k, grids=WIDE)
+    assert tensor_balance(counted) == pytest.approx([0.5, 0.3, 0.2], abs=0.02)
+    model = fit_model(MatrixCompletion(k, smoothing=0), counted)
+    assert pytest.approx(table, abs=0.03) == model.cpt_[4, 1:].T
+
+
 @pytest.mark.parametrize(
     ("model", "statistic"),
     [
         (SuperLF(K, groups=(("a", "soft"),)), EXACT),
         (DawidSkene(K, one_coin=True), EXACT),
-        (MatrixCompletion(K), moments.of_patterns(EXACT)),
+        (
+            Triplet(3, one_vs_rest=True),
+            moments.of_patterns(of_matrix(np.zeros((1, 1), np.int8), ["soft"], 3, grids=WIDE)),
+        ),
         (PublishedTriplet(K), moments.of_patterns(EXACT)),
     ],
 )
@@ -181,6 +207,7 @@ def models():
         DawidSkene(K, abstain="outcome").fit(EXACT),
         DawidSkene(K, abstain="missing").fit(EXACT),
         Triplet(K, class_balance=BALANCE).fit(moments.of_patterns(EXACT)),
+        MatrixCompletion(K, class_balance=BALANCE).fit(moments.of_patterns(EXACT)),
         SuperLF(K, groups=(("a", "b"),)).fit(EXACT),
     ]
 
