@@ -54,7 +54,13 @@ class Assessed:
 
 
 def assess(
-    config: LabelModelConfig, model: AnyModel, patterns: Patterns, classes: Sequence[str], *, gold_use: str
+    config: LabelModelConfig,
+    model: AnyModel,
+    patterns: Patterns,
+    classes: Sequence[str],
+    *,
+    gold_use: str,
+    share: float = 1.0,
 ) -> Assessed:
     """Calibrate a model and fit it again to items drawn again and without functions, as the configuration asks.
 
@@ -67,6 +73,8 @@ def assess(
         What it was fitted on, with the known classes that it may see.
     classes : sequence of str
     gold_use : {"evaluate", "dev", "clamp"}
+    share : float
+        Of what refits may cost where the configuration says `auto`: several models of one task share it.
 
     Raises
     ------
@@ -80,9 +88,10 @@ def assess(
         known = known_by_folds(model, patterns, rng, refit if gold_use == "clamp" else None)
         calibration = calibrate(known.probs, known.gold, known.counts)
         told_calibration = {**asdict(calibration), **asdict(worth_of(known))}
-    work = work_of(model, patterns)
+    work = work_of(model, patterns) / share
     replicates, drawn = _draw(config, model, patterns, classes, rng, refit, work)
-    without, left = _leave_out(config, model, patterns, refit, work)
+    selecting = _SELECTING * patterns.rows.height * len(patterns.lf_names) / share
+    without, left = _leave_out(config, model, patterns, refit, work + selecting)
     told: dict[str, Any] = {"calibration": told_calibration, "bootstrap": drawn, "leave_one_out": left}
     corrected = calibrated(model, calibration)
     if not config.label_intervals:
@@ -133,7 +142,6 @@ def _draw(
 def _leave_out(
     config: LabelModelConfig, model: AnyModel, patterns: Patterns, refit: Refit, work: float
 ) -> tuple[Mapping[str, AnyModel], dict[str, Any]]:
-    work += _SELECTING * patterns.rows.height * len(patterns.lf_names)
     n, why_not = _number(config.leave_one_out, work, MOST_LEFT_OUT, 1, patterns)
     if not n:
         return {}, {"changed": {}, "n_functions": len(patterns.lf_names), "why_not": why_not}

@@ -51,6 +51,7 @@ def fit_label_model(
     carry: Carry | None = None,
     moments: BothMoments | None = None,
     reads: Reads | None = None,
+    share: float = 1.0,
 ) -> Fitted:
     """Fit the configured model from pattern counts, and compare it with majority vote.
 
@@ -72,6 +73,8 @@ def fit_label_model(
         Of all items, for models that are fitted from moments; else they follow from the patterns.
     reads : mapping of str to collections of str, optional
         The columns and resources that each function reads.
+    share : float
+        Of what refits may cost, see `assess`.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def fit_label_model(
     if level and isinstance(model, DawidSkene):
         model, sample = _beyond_sample(config, model, seen, counters, level, carry)
     own = counters_of(chosen, counters, patterns, level, carry)
-    assessed = assess(config, model, seen, classes, gold_use=gold_use)
+    assessed = assess(config, model, seen, classes, gold_use=gold_use, share=share)
     report = {
         "kind": model.kind,
         "choice": None if choice is None else auto.told(choice),

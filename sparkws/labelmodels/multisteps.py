@@ -83,6 +83,7 @@ def fit_labels(
                 moments=None if moments is None else joint.select(moments, counted.lf_names),
                 reads=reads,
                 carry=partial(_carried, spark, patterns, label, options),
+                share=1 / len(labels),
             )
             confusions[label] = multilabel.confusions(fitted[label], seen)
         except NothingToFit as error:

@@ -18,6 +18,7 @@ from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.grids import grids_from_plain
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
+from sparkws.labelmodels.differences import check_classes, check_functions
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.precision import PrecisionVote
@@ -45,7 +46,6 @@ SCHEMA: Final = pl.Schema(
         "text": pl.String(),
     }
 )
-_MOST_TOLD: Final = 12
 _IN_ALL_ROWS: Final = [name for name in SCHEMA if name != "text"]  # models of before there was any lack it
 
 
@@ -131,7 +131,7 @@ def from_rows(
     if len(kinds) != 1:
         raise DataError(f"expected the rows of one label model, got {rows.height:,} rows of the kinds {sorted(kinds)}.")
     model = _new(kinds[0], len(classes))
-    _check_same("classes", classes, _rows(rows, "class_balance")["class"].to_list())
+    check_classes(classes, _rows(rows, "class_balance")["class"].to_list())
     names = _rows(rows, "lf").sort("value")["lf"].to_list()
     model.lf_names_, model.grids_ = tuple(names), grids_from_rows(_rows(rows, "grid"), classes)
     numbers = {name: how for name, how in model.stored.items() if how.number is not str}
@@ -294,12 +294,12 @@ def _fill(
     lf_names: Sequence[str] | None,
     fingerprints: Mapping[str, str] | None,
 ) -> SavedModel:
-    _check_same("classes", classes, plain["classes"])
+    check_classes(classes, plain["classes"])
     if list(classes) != plain["classes"]:
         raise IncompatibleStatistics(
             f"the label model has the classes in the order {plain['classes']}, expected {list(classes)}; fit it again."
         )
-    _check_votes(plain["lf_names"], plain.get("fingerprints", {}), lf_names, fingerprints or {})
+    check_functions(plain["lf_names"], plain.get("fingerprints", {}), lf_names, fingerprints or {})
     lacks = [name for name, how in model.stored.items() if plain.get(name) is None and not how.optional]
     if lacks:
         raise DataError(f"the label model lacks {first_few(lacks)}; fit it again.")
@@ -309,30 +309,6 @@ def _fill(
             value = np.array(plain[name], how.number) if how.axes else how.number(plain[name])
             setattr(model, f"{name}_", value)
     return model
-
-
-def _check_votes(
-    had: Sequence[str], then: Mapping[str, str], lf_names: Sequence[str] | None, now: Mapping[str, str]
-) -> None:
-    """Refuse votes of other functions than `had`, or of functions with other fingerprints than `then`."""
-    there = had if lf_names is None else lf_names
-    differs = {
-        "added": sorted(set(there) - set(had)),
-        "removed": sorted(set(had) - set(there)),
-        "changed": [name for name in had if name in now and then.get(name, now[name]) != now[name]],
-    }
-    told = ", ".join(f"{how} {first_few(names, _MOST_TOLD)}" for how, names in differs.items() if names)
-    if told:
-        raise IncompatibleStatistics(f"the labeling functions are not those of the label model: {told}; fit it again.")
-
-
-def _check_same(what: str, expected: Sequence[str], found: Sequence[str]) -> None:
-    lacks, strange = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if lacks or strange:
-        raise IncompatibleStatistics(
-            f"the label model is of other {what}: it lacks {first_few(lacks)} and has {first_few(strange)} instead; "
-            "fit it again."
-        )
 
 
 def _rows(rows: pl.DataFrame, parameter: str) -> pl.DataFrame:

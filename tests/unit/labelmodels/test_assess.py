@@ -80,6 +80,10 @@ def test_what_takes_too_long_is_left_out_unless_it_is_asked_for(monkeypatch):
     assert told["n_replicates"] == 0
     assert told["why_not"].endswith("of 6 functions take too long to fit 10 times again unless a number is given")
     assert fitted(patterns, bootstrap=3).report["bootstrap"]["n_replicates"] == 3
+    monkeypatch.undo()
+    config = LabelModelConfig(kind="dawid_skene", leave_one_out=0)
+    one_of_many = fit_label_model(config, patterns, of_patterns(patterns), CLASSES, share=1e-4)
+    assert one_of_many.report["bootstrap"]["n_replicates"] == 0
     assert fitted(patterns, bootstrap=0).report["bootstrap"] == {"n_replicates": 0, "why_not": ""}
 
 
