@@ -6,11 +6,11 @@ module is longer than 300 lines so that every key of a project file is found in 
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from math import inf
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from sparkws.checks import check_class_balance, check_label_shares, did_you_mean
-from sparkws.grids import make_cells
+from sparkws.grids import settled
 from sparkws.vocab import MAX_CLASSES, TASK_TABLES
 
 # LF and task names become column and table names, which Delta without column mapping restricts.
@@ -45,13 +45,8 @@ LaneOption = Literal["auto", "direct", "rows"]
 Normalization = Literal["lower", "strip_punctuation", "collapse_whitespace"]
 
 
-def _check_grid(grid: tuple[float, ...] | tuple[tuple[float, ...], ...]) -> Any:
-    make_cells("a soft vote", grid)
-    return grid
-
-
 # Of two classes P(class of index 1), else vectors over the classes: see `sparkws.grids`.
-Grid = Annotated[tuple[float, ...] | tuple[tuple[float, ...], ...], AfterValidator(_check_grid)]
+Grid = Annotated[Any, BeforeValidator(partial(settled, "a soft vote"))]
 
 
 def _as_tuple(names: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -148,6 +148,18 @@ def make_cells(owner: str, declared: Any) -> Cells:
     return cells
 
 
+def settled(owner: str, declared: Any) -> tuple[float, ...] | Cells:
+    """A declared grid as tuples: numbers where numbers were declared.
+
+    Raises
+    ------
+    ConfigError
+        As `make_cells`.
+    """
+    cells = make_cells(owner, declared)
+    return tuple(cell[1] for cell in cells) if all(map(is_number, _listed(declared) or ())) else cells
+
+
 def bind_cells(owner: str, cells: Cells, classes: Sequence[str]) -> Cells | None:
     """The cells of a function of a task with these classes; None for a grid that says no more than votes do.
 

@@ -13,7 +13,7 @@ import polars as pl
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import IDENTIFIER
 from sparkws.errors import ConfigError, InvalidFunction
-from sparkws.grids import Cells, Declared, cell_texts, make_cells
+from sparkws.grids import Cells, Declared, cell_texts, make_cells, settled
 from sparkws.lfs.chains import chain_of, made_by, source_columns
 from sparkws.lfs.declarative import Rule
 from sparkws.lfs.fingerprint import fingerprint_of
@@ -257,11 +257,9 @@ def _check_soft(name: str, declared: object) -> object:
     if declared is None:
         return None
     try:
-        cells = make_cells(repr(name), declared)
+        return settled(repr(name), declared)
     except ConfigError as error:
         raise InvalidFunction(str(error)) from None
-    numbers = all(isinstance(value, int | float) for value in declared)  # type: ignore[attr-defined]
-    return tuple(cell[1] for cell in cells) if numbers else cells
 
 
 def _check_classes(name: str, classes: object) -> tuple[str | int, ...] | None:

@@ -26,7 +26,7 @@ from sparkws.labelmodels import (
 )
 from sparkws.labelmodels.em import e_step, expect, make_rows
 from sparkws.labelmodels.expectations import ExpectationsKernel
-from sparkws.labelmodels.factory import fit_model
+from sparkws.labelmodels.factory import fit_model, make_label_model
 from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.heldout import equal_tables
@@ -334,3 +334,24 @@ def test_soft_functions_are_in_no_group():
     model = SuperLF(K).fit(counted)
     assert model.groups_ == (("d", "copy"),)
     assert (predict(model.posterior(L)) == gold).mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["majority", "precision", "dawid_skene", "triplet", "matrix_completion", "super_lf"])
+def test_a_calibrated_classifier_tells_more_by_its_probability_than_by_its_class(kind):
+    rng = np.random.default_rng(5)
+    gold = (rng.random(3000) < 0.4).astype(np.int8)
+    hard = np.where(rng.random((3000, 4)) < [0.7, 0.75, 0.65, 0.8], gold[:, None], 1 - gold[:, None])
+    hard[rng.random((3000, 4)) < 0.6] = -1
+    score = rng.normal(0.75 * (2 * gold - 1))
+    p = 1 / (1 + np.exp(-1.5 * score - np.log(2 / 3)))
+    grid = np.array([0.03, 0.1, 0.25, 0.4, 0.6, 0.75, 0.9, 0.97])
+    brier = []
+    for votes, grids in (
+        (np.abs(p[:, None] - grid).argmin(axis=1), Grids({"soft": tuple((1 - g, g) for g in grid.tolist())})),
+        (p > 0.5, Grids()),
+    ):
+        L = np.column_stack([hard, votes]).astype(np.int8)
+        counted = of_matrix(L, ("a", "b", "c", "d", "soft"), K, grids=grids)
+        probs = fit_model(make_label_model(LabelModelConfig(kind=kind), K), counted).posterior(L)
+        brier.append(((probs - np.eye(K)[gold]) ** 2).sum(axis=1).mean())
+    assert brier[0] < 0.98 * brier[1]

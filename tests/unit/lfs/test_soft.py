@@ -197,6 +197,16 @@ def test_a_wrong_grid_is_refused_where_it_is_declared():
         DeclarativeLFConfig.model_validate({"name": "a", "expression": {"sql": "p", "grid": [0.5], "label": "spam"}})
     with pytest.raises(ValueError, match="the grid of a soft vote must be ascending"):
         DeclarativeLFConfig.model_validate({"name": "a", "expression": {"sql": "p", "grid": [0.5, 0.1]}})
+    for wrong in (["a"], [True], 0.5, [0.1, [0.5, 0.5]]):
+        with pytest.raises(ValueError, match="grid of a soft vote must be a") as refused:
+            DeclarativeLFConfig.model_validate({"name": "a", "expression": {"sql": "p", "grid": wrong}})
+        assert len(refused.value.errors()) == 1
+
+
+def test_a_configured_grid_is_what_its_dump_says():
+    for grid in ([0.1, 0.9], [[0.5, 0.25, 0.25], [0, 0, 1]]):
+        config = DeclarativeLFConfig.model_validate({"name": "a", "expression": {"sql": "p", "grid": grid}})
+        assert DeclarativeLFConfig.model_validate(config.model_dump(mode="json")) == config
 
 
 def test_an_expression_without_a_probability_is_refused():
