@@ -6,6 +6,7 @@ of many functions would be too many, and some are enough, so they are chosen bef
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import combinations
 from typing import Final
 
@@ -19,12 +20,12 @@ from sparkws.grids import NO_GRIDS, Grids
 from sparkws.stats.moments import DUMP_SCHEMA, WORDS_PER_BLOCK, count_bits
 from sparkws.stats.packing import blocks, key_columns, pack_bits, unpack_keys, votes_of
 from sparkws.stats.patterns import Patterns
-from sparkws.vocab import ABSTAIN, N_ITEMS
+from sparkws.vocab import N_ITEMS
 
 MOST_TRIPLES: Final = 100
-# (s + 1)^3 conjunctions of bits are then less work than counting the votes of one item after another: for two
-# classes a fifth, for three a half, for four the same.
-_MOST_VOTES_BY_BITS: Final = 3
+# Up to so many outcomes, conjunctions of bits are less work than counting the votes of one item after another: for
+# two classes a tenth, for five two thirds.
+_MOST_VOTES_BY_BITS: Final = 5
 _MOST_CELLS: Final = 1 << 21  # of all triples together: 16 MiB
 
 Chosen = tuple[tuple[int, int, int], ...]
@@ -157,16 +158,21 @@ class TriplesKernel:
 
     def _count_bits(self, votes: dict[int, NDArray[np.int8]], n_items: int) -> Triples:
         """From `(n,)` votes of each function."""
-        outcomes = range(ABSTAIN, self._n_outcomes)
-        words = {j: pack_bits(vote, outcomes) for j, vote in votes.items()}
-        counts = np.zeros((len(self.chosen), *[len(outcomes)] * 3), np.int64)
+        size = self._n_outcomes + 1
+        words = {j: pack_bits(vote, range(self._n_outcomes)) for j, vote in votes.items()}
+        once = {j: count_bits(of_one) for j, of_one in words.items()}
+        pairs = {pair for triple in self.chosen for pair in combinations(triple, 2)}
+        twice = {(i, j): _common(words[i][:, None], words[j]) for i, j in pairs}
+        counts = np.zeros((len(self.chosen), size, size, size), np.int64)
         for triple, (i, j, l) in zip(counts, self.chosen, strict=True):
-            for start in range(0, words[i].shape[1], WORDS_PER_BLOCK):
-                first, second, third = (words[lf][:, start : start + WORDS_PER_BLOCK] for lf in (i, j, l))
-                # (k + 1, k + 1, w): the items of every two votes, 64 in a word
-                both = first[:, None] & second[None]
-                for vote, items in enumerate(third):
-                    triple[:, :, vote] += count_bits(both & items)
+            # First 0 is any outcome; what votes take from there leaves the abstentions.
+            triple[0, 0, 0] = n_items
+            triple[1:, 0, 0], triple[0, 1:, 0], triple[0, 0, 1:] = once[i], once[j], once[l]
+            triple[1:, 1:, 0], triple[1:, 0, 1:], triple[0, 1:, 1:] = twice[i, j], twice[i, l], twice[j, l]
+            triple[1:, 1:, 1:] = _common(words[i][:, None, None], words[j][:, None], words[l])
+            for axis in range(3):
+                along = np.moveaxis(triple, axis, 0)
+                along[0] -= along[1:].sum(axis=0)
         return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts, self.grids)
 
     def _count(self, digits: dict[int, NDArray[np.int64]], items: NDArray[np.int64] | None, n_items: int) -> Triples:
@@ -181,6 +187,14 @@ class TriplesKernel:
                 np.add.at(triple, cell, items)  # exactly, where weights of bincount would be floats
         shape = (len(self.chosen), base, base, base)
         return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts.reshape(shape), self.grids)
+
+
+def _common(*words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """How many bits words `(..., w)` have in common; the axes before the last are broadcast."""
+    total = np.zeros(np.broadcast_shapes(*(part.shape[:-1] for part in words)), np.int64)
+    for start in range(0, words[0].shape[-1], WORDS_PER_BLOCK):
+        total += count_bits(reduce(np.bitwise_and, (part[..., start : start + WORDS_PER_BLOCK] for part in words)))
+    return total
 
 
 def choose_triples(votes: NDArray[np.int64], rng: np.random.Generator, n_triples: int = MOST_TRIPLES) -> Chosen:
