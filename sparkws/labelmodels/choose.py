@@ -79,7 +79,8 @@ class Trial:
     ----------
     name : str
     gain : Gain or None
-        On votes that it was not fitted on; None where that was not looked at.
+        On votes that it was not fitted on; None where that was not looked at, because it says nothing of votes or
+        something was against it before.
     against : tuple of str
         The findings that speak against it.
     known : Gain or None
@@ -144,8 +145,12 @@ def choose_model(
     halved = split(patterns, rng)
     equally = foretold_equally(halved)
     share = single_class_share(count_votes(unpack_classes(seen), counts, k))
+    trials: list[Trial] = []
     tried: list[_Tried[M]] = []
     for candidate in [*candidates, *([single] if share >= MOSTLY_SINGLE_CLASS else [])]:
+        if candidate.against and not (seen.gold != ABSTAIN).any():  # only known classes could speak for it
+            trials.append(Trial(candidate.name, None, candidate.against))
+            continue
         model, of_halves = candidate.fit(seen), [candidate.fit(half) for half, _ in halved.parts]
         unsteady = _differently(L, counts, *of_halves)
         found = {*candidate.against, *_against(model, seen, classes)}
@@ -156,8 +161,8 @@ def choose_model(
         scores = None if candidate is single else foretold(of_halves, halved)
         gain = None if scores is None else gain_of(scores, equally, halved.counts)
         trial = Trial(candidate.name, gain, tuple(sorted(found)), _known_gain(model, majority, seen), unsteady)
+        trials.append(trial)
         tried.append(_Tried(trial, model, scores))
-    trials = tuple(each.trial for each in tried)
     left = [each for each in tried if not each.trial.against]
     if any(each.trial.known is not None for each in tried):
         chosen, reason = _by_known_classes(tried)
@@ -166,8 +171,8 @@ def choose_model(
         if chosen is not None and chosen.scores is None:
             reason = f"{share:.0%} of the votes come from functions that vote a single class"
     if chosen is None:
-        return Choice("majority", majority, reason, trials)
-    return Choice(chosen.trial.name, chosen.model, reason, trials)
+        return Choice("majority", majority, reason, tuple(trials))
+    return Choice(chosen.trial.name, chosen.model, reason, tuple(trials))
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,7 +86,8 @@ class Dependencies:
         """What was found, in plain words."""
         if not self.edges and not self.cut:
             return "No two labeling functions depend on each other beyond the class."
-        said = f"{len(self.groups)} groups of labeling functions that repeat each other: {first_few(self.groups)}."
+        some = "A group" if len(self.groups) == 1 else f"{len(self.groups)} groups"
+        said = f"{some} of labeling functions that repeat each other: {first_few(self.groups)}."
         if self.cut:
             names = [(edge.a, edge.b) for edge in self.cut]
             said += (

@@ -37,17 +37,38 @@ def not_converged(model: LabelModel) -> list[Finding]:
 
 
 def not_identified(model: LabelModel) -> list[Finding]:
+    """What the votes do not tell about a model, so that it has guessed: dependence, the class balance, functions."""
+    return [*_dependent(model), *_balance(model), *_functions(model)]
+
+
+def _dependent(model: LabelModel) -> list[Finding]:
     dependencies: Dependencies | None = getattr(model, "dependencies_", None)
-    if dependencies is not None and dependencies.cut:
-        pairs = [(edge.a, edge.b) for edge in dependencies.cut]
-        return [
-            Finding(
-                "not_identified",
-                f"So many labeling functions depend on each other that {first_few(pairs)} had to be taken for "
-                f"independent: {model.kind} may have found what they share instead of the class. Add functions that "
-                "look at something else, or use majority vote.",
-            )
-        ]
+    if dependencies is None or not dependencies.cut:
+        return []
+    pairs = [(edge.a, edge.b) for edge in dependencies.cut]
+    return [
+        Finding(
+            "not_identified",
+            f"So many labeling functions depend on each other that {first_few(pairs)} had to be taken for "
+            f"independent: {model.kind} may have found what they share instead of the class. Add functions that "
+            "look at something else, or use majority vote.",
+        )
+    ]
+
+
+def _balance(model: LabelModel) -> list[Finding]:
+    if model.fits != "moments" or getattr(model, "balance_source_", None) != "volume":
+        return []
+    return [
+        Finding(
+            "not_identified",
+            f"The votes of three functions at a time do not tell the class balance, so {model.kind} took the share of "
+            "each class among the votes for it. Give class_balance, or count it on known classes: class_balance: dev.",
+        )
+    ]
+
+
+def _functions(model: LabelModel) -> list[Finding]:
     identified: NDArray[np.bool_] = getattr(model, "identified_", np.ones(0, np.bool_))
     names = [name for name, is_identified in zip(model.lf_names_, identified, strict=False) if not is_identified]
     if not names:

@@ -1,5 +1,7 @@
 """The guard: each thing that it reports, in a world where it is so, and silence where all is well."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.guard import check_model, estimated_accuracy
 from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.thirds import moments_of
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.stats.patterns import of_matrix
@@ -56,6 +59,27 @@ def test_functions_that_pairs_do_not_identify_are_named():
     pairs_only = MatrixCompletion(3, class_balance=(0.4, 0.2, 0.4)).fit(moments_of(three).pairs)
     message = {f.code: f.message for f in check_model(pairs_only, three, ("A", "B", "C"))}["not_identified"]
     assert "and 1 more meet the other functions does not tell how good they are, so matrix_completion" in message
+
+
+def test_dependence_that_groups_leave_and_a_balance_that_triples_do_not_tell_are_named():
+    rng = np.random.default_rng(0)
+    leader = rng.integers(0, 2, 3000)
+    L = np.where(rng.random((3000, 6)) < 0.8, leader[:, None], rng.integers(0, 2, (3000, 6))).astype(np.int8)
+    L[:, 3:] = np.where(rng.random((3000, 3)) < 0.9, L[:, :3], L[:, 3:])
+    patterns = of_matrix(L, synthetic.lf_names(6), 2)
+    grouped = SuperLF(2, max_group=2, abstain="missing").fit(patterns)
+    assert "not_identified" not in codes(grouped, patterns)
+    (edge,) = (edge for edge in grouped.dependencies_.edges if edge.a == "lf_0")
+    cut = replace(grouped.dependencies_, cut=(edge,))
+    message = codes(altered(grouped, dependencies_=cut), patterns)["not_identified"]
+    assert message.startswith("So many labeling functions depend on each other that [('lf_0', 'lf_3')] had to be taken")
+    noise = of_matrix(rng.integers(0, 2, (200, 4)).astype(np.int8), synthetic.lf_names(4), 2)
+    guessed = Triplet(2).fit(moments_of(noise).pairs, triples=moments_of(noise).triples)
+    assert guessed.balance_source_ == "volume"
+    told = [finding.message for finding in check_model(guessed, noise, CLASSES)]
+    assert any(
+        "three functions at a time do not tell the class balance, so triplet took" in message for message in told
+    )
 
 
 def test_a_class_that_is_never_predicted_is_reported():

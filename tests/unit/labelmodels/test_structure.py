@@ -91,7 +91,7 @@ def test_evidence_is_told_in_plain_values():
         assert edge["excess"] > 0.3
     # Both copies are independent of each other once the one that they copy is known.
     assert min(abs(by_pair["lf_0", copy]["sparse"]) for copy in ("lf_1", "lf_4")) > 1
-    assert "1 groups of labeling functions that repeat each other" in plain["message"]
+    assert "A group of labeling functions that repeat each other" in plain["message"]
     assert {edge.likelihood_ratio for edge in learn_dependencies(moments.of_patterns(patterns)).edges} == {None}
 
 
