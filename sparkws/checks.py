@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError, InvalidLabelMatrix, MissingColumns
 from sparkws.grids import NO_GRIDS, Grids
-from sparkws.vocab import ABSTAIN
+from sparkws.vocab import ABSTAIN, MAX_CLASSES
 
 
 def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int, grids: Grids = NO_GRIDS) -> None:
@@ -23,7 +23,9 @@ def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality
         raise InvalidLabelMatrix(
             f"L has shape {L.shape}, expected (n, {len(lf_names)}) for {len(lf_names)} labeling functions."
         )
-    sizes = np.array(grids.sizes(lf_names, cardinality)) if grids else np.full(len(lf_names), cardinality)
+    largest = grids.sizes(lf_names, cardinality)
+    # Of the votes' own type, or they would all be converted.
+    sizes = np.array(largest, np.int8 if max(largest, default=0) <= MAX_CLASSES else np.int64)
     outside = (L < ABSTAIN) | (sizes <= L)
     if outside.any():
         row, column = np.argwhere(outside)[0]
