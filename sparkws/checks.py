@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality
         )
     largest = grids.sizes(lf_names, cardinality)
     # Of the votes' own type, or they would all be converted.
-    sizes = np.array(largest, np.int8 if max(largest, default=0) <= MAX_CLASSES else np.int64)
+    sizes: NDArray[Any] = np.array(largest, np.int8 if max(largest, default=0) <= MAX_CLASSES else np.int64)
     outside = (L < ABSTAIN) | (sizes <= L)
     if outside.any():
         row, column = np.argwhere(outside)[0]
