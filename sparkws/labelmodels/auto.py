@@ -25,6 +25,7 @@ ABSTAIN_MEANS: Final[tuple[Abstain, ...]] = ("missing", "outcome")
 # this power, which hardly does more than break ties, it is above it in the mean.
 _TEMPERED: Final = 0.2
 _RARE: Final = 1.25  # of two classes, the one that is voted less by this factor is the rarer one
+_MOST_CELLS: Final = 2000  # votes of functions for classes: the search takes half a minute at that, and is cubic
 _DETECTABLE: Final = 0.1  # dependence that the search must be able to see, or that it sees none says little
 
 
@@ -66,9 +67,8 @@ def choose_for(
         return PrecisionVote(len(classes), precision=precision, class_balance=balance, volume_power=power).fit(counted)
 
     flat = collapse(patterns, keep_gold=False)
-    mostly_single = (
-        single_class_share(count_votes(unpack_classes(flat), flat.counts, len(classes))) >= MOSTLY_SINGLE_CLASS
-    )
+    votes = count_votes(unpack_classes(flat), flat.counts, len(classes))
+    mostly_single = single_class_share(votes) >= MOSTLY_SINGLE_CLASS
     # What a function of one class is worth is not estimated without its abstentions.
     meanings = [
         meaning
@@ -76,7 +76,7 @@ def choose_for(
         if config.abstain in ("auto", meaning) and not (mostly_single and meaning == "missing")
     ]
     found: dict[Abstain, Dependencies] = {}
-    if config.groups == "auto":
+    if config.groups == "auto" and np.count_nonzero(votes) <= _MOST_CELLS:
         for meaning in meanings:
             found[meaning] = learn_dependencies(flat, abstain=meaning, max_group=config.max_group, reads=reads)
     spoken = volume(unpack(flat), flat.counts, len(classes), flat.says)

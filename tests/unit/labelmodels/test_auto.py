@@ -7,6 +7,7 @@ import pytest
 
 from sparkws import synthetic
 from sparkws.config import LabelModelConfig
+from sparkws.labelmodels import auto
 from sparkws.labelmodels.auto import choose_for, told
 from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.majority import MajorityVote
@@ -81,6 +82,32 @@ def test_functions_of_a_single_class_are_not_compared_without_their_abstentions(
     L, _ = world(n_single_class=7, coverage=(0.1, 0.4), accuracy=(0.7, 0.95))
     names = [trial.name for trial in choose(L).trials]
     assert names == ["dawid_skene, abstain outcome", "precision"]
+
+
+def test_dependence_of_very_many_functions_is_not_searched_for(monkeypatch):
+    monkeypatch.setattr(auto, "_MOST_CELLS", 10)
+    L, _ = world(groups=[(0, 1, 4)], copy=0.9)
+    chosen = choose(L)
+    assert chosen.dependencies is None
+    assert not any("dependent" in trial.against for trial in chosen.trials)
+    single, _ = world(n_single_class=7, coverage=(0.4, 0.6))
+    monkeypatch.setattr(auto, "_MOST_CELLS", 5)
+    assert "untested" in choose(single).trials[0].against
+
+
+def test_few_items_do_not_show_that_functions_of_one_class_are_independent():
+    options = {"n_single_class": 7, "coverage": (0.3, 0.6), "accuracy": (0.7, 0.95)}
+    against = {n: choose(world(n=n, **options)[0]).trials[0].against for n in (300, 8000)}
+    assert "untested" in against[300]
+    assert "untested" not in against[8000]
+
+
+def test_ties_of_classes_that_are_voted_alike_stay_ties():
+    rng = np.random.default_rng(0)
+    L = np.where(rng.random((3000, 6)) < 0.15, np.array([0, 0, 0, 1, 1, 1]), -1).astype(np.int8)
+    chosen = choose(np.column_stack([L, np.full(3000, -1, np.int8)]), abstain="missing")
+    assert chosen.name == "majority"
+    assert chosen.trials[-1].against == ("even_volumes",)
 
 
 def test_of_two_classes_the_volume_only_breaks_ties():
