@@ -6,6 +6,7 @@ drawn again, and how far it lies apart in models without one or another function
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,13 @@ from numpy.typing import NDArray
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.trust import of_class, quantiles, spread_of, votes_of
 from sparkws.vocab import ABSTAIN, CONFIDENCE_HIGH, CONFIDENCE_LOW, CONFIDENCE_SPREAD
+
+_DRAWN: Final = "end of what the confidence lies between in nine of ten models of items drawn again"
+_MEANS: Final = {
+    CONFIDENCE_LOW: f"the lower {_DRAWN}",
+    CONFIDENCE_HIGH: f"the upper {_DRAWN}",
+    CONFIDENCE_SPREAD: "how far the confidence lies apart in models without one or another function",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +45,11 @@ class Doubt:
         names = [] if self.replicates is None else [CONFIDENCE_LOW, CONFIDENCE_HIGH]
         names += [] if self.without is None else [CONFIDENCE_SPREAD]
         return pl.Schema(dict.fromkeys(names, pl.Float64()))
+
+    @property
+    def comments(self) -> dict[str, str]:
+        """What the columns mean, for who reads the table."""
+        return {name: _MEANS[name] for name in self.schema}
 
     def of(self, model: LabelModel, L: NDArray[np.int8], probs: NDArray[np.float64]) -> pl.DataFrame:
         """The columns for rows of votes `(u, m)` with the probabilities `(u, k)` that the model gives them.

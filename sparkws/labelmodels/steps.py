@@ -116,7 +116,7 @@ def label_items(
         clamp_gold=clamped is not None,
         doubt=doubt,
     )
-    comments = _comments(classes)
+    comments = {**_comments(classes), **doubt.comments}
     if clamped is None:
         return write_batches(spark, kernel, votes, target, transition, options, comments)
     # Only Spark joins, so the lane is that of rows, whatever was asked for.

@@ -65,7 +65,7 @@ def _bootstrap(found: Mapping[str, Any] | None, class_balance: Mapping[str, floa
     # Of all items they would be narrower: the fit from the sample is repeated, not what polished it.
     items = "sampled items" if is_sample else "items"
     fits = f"{found['n_replicates']} fits to {items} drawn again"
-    return [f"{COVERED:.0%} intervals of the class balance{also}, from {fits}: {shown}{steady}"]
+    return [f"{COVERED:.0%} intervals, if the model holds, of the class balance{also}, from {fits}: {shown}{steady}"]
 
 
 def _leave_one_out(found: Mapping[str, Any] | None) -> list[str]:

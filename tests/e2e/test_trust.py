@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from deltalake import DeltaTable
 
 from tests.e2e.conftest import Project, ran, table
 
@@ -42,6 +43,11 @@ def test_labels_tell_how_sure_they_are_where_that_is_asked_for(project: Project,
     told = labels.drop_nulls("confidence")
     assert told.select("confidence_low", "confidence_high", "confidence_spread").null_count().row(0) == (0, 0, 0)
     assert (told["confidence_low"] <= told["confidence_high"]).all()
+
+    fields = DeltaTable(str(path.parent / "tables" / "spam_labels")).schema().fields
+    comments = {field.name: field.metadata.get("comment", "") for field in fields}
+    assert comments["pred"] == "index of the class: 0 ham, 1 spam"
+    assert comments["confidence_spread"].startswith("how far the confidence lies apart")
 
     set_model(path, **MODEL)
     assert run(path, "--lane", lane)[0] == 0

@@ -28,7 +28,8 @@ def test_calibration_tells_before_and_after():
 
 def test_intervals():
     assert lines(bootstrap=BOOTSTRAP) == [
-        "90% intervals of the class balance and accuracies (Est. Acc.), from 50 fits to items drawn again: "
+        "90% intervals, if the model holds, of the class balance and accuracies (Est. Acc.), from 50 fits to items "
+        "drawn again: "
         "ham 0.700 to 0.780, spam 0.220 to 0.300; 95.6% of the labels are the same in 90% of them"
     ]
     for sampled in ({"level": 3}, {"polish": {"n_steps": 2}}):
