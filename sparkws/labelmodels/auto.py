@@ -80,7 +80,8 @@ def choose_for(
         for meaning in meanings:
             found[meaning] = learn_dependencies(flat, abstain=meaning, max_group=config.max_group, reads=reads)
     spoken = volume(unpack(flat), flat.counts, len(classes), flat.says)
-    is_even = len(classes) == 2 and spoken.max() < _RARE * spoken.min()
+    # Votes with a probability have weights of their own, so that there is more to decide than ties.
+    is_even = len(classes) == 2 and not patterns.grids and spoken.max() < _RARE * spoken.min()
     choice = choose_model(
         _candidates(
             fit,

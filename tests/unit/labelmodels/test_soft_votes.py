@@ -355,3 +355,17 @@ def test_a_calibrated_classifier_tells_more_by_its_probability_than_by_its_class
         probs = fit_model(make_label_model(LabelModelConfig(kind=kind), K), counted).posterior(L)
         brier.append(((probs - np.eye(K)[gold]) ** 2).sum(axis=1).mean())
     assert brier[0] < 0.98 * brier[1]
+
+
+def test_auto_weighs_probabilities_where_classes_are_voted_alike():
+    rng = np.random.default_rng(2)
+    gold = rng.integers(0, 2, 2000)
+    fires = rng.random((2000, 2)) < np.where(gold[:, None] == [0, 1], 0.3, 0.1)
+    single = np.where(fires, [0, 1], -1)
+    cell = np.where(rng.random(2000) < 0.8, 2 * gold, np.where(rng.random(2000) < 0.5, 1, 2 - 2 * gold))
+    cell[rng.random(2000) < 0.7] = -1
+    L = np.column_stack([single, single, cell]).astype(np.int8)
+    counted = of_matrix(L, ("ham", "spam", "ham_copy", "spam_copy", "soft"), K, grids=GRIDS)
+    fitted = fit_label_model(LabelModelConfig(), counted, counters.of_patterns(counted), ("ham", "spam"))
+    against = {trial["name"]: trial["against"] for trial in fitted.report["choice"]["trials"]}
+    assert "even_volumes" not in against["precision"]
