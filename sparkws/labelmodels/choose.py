@@ -2,9 +2,10 @@
 
 Every candidate that gives votes, abstentions included, a probability is compared by what it foretells of votes
 that it has not seen. The likelihood measures how functions meet, not how right they are, so a candidate must
-also have no finding against it; of those that are left the simpler is taken unless another surely foretells
-better. Where most votes come from functions that vote a single class and no such model is left, votes get one
-fixed precision, which mainly decides what majority vote ties on. Known classes decide where there are some.
+also have no finding against it; of those that are left the simpler is taken unless another foretells better by
+more than a standard error. Where most votes come from functions that vote a single class and no such model is
+left, votes get one fixed precision, which mainly decides what majority vote ties on. Known classes decide where
+there are some.
 """
 
 from collections.abc import Callable, Mapping, Sequence
