@@ -209,7 +209,7 @@ def _fit(
 
 def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, model: StepResult) -> StepResult:
     of, table = together.tasks[task], f"{task}_labels"
-    gold = of.clamped
+    golds = {name: one.clamped for name, one in together.tasks.items() if one.clamped is not None}
     classes = together.graph.classes
 
     def act(transition: Transition) -> Done:
@@ -223,7 +223,7 @@ def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, m
             job.workspace.table(table),
             transition,
             job.options,
-            clamped=None if gold is None else output_of(spark, job, gold, f"{task}_gold"),
+            clamped={name: output_of(spark, job, gold, f"{name}_gold") for name, gold in golds.items()},
             fingerprints=together.fingerprints,
         )
         result = {"lane": written.lane.name, **written.statistic.told(classes[task])}
@@ -231,14 +231,14 @@ def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, m
 
     inputs = {f"{name}_votes": one.votes.outputs[f"{name}_votes"] for name, one in together.tasks.items()}
     inputs.update(model.outputs)
-    if gold is not None:
+    for gold in golds.values():
         inputs.update(gold.outputs)
     policy = of.config.label_model
     made_of = {
         "classes": {name: list(own) for name, own in classes.items()},
         "ties": policy.tie_break_policy,
         "seed": policy.seed,
-        "clamp": gold is not None,
+        "clamp": list(golds),
     }
     return run_step(spark, job, f"{task}.labels", inputs, made_of, act, [table])
 

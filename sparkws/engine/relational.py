@@ -171,7 +171,7 @@ def join_votes(
     votes : mapping of str to (Source, sequence of str)
         The votes table of each task, and the functions whose columns are taken.
     gold : mapping of str to Source
-        Known classes of some tasks; NULL where they are not known.
+        Known classes of some tasks; -1 where they are not known.
     first : str, optional
         Only the items of this task's table; by default those of any.
     """
@@ -193,6 +193,9 @@ def join_votes(
         _check_same_key(anchor, table)
         known = read(spark, table).select(ITEM_ID, F.col(CLASS).alias(f"{task}.{GOLD}"))
         together = together.join(known, ITEM_ID, "left")
+    unknown = F.lit(ABSTAIN).cast("byte")
+    filled = {f"{task}.{GOLD}": F.coalesce(F.col(quote_column(f"{task}.{GOLD}")), unknown) for task in gold}
+    together = together.withColumns(filled)
     return Query(f"votes on {first_few(order)}", together)
 
 

@@ -162,21 +162,29 @@ class Hierarchical:
         self.n_iter_, self.converged_ = len(objective), converged
         return self
 
-    def posterior_vectors(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
-        """P(label vector | votes), `(n, f)`; NaN in the rows without a vote."""
+    def posterior_vectors(self, L: NDArray[np.int8], known: NDArray[np.int8] | None = None) -> NDArray[np.float64]:
+        """P(label vector | votes, known classes), `(n, f)`; NaN in the rows without a vote.
+
+        Parameters
+        ----------
+        L : (n, c) int8 array
+        known : (n, t) int8 array, optional
+            The known class of each task, -1 where unknown.
+        """
         if not self.cpts_:
             raise NothingToFit("this Hierarchical has no tables yet; call fit first.")
         self._check(L)
-        probs = normalize(self._scores(one_hot(L, max(self._sizes)), self.cpts_, self.balance_))[0]
+        scores = self._scores(one_hot(L, max(self._sizes)), self.cpts_, self.balance_)
+        probs = normalize(scores if known is None else scores + self._held(known))[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan
         return probs
 
-    def posterior(self, L: NDArray[np.int8]) -> dict[str, NDArray[np.float64]]:
-        """P(class | votes) of each task, `(n, k_t)`; NaN in the rows without a vote on any task.
+    def posterior(self, L: NDArray[np.int8], known: NDArray[np.int8] | None = None) -> dict[str, NDArray[np.float64]]:
+        """P(class | votes, known classes) of each task, `(n, k_t)`; NaN in the rows without a vote on any task.
 
         A task on which nobody voted is told by what the votes say of the others.
         """
-        probs = self.posterior_vectors(L)
+        probs = self.posterior_vectors(L, known)
         return {
             task: np.stack([probs[:, self.graph.feasible[:, t] == y].sum(axis=1) for y in range(len(names))], axis=1)
             for t, (task, names) in enumerate(self.graph.classes.items())

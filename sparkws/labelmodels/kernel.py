@@ -55,6 +55,8 @@ class LabelsKernel:
         Read the column `gold` (class index, NULL or -1 where unknown) and hold it.
     n_outcomes : int, optional
         The most classes that a column has votes for, where columns are of several tasks; the model's by default.
+    known : tuple of str
+        Columns of the model that hold known classes of other tasks: evidence, but not counted as votes.
     doubt : Doubt
         Adds columns that tell how sure the confidence itself is; by default none.
     """
@@ -67,6 +69,7 @@ class LabelsKernel:
     seed: int = 0
     clamp_gold: bool = False
     n_outcomes: int | None = None
+    known: tuple[str, ...] = ()
     doubt: Doubt = field(default_factory=Doubt)
 
     @property
@@ -117,7 +120,8 @@ class LabelsKernel:
             check_votes(batch, (GOLD,), self.model.cardinality)
         index, L = self._distinct(batch)
         probs = self.model.posterior(L)
-        n_votes = (L != ABSTAIN).sum(axis=1).astype(np.int32)
+        is_vote = [name not in self.known for name in self.lf_names]
+        n_votes = (L[:, is_vote] != ABSTAIN).sum(axis=1).astype(np.int32)
         gold = self._gold(batch)
 
         preds = self._predict(batch, index, probs)

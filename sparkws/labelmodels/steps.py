@@ -26,7 +26,7 @@ from sparkws.labelmodels.savedtrust import doubt_of_rows, rows_with_trust
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
 from sparkws.labelmodels.taskgraph import TaskGraph
-from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together
+from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together, gold_column
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import Patterns, PatternsKernel
@@ -224,26 +224,30 @@ def label_task(
     transition: Transition,
     options: Options,
     *,
-    clamped: TableVersion | None,
+    clamped: Mapping[str, TableVersion],
     fingerprints: Mapping[tuple[str, str], str],
 ) -> Written[LabelCounts]:
-    """Turn votes on several tasks into the published labels of one of them, with a stored model."""
+    """Turn votes on several tasks into the published labels of one of them, with a stored model.
+
+    Known classes of `clamped` tasks are held: those of others as evidence, those of the task itself as its labels.
+    """
     lf_names = {name: names for name, (_, names) in votes.items()}
     loaded = savedgraph.graph_from_rows(read_rows(spark, model), classes, lf_names, fingerprints)
-    own = votes[task][0]
+    own, others = votes[task][0], {name: gold for name, gold in clamped.items() if name != task}
     kernel = LabelsKernel(
-        model=OneOfSeveral(loaded, task),
+        model=OneOfSeveral(loaded, task, others),
         key_dtype=own.schema[ITEM_ID],
         votes_version=own.version,
         model_version=model.version,
         tie_break_policy=config.tie_break_policy,
         seed=config.seed,
-        clamp_gold=clamped is not None,
+        clamp_gold=task in clamped,
         n_outcomes=max(map(len, classes.values())),
+        known=tuple(map(gold_column, others)),
     )
-    joined: Source = join_votes(spark, votes, {}, first=task)
-    if clamped is not None:
-        joined = join_gold(spark, joined, clamped, only_gold=False)
+    joined: Source = join_votes(spark, votes, others, first=task)
+    if task in clamped:
+        joined = join_gold(spark, joined, clamped[task], only_gold=False)
     in_rows = replace(options, lane="rows")
     return write_batches(spark, kernel, joined, target, transition, in_rows, _comments(classes[task]))
 

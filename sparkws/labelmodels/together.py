@@ -55,27 +55,44 @@ class OfTask:
 
 
 class OneOfSeveral:
-    """One task of a fitted model of several, as a `LabelModel` over the columns `task.function` of all of them."""
+    """One task of a fitted model of several, as a `LabelModel` over the columns `task.function` of all of them.
+
+    Parameters
+    ----------
+    model : Hierarchical
+    task : str
+    clamped : collection of str
+        Tasks of which known classes are held; their columns `task.gold` follow those of the votes.
+    """
 
     kind: Final = Hierarchical.kind
     fits: Literal["patterns", "moments"] = "patterns"
 
-    def __init__(self, model: Hierarchical, task: str) -> None:
+    def __init__(self, model: Hierarchical, task: str, clamped: Collection[str] = ()) -> None:
         self.model = model
         self.task = task
+        self.clamped = tuple(name for name in model.graph.tasks if name in clamped)
         self.cardinality = len(model.graph.classes[task])
-        self.lf_names_ = tuple(f"{of}.{lf}" for of, lf in model.columns)
-        self.grids_ = NO_GRIDS
+        self.lf_names_ = (*(f"{of}.{lf}" for of, lf in model.columns), *map(gold_column, self.clamped))
         self.cpt_: NDArray[np.float64] | None = None
         self.class_balance_ = model.balance_of(task)
         self.log_likelihood_ = model.log_likelihood_
         self.n_iter_ = model.n_iter_
         self.converged_ = model.converged_
+        self.grids_ = NO_GRIDS
         self.temperature_ = 1.0
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
-        """P(class | votes on all tasks), `(n, k)`; NaN in the rows without a vote on any."""
-        return self.model.posterior(L)[self.task]
+        """P(class | votes on all tasks, known classes), `(n, k)`; NaN in the rows without a vote on any."""
+        n_votes = len(self.model.columns)
+        known = np.full((len(L), len(self.model.graph.tasks)), ABSTAIN, np.int8)
+        known[:, [self.model.graph.tasks.index(name) for name in self.clamped]] = L[:, n_votes:]
+        return self.model.posterior(L[:, :n_votes], known if self.clamped else None)[self.task]
+
+
+def gold_column(task: str) -> str:
+    """The column that holds the known classes of a task, beside those of votes on all tasks."""
+    return f"{task}.{GOLD}"
 
 
 def fit_together(
@@ -101,7 +118,7 @@ def fit_together(
     known = np.full((len(L), len(graph.tasks)), ABSTAIN, np.int8)
     for t, task in enumerate(graph.tasks):
         if task in clamped:
-            known[:, t] = L[:, flat.lf_names.index(f"{task}.{GOLD}")]
+            known[:, t] = L[:, flat.lf_names.index(gold_column(task))]
     votes = L[:, _places(flat, [f"{task}.{lf}" for task, lf in columns])]
     distinct, row = np.unique(np.hstack([votes, known]), axis=0, return_inverse=True)
     counts = np.zeros(len(distinct), np.int64)
@@ -126,8 +143,8 @@ def report_of(
     L, counts = unpack(flat), flat.counts
     probs = view.posterior(L[:, _places(flat, view.lf_names_)])
     own = L[:, _places(flat, [f"{task}.{lf}" for lf in of.taking_part])]
-    gold_column = f"{task}.{GOLD}"
-    gold = L[:, flat.lf_names.index(gold_column)] if gold_column in flat.lf_names else np.full(len(L), ABSTAIN, np.int8)
+    at_gold = gold_column(task)
+    gold = L[:, flat.lf_names.index(at_gold)] if at_gold in flat.lf_names else np.full(len(L), ABSTAIN, np.int8)
     voted = (own != ABSTAIN).any(axis=1)  # elsewhere majority vote has nothing to say, and cannot be compared
     found = check_labels(view, probs[voted], own[voted], counts[voted], gold[voted], of.taking_part, classes, of.out)
     findings = [finding for finding in found if finding.code not in _OF_ONE_TASK]

@@ -113,6 +113,21 @@ def test_labels_are_those_of_the_model_in_memory(tree: Any, run: Any) -> None:
     assert metrics["hierarchical"]["n_labeled"] > metrics["majority"]["n_labeled"]
     assert "labeled together with" in log
 
+    # Known classes that are held are evidence for the other task, too.
+    config = yaml.safe_load(path.read_text())
+    config["tasks"]["kind"]["gold"]["use"] = "clamp"
+    path.write_text(yaml.safe_dump(config))
+    _, result, _ = run(path)
+    assert ran(result) == ["kind.label_model", "kind.labels", "about.label_model", "about.labels"]
+    known = np.full((len(L), 2), -1, np.int8)
+    known[:, 0] = items()["truth"].replace_strict({"question": 0, "statement": 1}, default=-1).to_numpy()
+    model = Hierarchical(TREE, COLUMNS).fit(L, known=known)
+    labels = table(path, "about_labels").sort("item_id")
+    told = labels["label_status"] == "labeled"
+    expected = model.posterior(L, known)["about"][told]
+    np.testing.assert_allclose(np.stack(labels.filter(told)["probs"].to_list()), expected, atol=1e-6)
+    assert (table(path, "kind_labels")["label_status"] == "gold").sum() == 32
+
 
 def test_what_did_not_change_is_not_done_again(tree: Any, run: Any) -> None:
     path = tree()

@@ -94,6 +94,7 @@ def test_votes_on_tasks_are_joined_by_key(spark: SparkSession, tmp_path: Path) -
         a.rename({LFS[0]: columns[0], LFS[1]: columns[1]})
         .join(b.rename({LFS[0]: columns[2]}), "item_id", how="full", coalesce=True)
         .join(gold.rename({"class": "b.gold"}), "item_id", how="left")
+        .with_columns(pl.col("b.gold").fill_null(-1))
     )
     seen = {task: pl.col("item_id").is_in(rows["item_id"].to_list()) for task, rows in (("a", a), ("b", b))}
     expected = expected.with_columns(

@@ -6,9 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sparkws import synthetic
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import evaluate
 from sparkws.labelmodels.posterior import LabelModel, predict
@@ -61,6 +63,28 @@ def test_it_is_the_model_of_the_rows_whatever_gold_is_counted_beside():
     np.testing.assert_array_equal(view.posterior(L[:9]), model.posterior(L[:9])["job"])
     assert view.lf_names_[:4] == ("kind.lf_a", "kind.lf_b", "kind.lf_c", "job.lf_a")
     np.testing.assert_allclose(view.class_balance_.sum(), 1)
+
+
+def test_known_classes_of_other_tasks_are_evidence_but_no_votes():
+    L, truth = world(400)
+    model = fit_together(CONFIG, TREE, *counted(L, truth)[::-1], clamped=["kind"])
+    kind = truth[:, TREE.tasks.index("kind")].astype(np.int8)
+    place = TREE.classes["kind"].index("place")
+    view = OneOfSeveral(model, "job", ["kind"])
+    kernel = LabelsKernel(
+        model=view, key_dtype=pl.Int64(), votes_version=0, model_version=0, n_outcomes=4, known=("kind.gold",)
+    )
+    frame = synthetic.votes_frame(
+        np.hstack([L, kind[:, None]]), [*(f"{task}.{lf}" for task, lf in COLUMNS), "kind.gold"]
+    )
+    rows, _ = kernel.run(frame)
+    voted = (L >= 0).any(axis=1)
+    assert rows["n_votes"].to_list() == (L >= 0).sum(axis=1).tolist()
+    assert (rows["label_status"] == "labeled").to_list() == voted.tolist()
+    jobs = np.stack(rows.filter(pl.Series(voted))["probs"].to_list())
+    np.testing.assert_allclose(jobs[:, 3], kind[voted] == place, atol=1e-12)
+    unknown = OneOfSeveral(model, "job", ["kind"]).posterior(np.hstack([L, np.full((len(L), 1), -1, np.int8)]))
+    np.testing.assert_allclose(unknown, OneOfSeveral(model, "job").posterior(L))
 
 
 def test_a_report_compares_with_majority_vote_of_the_task_alone():
