@@ -14,7 +14,7 @@ import polars as pl
 from sparkws.checks import check_columns
 from sparkws.stats import patterns as pattern_counts
 from sparkws.stats.counters import Counters, CountersKernel
-from sparkws.stats.patterns import Patterns, PatternsKernel, dump_schema
+from sparkws.stats.patterns import Patterns, PatternsKernel, dump_schema, levels_of
 from sparkws.stats.triples import Chosen, choose_triples
 from sparkws.vocab import GOLD, ITEM_ID, LABEL, LABEL_CLASSES
 
@@ -58,8 +58,9 @@ class LabelPatternsKernel:
             If a column holds anything but 1, 0, -1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
+        level = levels_of(batch)  # once: it takes most of the time of a label
         return {
-            label: self._kernel(label).of_batch(self._seen(batch, at))
+            label: self._kernel(label).of_batch(self._seen(batch, at), level)
             for at, label in enumerate(self.labels)
             if self.labels[label]
         }

@@ -109,8 +109,13 @@ class PatternsKernel:
         """The columns of `dump`."""
         return dump_schema(self.lf_names, self.grids.n_outcomes(self.cardinality))
 
-    def of_batch(self, batch: pl.DataFrame) -> Patterns:
+    def of_batch(self, batch: pl.DataFrame, level: pl.Series | None = None) -> Patterns:
         """The pattern counts of one batch of votes.
+
+        Parameters
+        ----------
+        level : Series, optional
+            That of each item, where `levels_of` has been asked already.
 
         Raises
         ------
@@ -122,7 +127,7 @@ class PatternsKernel:
         check_columns("votes", self.columns, batch.columns)
         check_votes(batch, self.columns[1:], self.cardinality, self.grids)
         gold = pl.col(GOLD).fill_null(ABSTAIN).cast(pl.Int8) if self.with_gold else pl.lit(ABSTAIN, pl.Int8)
-        level = pl.Series(LEVEL, hashing.levels(hashing.hash_keys(batch[ITEM_ID])))
+        level = levels_of(batch) if level is None else level
         packed = pack(self.lf_names, self.grids.n_outcomes(self.cardinality))
         keys = batch.select(*packed, gold.alias(GOLD)).with_columns(level)
         rows = keys.group_by(keys.columns).len(N_ITEMS).cast({N_ITEMS: pl.Int64})
@@ -163,6 +168,11 @@ class PatternsKernel:
         if is_whole:
             _check_not_negative(value)
         return value
+
+
+def levels_of(batch: pl.DataFrame) -> pl.Series:
+    """The level of each item: the leading zero bits of its key's hash."""
+    return pl.Series(LEVEL, hashing.levels(hashing.hash_keys(batch[ITEM_ID])))
 
 
 def of_matrix(
