@@ -134,4 +134,5 @@ def label_items(
 
 
 def _carried(spark: SparkSession, patterns: TableVersion, label: str, options: Options, kernel: ReduceKernel[S]) -> S:
-    return reduce_batches(spark, kernel, of_label(spark, patterns, label), options)
+    # Only Spark picks the rows of a label, so the lane is that of rows, whatever was asked for.
+    return reduce_batches(spark, kernel, of_label(spark, patterns, label), replace(options, lane="rows"))
