@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_project(explain)
     explain.add_argument("item_ids", nargs="*", metavar="ITEM_ID", help="keys of items; without one: the functions")
     explain.add_argument("--task", metavar="NAME", help="needed where the project has several")
+    explain.add_argument("--label", metavar="CLASS", help="needed for a multi-label task: which of its classes")
     explain.add_argument(
         "--pairs", type=int, default=10, metavar="N", help="of the functions, show so many pairs (default: %(default)s)"
     )
@@ -225,10 +226,10 @@ def _explain(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
     result: dict[str, Any] = {"project": config.project, "task": task}
     with session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted) as spark:
         if not arguments.item_ids:
-            explained = explain_task(spark, config, task)
+            explained = explain_task(spark, config, task, label=arguments.label)
             logger.info("%s", describe_task(explained, arguments.pairs))
             return {**result, **explained.to_json(arguments.pairs)}
-        items = [explain_item(spark, config, task, item_id) for item_id in arguments.item_ids]
+        items = [explain_item(spark, config, task, item_id, label=arguments.label) for item_id in arguments.item_ids]
     for item in items:
         logger.info("\n%s", describe_item(item))
     return {**result, "items": [item.to_json() for item in items]}

@@ -3,13 +3,14 @@
 An item is explained by the very versions of votes and label model that its published label names.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from sparkws.checks import check_tasks
+from sparkws.checks import check_tasks, did_you_mean, first_few
 from sparkws.config import ProjectConfig
 from sparkws.engine.refs import parse_workspace
 from sparkws.engine.relational import rows_of_key
@@ -20,12 +21,26 @@ from sparkws.labelmodels import persist
 from sparkws.labelmodels.account import Account, account_of
 from sparkws.labelmodels.contributions import what_each_adds
 from sparkws.labelmodels.pairs import pair_table
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.posterior import TIE, LabelModel
 from sparkws.labelmodels.steps import read_capped
 from sparkws.stats import moments
 from sparkws.stats.patterns import PatternsKernel, select
-from sparkws.stats.steps import read_counters, read_moments
-from sparkws.vocab import ABSTAIN, ITEM_ID, LABEL_STATUS, MODEL_VERSION, PRED, VOTES_VERSION
+from sparkws.stats.steps import read_counters, read_label_counters, read_moments
+from sparkws.vocab import (
+    ABSENT,
+    ABSTAIN,
+    ABSTAINED,
+    FAULTED,
+    ITEM_ID,
+    LABEL,
+    LABEL_CLASSES,
+    LABEL_STATUS,
+    MODEL_VERSION,
+    PRED,
+    PRESENT,
+    PROBS,
+    VOTES_VERSION,
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,6 +50,8 @@ class ExplainedItem:
     Attributes
     ----------
     task, item_id : str
+    of_label : str or None
+        The label of a multi-label task that is explained: whether it is present or absent.
     status : str
         As `label_status` of the published label.
     pred : str or None
@@ -59,6 +76,7 @@ class ExplainedItem:
     votes_version: int
     model_version: int
     newest_votes: int
+    of_label: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -83,6 +101,8 @@ class ExplainedTask:
         Whose votes they count.
     level : int
         `functions` counts a 2^-level sample of the items, because they have too many patterns.
+    of_label : str or None
+        The label of a multi-label task that is explained.
     """
 
     task: str
@@ -91,6 +111,7 @@ class ExplainedTask:
     pairs: pl.DataFrame
     n_items: int
     level: int
+    of_label: str | None = None
 
     def worst_pairs(self, most: int) -> pl.DataFrame:
         """The pairs that the model explains worst, see `pair_table`; without tables, those that meet most often."""
@@ -109,29 +130,35 @@ class ExplainedTask:
         return {"kind": self.kind, "level": self.level, "functions": functions, "pairs": pairs}
 
 
-def explain_item(spark: SparkSession, config: ProjectConfig, task: str, item_id: object) -> ExplainedItem:
+def explain_item(
+    spark: SparkSession, config: ProjectConfig, task: str, item_id: object, *, label: str | None = None
+) -> ExplainedItem:
     """Each vote on an item and what it adds to its label.
 
     Parameters
     ----------
     item_id : key or text that reads as one
+    label : str, optional
+        Of a multi-label task, which of its classes: present or absent.
 
     Raises
     ------
     ConfigError
-        For a task that does not exist, or is labeled together with others.
+        For a task that does not exist, or is labeled together with others, and a label that it does not have.
     DataError
         If the task has no labels yet, or there is no such item.
     """
+    classes = _classes(config, task, label)
     labels = _table(spark, config, task, "labels")
-    label = rows_of_key(spark, labels, ITEM_ID, str(item_id))
-    if not label.height:
+    row = rows_of_key(spark, labels, ITEM_ID, str(item_id))
+    if not row.height:
         raise DataError(f"there is no item {str(item_id)!r} in {str(labels)!r}; its keys are {labels.schema[ITEM_ID]}.")
-    found = label.row(0, named=True)
-    classes = config.tasks[task].classes
+    found = row.row(0, named=True)
+    if label is not None:
+        found |= _of_label(found, config.tasks[task].classes.index(label))
     newest = _table(spark, config, task, "votes")
     votes = open_version(spark, newest.ref, found[VOTES_VERSION])
-    model = _model(spark, _table(spark, config, task, "label_model", found[MODEL_VERSION]), classes)
+    model = _model(spark, _table(spark, config, task, "label_model", found[MODEL_VERSION]), classes, label)
     cast = rows_of_key(spark, votes, ITEM_ID, str(item_id)).row(0, named=True)
     own = [cast[name] for name in model.lf_names_]
     return ExplainedItem(
@@ -145,11 +172,17 @@ def explain_item(spark: SparkSession, config: ProjectConfig, task: str, item_id:
         votes_version=votes.version,
         model_version=found[MODEL_VERSION],
         newest_votes=newest.version,
+        of_label=label,
     )
 
 
-def explain_task(spark: SparkSession, config: ProjectConfig, task: str) -> ExplainedTask:
+def explain_task(spark: SparkSession, config: ProjectConfig, task: str, *, label: str | None = None) -> ExplainedTask:
     """What each function of a task adds to its labels, and how each two of them meet.
+
+    Parameters
+    ----------
+    label : str, optional
+        Of a multi-label task, which of its classes.
 
     Raises
     ------
@@ -158,13 +191,15 @@ def explain_task(spark: SparkSession, config: ProjectConfig, task: str) -> Expla
     DataError
         If the task has no label model yet.
     """
-    classes = config.tasks[task].classes if task in config.tasks else ()
-    model = _model(spark, _table(spark, config, task, "label_model"), classes)
+    classes = _classes(config, task, label)
+    model = _model(spark, _table(spark, config, task, "label_model"), classes, label)
     stats = _table(spark, config, task, "stats")
-    counters, both = read_counters(spark, stats), read_moments(spark, stats)
+    counters = read_counters(spark, stats) if label is None else read_label_counters(spark, stats)[label]
+    both = read_moments(spark, stats)
     kernel = PatternsKernel(counters.lf_names, len(classes), grids=counters.grids)
     n_gold = int((counters.gold_items > 0).sum())
-    counted, level = read_capped(spark, _table(spark, config, task, "patterns"), kernel, counters.n_rows, n_gold)
+    table = _table(spark, config, task, "patterns")
+    counted, level = read_capped(spark, table, kernel, counters.n_rows, n_gold, label=label)
     patterns = select(counted, model.lf_names_)
     pairs = moments.of_patterns(patterns) if both is None else moments.select(both.pairs, model.lf_names_)
     try:
@@ -178,7 +213,34 @@ def explain_task(spark: SparkSession, config: ProjectConfig, task: str) -> Expla
         pairs=pair_table(pairs, model),
         n_items=pairs.n_items,
         level=level,
+        of_label=label,
     )
+
+
+def _classes(config: ProjectConfig, task: str, label: str | None) -> tuple[str, ...]:
+    """The classes of a task, or those of one label of a multi-label task."""
+    check_tasks([task], config.tasks)
+    classes = config.tasks[task].classes
+    if not config.tasks[task].multi_label:
+        if label is not None:
+            raise ConfigError(f"task {task!r} has no labels by themselves, got label {label!r}; leave it out.")
+        return classes
+    if label not in classes:
+        raise ConfigError(
+            f"task {task!r} is multi_label, and each label is explained by itself: name one of {first_few(classes)} "
+            f"as 'label', got {label!r}.{did_you_mean(label or '', classes)}"
+        )
+    return LABEL_CLASSES
+
+
+def _of_label(found: Mapping[str, Any], at: int) -> dict[str, Any]:
+    """The published prediction and status of one label, from the row of an item of a multi-label task."""
+    p = None if found[PROBS] is None else found[PROBS][at]
+    if p is None:
+        return {PRED: None, LABEL_STATUS: FAULTED if found[LABEL_STATUS] == FAULTED else ABSTAINED}
+    if at in found[PRED]:
+        return {PRED: PRESENT}
+    return {PRED: None if abs(p - 0.5) <= TIE else ABSENT}
 
 
 def _table(
@@ -186,10 +248,6 @@ def _table(
 ) -> TableVersion:
     """A table of a task, the newest version by default."""
     check_tasks([task], config.tasks)
-    if config.tasks[task].multi_label:
-        raise ConfigError(
-            f"task {task!r} is multi_label, which is not explained yet; the report of its run tells of each label."
-        )
     graphs = [name for name, graph in config.task_graphs.items() if task in graph.tasks]
     if graphs:
         raise ConfigError(
@@ -202,5 +260,11 @@ def _table(
     return open_version(spark, ref, version)
 
 
-def _model(spark: SparkSession, table: TableVersion, classes: tuple[str, ...]) -> LabelModel:
-    return persist.from_rows(read_rows(spark, table), classes)
+def _model(spark: SparkSession, table: TableVersion, classes: tuple[str, ...], label: str | None) -> LabelModel:
+    rows = read_rows(spark, table)
+    if label is None:
+        return persist.from_rows(rows, classes)
+    rows = rows.filter(pl.col(LABEL) == label)
+    if not rows.height:
+        raise DataError(f"label {label!r} has no model in {str(table)!r}, because no labeling function votes on it.")
+    return persist.from_rows(rows.drop(LABEL), classes)

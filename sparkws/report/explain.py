@@ -15,7 +15,7 @@ _SEEN: Final = 0.005  # what two digits show
 def describe_item(found: ExplainedItem) -> str:
     """The account of a label: prior, votes, sum, probability."""
     account = found.account
-    head = f"task {found.task}, item {found.item_id}: {_outcome(found)}"
+    head = f"task {found.task}{_label(found.of_label)}, item {found.item_id}: {_outcome(found)}"
     versions = (
         f"labels version {found.labels_version}, from votes version {found.votes_version} and label model version "
     )
@@ -45,7 +45,7 @@ def describe_item(found: ExplainedItem) -> str:
 
 def describe_task(found: ExplainedTask, most_pairs: int = MOST_PAIRS) -> str:
     """What each function adds, and the pairs that the model explains worst."""
-    lines = [f"task {found.task}, {found.kind}"]
+    lines = [f"task {found.task}{_label(found.of_label)}, {found.kind}"]
     if found.functions is None:
         lines.append(f"a {found.kind} model has no log-odds: each vote counts as one")
     else:
@@ -56,6 +56,10 @@ def describe_task(found: ExplainedTask, most_pairs: int = MOST_PAIRS) -> str:
         return "\n".join([*lines, "there is a single function"])
     why = "that the model explains worst" if "excess" in found.pairs.columns else "that meet most often"
     return "\n".join([*lines, f"the {worst.height} of {found.pairs.height:,} pairs {why}:", _table(worst)])
+
+
+def _label(label: str | None) -> str:
+    return "" if label is None else f", label {label}"
 
 
 def _outcome(found: ExplainedItem) -> str:

@@ -126,6 +126,25 @@ def test_from_items_to_labels(run: Run, tmp_path: Path, lane: str) -> None:
     assert {step["status"] for step in again["steps"]} == {"skipped"}
 
 
+def test_each_label_is_explained_by_itself(run: Run, tmp_path: Path) -> None:
+    path = project(tmp_path)
+    assert run(path)[0] == 0
+    _, told, log = run(path, "c03", "c04", "c05", "--label", "sports", command="explain")
+    assert "task topics, label sports, item c03: present with probability 0.667" in log
+    assert [item["pred"] for item in told["items"]] == ["present", "absent", None]
+    assert told["items"][2]["status"] == "fault"
+    assert [vote["vote"] for vote in told["items"][0]["votes"]] == [None, "present", "present", "absent"]
+    assert "task topics, label politics, majority" in run(path, "--label", "politics", command="explain")[2]
+    for label, code, message in (
+        ([], 2, "task 'topics' is multi_label, and each label is explained by itself: name one of"),
+        (["--label", "sport"], 2, "got 'sport'. Did you mean 'sports'?"),
+        (["--label", "other"], 3, "label 'other' has no model in"),
+    ):
+        got, _, log = run(path, *label, command="explain")
+        assert got == code
+        assert message in log
+
+
 def test_votes_made_elsewhere_and_gold_that_is_held(run: Run, tmp_path: Path) -> None:
     rows = {
         "id": ["a", "b", "c"],
