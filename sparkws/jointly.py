@@ -13,8 +13,9 @@ from sparkws.engine.history import Transition
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion
 from sparkws.grids import grids_from_plain, refuse_soft
+from sparkws.labelmodels import graphsteps
 from sparkws.labelmodels import steps as labelmodel_steps
-from sparkws.labelmodels.steps import FittedTogether
+from sparkws.labelmodels.graphsteps import FittedTogether
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.together import OfTask, report_of
 from sparkws.manage.results import StepResult
@@ -74,9 +75,6 @@ def label_together(spark: SparkSession, job: Job, together: Together) -> list[St
     for task, of in together.tasks.items():
         grids = grids_from_plain(of.votes.details.get("grids", {}))
         refuse_soft(grids, f"task graph {together.name!r}, which labels {task!r},")
-    for task, of in together.tasks.items():
-        grids = grids_from_plain(of.votes.details.get("grids", {}))
-        refuse_soft(grids, f"task {task!r} is labeled by task graph {together.name!r}, which")
     counted = _stats_step(spark, job, together)
     steps = [counted]
     # Every task stores the model; the first that has to fits it for all.
@@ -129,7 +127,7 @@ def _model_step(
 
     def act(transition: Transition) -> Done:
         parts, fitted = fit()
-        version = labelmodel_steps.store_task_model(
+        version = graphsteps.store_task_model(
             spark,
             fitted.model,
             task,
@@ -148,7 +146,7 @@ def _model_step(
             gold_use=gold_use,
         )
         if slices:
-            # Patterns of slices are of this task's votes alone, from which the model of all tasks gives no labels.
+            # Their patterns are of this task's votes alone; what the model says hangs on those on all tasks.
             report["slices"] = labelmodel_steps.slice_figures(
                 spark,
                 parts[task].majority,
@@ -157,6 +155,12 @@ def _model_step(
                 slices,
                 job.options,
             )
+            if of_task.gold is not None:
+                known = output_of(spark, job, of_task.gold, f"{task}_gold")
+                votes = _votes(spark, job, together)
+                accuracies = graphsteps.slice_accuracies(spark, fitted.model, task, votes, known, slices)
+                for name, accuracy in accuracies.items():
+                    report["slices"][name]["accuracy"] |= {fitted.model.kind: accuracy}
         return Done(outputs={table: version}, n_rows=counted.n_rows, details={"result": report})
 
     inputs = dict(counted.outputs)
@@ -184,7 +188,7 @@ def _fit(
     spark: SparkSession, job: Job, together: Together, counted: StepResult
 ) -> tuple[Mapping[str, OfTask], FittedTogether]:
     parts = {
-        task: labelmodel_steps.part_of_task(
+        task: graphsteps.part_of_task(
             spark,
             of.config.label_model,
             output_of(spark, job, of.stats, f"{task}_patterns"),
@@ -194,7 +198,7 @@ def _fit(
         )
         for task, of in together.tasks.items()
     }
-    fitted = labelmodel_steps.fit_graph(
+    fitted = graphsteps.fit_graph(
         spark,
         together.config,
         together.graph,
@@ -213,7 +217,7 @@ def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, m
     classes = together.graph.classes
 
     def act(transition: Transition) -> Done:
-        written = labelmodel_steps.label_task(
+        written = graphsteps.label_task(
             spark,
             of.config.label_model,
             task,

@@ -161,6 +161,7 @@ def join_votes(
     gold: Mapping[str, Source],
     *,
     first: str | None = None,
+    also: Sequence[str] = (),
 ) -> Query:
     """Votes on several tasks, a row for each item: the columns `task.function`, and `task.gold`.
 
@@ -174,6 +175,8 @@ def join_votes(
         Known classes of some tasks; -1 where they are not known.
     first : str, optional
         Only the items of this task's table; by default those of any.
+    also : sequence of str
+        More columns of the table of the `first` task, kept under their names.
     """
     order = list(votes) if first is None else [first, *(task for task in votes if task != first)]
     anchor = votes[order[0]][0]
@@ -184,10 +187,12 @@ def join_votes(
         _check_same_key(anchor, table)
         seen = f"__sparkws_seen_{number}"
         renamed = [F.col(quote_column(name)).alias(f"{task}.{name}") for name in lf_names]
-        frames.append(read(spark, table).select(ITEM_ID, F.lit(True).alias(seen), *renamed))
+        own = [F.col(quote_column(name)) for name in also if task == first]
+        frames.append(read(spark, table).select(ITEM_ID, F.lit(True).alias(seen), *renamed, *own))
         silent = F.lit(ABSTAIN).cast("byte")
         votes_of = [f"{task}.{name}" for name in lf_names]
         kept += [F.when(F.col(seen), F.col(quote_column(name))).otherwise(silent).alias(name) for name in votes_of]
+    kept += [F.col(quote_column(name)) for name in also]
     together = reduce(lambda left, right: left.join(right, ITEM_ID, how), frames).select(*kept)
     for task, table in gold.items():
         _check_same_key(anchor, table)

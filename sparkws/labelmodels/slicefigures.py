@@ -35,12 +35,15 @@ class SliceFiguresKernel:
     slices : tuple of str
     grids : Grids
         Of those functions of the patterns that vote with a probability.
+    n_outcomes : int, optional
+        The most votes that a function of the patterns can cast, where they are on several tasks.
     """
 
     model: LabelModel
     lf_names: tuple[str, ...]
     slices: tuple[str, ...]
     grids: Grids = NO_GRIDS
+    n_outcomes: int | None = None
     kinds: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +52,7 @@ class SliceFiguresKernel:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are read."""
-        return (SLICE, *key_columns(self.lf_names, self.grids.n_outcomes(self.model.cardinality)), GOLD, N_ITEMS)
+        return (SLICE, *key_columns(self.lf_names, self._largest), GOLD, N_ITEMS)
 
     @property
     def dump_schema(self) -> pl.Schema:
@@ -92,10 +95,14 @@ class SliceFiguresKernel:
         """
         return {name: _told(row, self.kinds) for name, row in zip(self.slices, value.tolist(), strict=True)}
 
+    @property
+    def _largest(self) -> int:
+        return self.n_outcomes or self.grids.n_outcomes(self.model.cardinality)
+
     def _figures(self, rows: pl.DataFrame) -> NDArray[np.int64]:
         k, names = self.model.cardinality, self.model.lf_names_
         grids = self.grids.select(names)
-        votes = unpack_keys(rows.select(self.columns[1:-2]), len(self.lf_names), self.grids.n_outcomes(k))
+        votes = unpack_keys(rows.select(self.columns[1:-2]), len(self.lf_names), self._largest)
         L = votes[:, [self.lf_names.index(name) for name in names]]
         counts, gold = rows[N_ITEMS].to_numpy(), rows[GOLD].to_numpy()
         n_votes = (L != ABSTAIN).sum(axis=1)

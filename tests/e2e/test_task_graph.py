@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.posterior import hits
 from sparkws.labelmodels.savedgraph import graph_from_rows
 from sparkws.labelmodels.taskgraph import task_tree
 from tests.e2e.conftest import Project, ran, table
@@ -61,6 +62,7 @@ def tree(project: Project) -> Any:
                 "classes": ["question", "statement"],
                 "gold": {"column": "truth"},
                 "lfs": {"declarative": KIND},
+                "slices": {"short": "length(text) < 6"},
             },
         }
         config["task_graphs"] = {"asked": {"tasks": ["kind", "about"], "parents": {"about": ["kind", "question"]}}}
@@ -74,7 +76,8 @@ def tree(project: Project) -> Any:
 def joint_votes(path: Path) -> np.ndarray:
     kind, about = (table(path, f"{task}_votes").sort("item_id") for task in ("kind", "about"))
     assert kind["item_id"].equals(about["item_id"])
-    return np.hstack([kind.drop("item_id").to_numpy(), about.drop("item_id").to_numpy()]).astype(np.int8)
+    votes = [of.select(lf["name"] for lf in lfs).to_numpy() for of, lfs in ((kind, KIND), (about, ABOUT))]
+    return np.hstack(votes).astype(np.int8)
 
 
 COLUMNS = [("kind", lf["name"]) for lf in KIND] + [("about", lf["name"]) for lf in ABOUT]
@@ -113,6 +116,14 @@ def test_labels_are_those_of_the_model_in_memory(tree: Any, run: Any) -> None:
     assert metrics["hierarchical"]["n_labeled"] > metrics["majority"]["n_labeled"]
     assert "labeled together with" in log
 
+    rows = items()
+    gold = rows["truth"].replace_strict({"question": 0, "statement": 1}, default=-1).to_numpy()
+    judged = (rows["text"].str.len_chars().to_numpy() < 6) & (gold >= 0) & (L >= 0).any(axis=1)
+    short = result["tasks"]["kind"]["label_model"]["slices"]["short"]
+    assert short["n_items"] == sum(len(text) < 6 for text in rows["text"])
+    assert short["accuracy"]["hierarchical"] == pytest.approx(hits(expected["kind"][judged], gold[judged]).mean())
+    assert set(short["accuracy"]) == {"hierarchical", "majority"}
+
     # Known classes that are held are evidence for the other task, too.
     config = yaml.safe_load(path.read_text())
     config["tasks"]["kind"]["gold"]["use"] = "clamp"
@@ -120,7 +131,7 @@ def test_labels_are_those_of_the_model_in_memory(tree: Any, run: Any) -> None:
     _, result, _ = run(path)
     assert ran(result) == ["kind.label_model", "kind.labels", "about.label_model", "about.labels"]
     known = np.full((len(L), 2), -1, np.int8)
-    known[:, 0] = items()["truth"].replace_strict({"question": 0, "statement": 1}, default=-1).to_numpy()
+    known[:, 0] = gold
     model = Hierarchical(TREE, COLUMNS).fit(L, known=known)
     labels = table(path, "about_labels").sort("item_id")
     told = labels["label_status"] == "labeled"

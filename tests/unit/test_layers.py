@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, (*FOUNDATION, "engine", "manage", *STAGES, "supervision", *TOP)),
 }
 # What ties a stage to tables; `as_udf` hands an LF set to the engine.
-REACHES_ENGINE = ("steps.py", "multisteps.py", "materialize.py", "lfset.py", "launch.py")
+REACHES_ENGINE = ("steps.py", "multisteps.py", "graphsteps.py", "materialize.py", "lfset.py", "launch.py")
 
 HEAVY: dict[str, tuple[str, ...]] = {
     "pyspark": ("engine/", "multitask/launch.py"),

@@ -1,0 +1,164 @@
+"""The steps `label_model` and `labels` of tasks in a graph: which tables, which kernels, which engine calls."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sparkws.config import LabelModelConfig, TaskGraphConfig
+from sparkws.engine.history import Transition
+from sparkws.engine.lanes import Options, Written, reduce_batches, tabulate_batches, write_batches
+from sparkws.engine.refs import TableRef
+from sparkws.engine.relational import join_gold, join_votes, sum_rows
+from sparkws.engine.session import SparkSession
+from sparkws.engine.tables import Query, Source, TableVersion, read_rows
+from sparkws.engine.writes import write_rows
+from sparkws.labelmodels import savedgraph
+from sparkws.labelmodels.fitting import faulty
+from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.kernel import LabelsKernel
+from sparkws.labelmodels.labelcounts import LabelCounts
+from sparkws.labelmodels.sampling import MAX_PATTERNS
+from sparkws.labelmodels.slicefigures import SliceFiguresKernel
+from sparkws.labelmodels.steps import label_comments, read_capped
+from sparkws.labelmodels.subset import chosen_functions, with_faults_of
+from sparkws.labelmodels.taskgraph import TaskGraph
+from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together, gold_column
+from sparkws.stats.counters import Counters, CountersKernel
+from sparkws.stats.patterns import Patterns, PatternsKernel
+from sparkws.stats.slices import SlicesKernel
+from sparkws.vocab import ITEM_ID, N_ITEMS, slice_column
+
+# The votes table of each task, and its functions.
+VotesOn = Mapping[str, tuple[TableVersion, tuple[str, ...]]]
+
+
+def part_of_task(
+    spark: SparkSession,
+    config: LabelModelConfig,
+    patterns: TableVersion,
+    counters: Counters,
+    options: Options,
+    *,
+    max_fault_rate: float,
+) -> OfTask:
+    """What a task brings to a model of several: the functions that take part, and their counters."""
+    chosen = chosen_functions(config, counters.lf_names)
+    kernel = CountersKernel(counters.lf_names, counters.cardinality, chosen)
+    found = counters
+    if chosen != counters.lf_names:
+        found = with_faults_of(reduce_batches(spark, kernel, patterns, options), counters)
+    return OfTask(
+        counters=found,
+        out=tuple(faulty(found, max_fault_rate)),
+        not_chosen=tuple(name for name in counters.lf_names if name not in chosen),
+    )
+
+
+@dataclass(frozen=True)
+class FittedTogether:
+    """A model of several tasks, and the patterns that it was fitted from."""
+
+    model: Hierarchical
+    patterns: Patterns
+    level: int
+
+
+def fit_graph(
+    spark: SparkSession,
+    config: TaskGraphConfig,
+    graph: TaskGraph,
+    tasks: Mapping[str, OfTask],
+    patterns: TableVersion,
+    columns: tuple[str, ...],
+    n_rows: int,
+    *,
+    clamped: Collection[str] = (),
+    cap: int = MAX_PATTERNS,
+) -> FittedTogether:
+    """Fit one model of several tasks from stored patterns of the votes on all of them, or from a sample of those.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        The digits of the patterns.
+    n_rows : int
+        The rows of their table.
+    clamped : collection of str
+        Tasks of which known classes are held.
+    """
+    kernel = PatternsKernel(columns, max(map(len, graph.classes.values())))
+    counted, level = read_capped(spark, patterns, kernel, n_rows, 0, cap)
+    return FittedTogether(fit_together(config, graph, tasks, counted, clamped), counted, level)
+
+
+def store_task_model(
+    spark: SparkSession,
+    model: Hierarchical,
+    task: str,
+    fingerprints: Mapping[tuple[str, str], str],
+    target: TableRef,
+    transition: Transition,
+    *,
+    direct: bool,
+) -> int:
+    """Store a model of several tasks as the label model of one of them, and give the table's version."""
+    rows = savedgraph.task_rows(model, task, fingerprints)
+    return write_rows(spark, target, rows, direct=direct, transition=transition)
+
+
+def label_task(
+    spark: SparkSession,
+    config: LabelModelConfig,
+    task: str,
+    votes: VotesOn,
+    model: TableVersion,
+    classes: Mapping[str, Sequence[str]],
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+    *,
+    clamped: Mapping[str, TableVersion],
+    fingerprints: Mapping[tuple[str, str], str],
+) -> Written[LabelCounts]:
+    """Turn votes on several tasks into the published labels of one of them, with a stored model.
+
+    Known classes of `clamped` tasks are held: those of others as evidence, those of the task itself as its labels.
+    """
+    lf_names = {name: names for name, (_, names) in votes.items()}
+    loaded = savedgraph.graph_from_rows(read_rows(spark, model), classes, lf_names, fingerprints)
+    own, others = votes[task][0], {name: gold for name, gold in clamped.items() if name != task}
+    kernel = LabelsKernel(
+        model=OneOfSeveral(loaded, task, others),
+        key_dtype=own.schema[ITEM_ID],
+        votes_version=own.version,
+        model_version=model.version,
+        tie_break_policy=config.tie_break_policy,
+        seed=config.seed,
+        clamp_gold=task in clamped,
+        n_outcomes=max(map(len, classes.values())),
+        known=tuple(map(gold_column, others)),
+    )
+    joined: Source = join_votes(spark, votes, others, first=task)
+    if task in clamped:
+        joined = join_gold(spark, joined, clamped[task], only_gold=False)
+    in_rows = replace(options, lane="rows")
+    return write_batches(spark, kernel, joined, target, transition, in_rows, label_comments(classes[task]))
+
+
+def slice_accuracies(
+    spark: SparkSession,
+    model: Hierarchical,
+    task: str,
+    votes: VotesOn,
+    gold: TableVersion,
+    slices: tuple[str, ...],
+) -> dict[str, float | None]:
+    """How often a model of several tasks is right on the items of each slice of one whose class is known."""
+    joined = join_votes(spark, votes, {}, first=task, also=[slice_column(name) for name in slices])
+    columns = tuple(f"{name}.{lf}" for name, (_, lf_names) in votes.items() for lf in lf_names)
+    largest = max(map(len, model.graph.classes.values()))
+    counting = SlicesKernel(columns, largest, slices, with_gold=True)
+    known = join_gold(spark, joined, gold, only_gold=True)
+    summed = sum_rows([tabulate_batches(spark, counting, known, counting.dump_schema)], N_ITEMS)
+    kernel = SliceFiguresKernel(OneOfSeveral(model, task), columns, slices, n_outcomes=largest)
+    told = kernel.told(reduce_batches(spark, kernel, Query("patterns of slices", summed)))
+    return {name: figures["accuracy"][model.kind] for name, figures in told.items()}
