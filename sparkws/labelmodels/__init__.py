@@ -17,6 +17,7 @@ from sparkws.labelmodels.posterior import LabelModel, posterior, predict
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
 from sparkws.labelmodels.sampling import sample_level, standard_error
+from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
@@ -46,6 +47,9 @@ __all__ = [
     "check_model",
     "contributions",
     "evaluate",
+    "graph_from_json",
+    "graph_from_rows",
+    "graph_to_json",
     "learn_dependencies",
     "leave_one_out",
     "make_label_model",

@@ -19,6 +19,7 @@ from sparkws.grids import grids_from_plain
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.differences import check_classes, check_functions
+from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.precision import PrecisionVote
@@ -213,6 +214,8 @@ def _check_saved(model: SavedModel, classes: Sequence[str]) -> None:
 
 
 def _new(kind: str, cardinality: int) -> SavedModel:
+    if kind == Hierarchical.kind:
+        raise DataError("this label model is of several tasks; read it with graph_from_rows or graph_from_json.")
     if kind not in KINDS:
         raise DataError(f"a label model of the kind {kind!r} is not known here; it was saved by a later version.")
     return KINDS[kind](cardinality)

@@ -9,6 +9,7 @@ import pytest
 from sparkws import synthetic
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels import persist
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.majority import MajorityVote
@@ -156,6 +157,8 @@ def test_a_stored_model_that_does_not_fit_is_refused():
         graph_from_json("{")
     with pytest.raises(DataError, match=r"expected the rows of one label model of several tasks, got 2 rows"):
         graph_from_rows(rows.head(2))
+    with pytest.raises(DataError, match="is of several tasks; read it with graph_from_rows"):
+        persist.from_rows(rows, TREE.classes["kind"])
     with pytest.raises(NothingToFit, match="no parameters yet"):
         graph_to_json(Hierarchical(TREE, COLUMNS))
     with pytest.raises(NothingToFit, match="has a vote on any task"):
