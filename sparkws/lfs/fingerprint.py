@@ -57,9 +57,11 @@ def is_own(file: str | None, home: Path | None = None) -> bool:
     if not file or file.startswith("<"):
         return True
     path = Path(file).resolve()
-    if home is not None and path.is_relative_to(home):
-        return True
-    return not any(path.is_relative_to(folder) for folder in (*_LIBRARIES, _PACKAGE))
+    libraries = [folder for folder in (*_LIBRARIES, _PACKAGE) if path.is_relative_to(folder)]
+    if home is None or not path.is_relative_to(home):
+        return not libraries
+    # Libraries may be installed in a folder of the project, and the project among libraries.
+    return not any(folder.is_relative_to(home) for folder in libraries)
 
 
 class _Walk:

@@ -11,6 +11,7 @@ from copy import deepcopy
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ from hypothesis import strategies as st
 
 from sparkws.config import DeclarativeLFConfig
 from sparkws.lfs import LabelingFunction, declarative_lfs, libraries, load_modules, preprocessor
-from sparkws.lfs.fingerprint import FINGERPRINT_LENGTH, fingerprint_of
+from sparkws.lfs.fingerprint import FINGERPRINT_LENGTH, fingerprint_of, is_own
 
 MODULE = """
     import re
@@ -445,3 +446,8 @@ def test_declarative_ones_follow_their_section_and_file(tmp_path):
 
     assert of("spam") == of("spam", owner="ann", source="team", valid_to="2026-12-31")
     assert of("spam") != of("ham")
+
+
+def test_libraries_installed_beside_a_function_are_not_the_projects_own(tmp_path):
+    assert not is_own(np.__file__, Path(np.__file__).parents[2])
+    assert is_own(str(tmp_path / "helpers.py"), tmp_path)
