@@ -10,7 +10,7 @@ import time
 import numpy as np
 from snorkel.labeling.model import LabelModel
 
-L = np.load(sys.argv[1])
+L = np.load(sys.argv[1]).astype(np.int64)  # the type that Snorkel's appliers give
 LabelModel(cardinality=2, verbose=False).fit(L[:1000], seed=0, progress_bar=False)  # what is loaded late
 print("rival: ready", flush=True)
 for _ in sys.stdin:

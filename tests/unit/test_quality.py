@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks.quality_data import VoteSet, find_sets
+from benchmarks.quality_drawn import drawn_sets
 from benchmarks.quality_made import made_sets, thinned
 from benchmarks.quality_score import difference, hits_of
 
@@ -81,6 +82,12 @@ def test_made_situations_are_the_same_in_every_run():
         assert one.name == again.name
         assert (one.L == again.L).all()
         assert one.scored.mean() > 0.5
+
+
+def test_drawn_worlds_have_names_of_their_own_and_votes_to_score():
+    drawn = list(drawn_sets())
+    assert len({votes.name for votes in drawn}) == len(drawn)
+    assert all(votes.scored.sum() > 100 and votes.L.max() < votes.cardinality for votes in drawn)
 
 
 def test_a_thinned_crowd_has_at_most_four_of_its_own_answers_an_item():
