@@ -24,8 +24,9 @@ from sparkws.labelmodels.pairs import pair_table
 from sparkws.labelmodels.posterior import TIE, LabelModel
 from sparkws.labelmodels.steps import read_capped
 from sparkws.stats import moments
+from sparkws.stats.multisteps import read_label_counters
 from sparkws.stats.patterns import PatternsKernel, select
-from sparkws.stats.steps import read_counters, read_label_counters, read_moments
+from sparkws.stats.steps import read_counters, read_moments
 from sparkws.vocab import (
     ABSENT,
     ABSTAIN,

@@ -13,6 +13,7 @@ from sparkws.labelmodels import multisteps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.manage.results import StepResult
 from sparkws.runner import Done, Job, output_of, run_step
+from sparkws.stats import multisteps as stats_multisteps
 from sparkws.stats import steps as stats_steps
 
 
@@ -21,7 +22,7 @@ def count_step(spark: SparkSession, job: Job, name: str, votes: StepResult, gold
     labels: Mapping[str, Mapping[str, str]] = votes.details["labels"]
 
     def act(transition: Transition) -> Done:
-        counted = stats_steps.count_labels(
+        counted = stats_multisteps.count_labels(
             spark,
             output_of(spark, job, votes, f"{name}_votes"),
             None if gold is None else output_of(spark, job, gold, f"{name}_gold"),
@@ -59,7 +60,7 @@ def model_step(
             spark,
             task.label_model,
             output_of(spark, job, stats, f"{name}_patterns"),
-            stats_steps.read_label_counters(spark, counted),
+            stats_multisteps.read_label_counters(spark, counted),
             votes.details["labels"],
             job.workspace.table(f"{name}_label_model"),
             transition,

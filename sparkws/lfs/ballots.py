@@ -110,11 +110,6 @@ class Ballot:
             values[row] = FAILED
         return self.of_values(values, keys)
 
-    def columns_of(self, votes: pl.Series) -> list[pl.Series]:
-        """The columns that are published, of structs or of class indices."""
-        structs = votes if isinstance(votes.dtype, pl.Struct) else self.of_votes(votes)
-        return structs.struct.unnest().get_columns()
-
     def of_votes(self, votes: pl.Series) -> pl.Series:
         """Class indices, -1 and NULL, as the votes that they stand for, `(n,)` structs."""
         vote = pl.col(votes.name)
@@ -202,20 +197,37 @@ def vote_comments(comments: Mapping[str, str], ballots: Mapping[str, Ballot]) ->
     }
 
 
-def refuse_declared(lfs: Iterable["LabelingFunction"]) -> None:
-    """Refuse functions that declare classes in a task where each item has one class.
+def bind_ballots(lfs: Iterable["LabelingFunction"], classes: Sequence[str], *, multi_label: bool) -> dict[str, Ballot]:
+    """What each function votes on; empty for a task where each item has one class, of which none may be declared.
 
     Raises
     ------
     InvalidFunction
-        With the function.
+        If a function declares classes that is not of a multi-label task.
     """
+    if multi_label:
+        return ballots_of(lfs, classes)
     for lf in lfs:
         if lf.classes is not None:
             raise InvalidFunction(
                 f"{lf.name!r} declares the 'classes' {list(lf.classes)} that it votes on, which is for a task with "
                 "multi_label: true; take them out."
             )
+    return {}
+
+
+def columns_of(votes: Iterable[pl.Series], ballots: Mapping[str, Ballot]) -> list[pl.Series]:
+    """The columns that are published: the votes themselves, or with ballots those of each function side by side.
+
+    Parameters
+    ----------
+    votes : iterable of Series
+        Of a function each: structs, or class indices, which stand for a vote.
+    """
+    if not ballots:
+        return list(votes)
+    structs = [v if isinstance(v.dtype, pl.Struct) else ballots[v.name].of_votes(v) for v in votes]
+    return [column for one in structs for column in one.struct.unnest()]
 
 
 def _declared(lf: "LabelingFunction", classes: Sequence[str]) -> set[int] | None:

@@ -1,21 +1,20 @@
 """Labeling functions: what a user writes, with everything that is known about it."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property, partial
 from typing import Any, Final, overload
 
 import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
-from sparkws.config import IDENTIFIER
-from sparkws.errors import ConfigError, InvalidFunction
-from sparkws.grids import Cells, Declared, cell_texts, make_cells, settled
+from sparkws.errors import InvalidFunction
+from sparkws.grids import Cells, Declared, cell_texts, make_cells
 from sparkws.lfs.chains import chain_of, made_by, source_columns
 from sparkws.lfs.declarative import Rule
+from sparkws.lfs.declared import as_date, check_name, settled_classes, settled_examples, settled_grid
 from sparkws.lfs.fingerprint import fingerprint_of
 from sparkws.lfs.libraries import runtime_of
 from sparkws.lfs.loaded import load_all
@@ -23,7 +22,6 @@ from sparkws.lfs.options import Vectorized, check_call, check_columns, record_ba
 from sparkws.lfs.preprocess import Preprocessor, check_pre, check_vectorized
 from sparkws.lfs.reads import find_reads
 from sparkws.lfs.rows import Row
-from sparkws.vocab import RESERVED
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +83,17 @@ class LabelingFunction:
     valid_to: str | date | None = None
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         if not callable(self.f):
             raise InvalidFunction(f"{self.name!r} needs a function of an item, got {self.f!r}.")
         settled = {
             "resources": dict(self.resources or {}),
             "pre": check_pre(repr(self.name), self.pre),
-            "soft": _check_soft(self.name, self.soft),
-            "classes": _check_classes(self.name, self.classes),
-            "examples": _check_examples(self.name, self.examples),
-            "valid_from": _as_date(self.name, "valid_from", self.valid_from),
-            "valid_to": _as_date(self.name, "valid_to", self.valid_to),
+            "soft": settled_grid(self.name, self.soft),
+            "classes": settled_classes(self.name, self.classes),
+            "examples": settled_examples(self.name, self.examples),
+            "valid_from": as_date(self.name, "valid_from", self.valid_from),
+            "valid_to": as_date(self.name, "valid_to", self.valid_to),
         }
         for attribute, value in settled.items():
             object.__setattr__(self, attribute, value)
@@ -238,75 +236,6 @@ _OPTIONS: Final = (
 
 def _name_of(f: Any) -> str:
     return str(getattr(f, "__name__", repr(f)))
-
-
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or re.fullmatch(IDENTIFIER, name) is None:
-        raise InvalidFunction(
-            f"{name!r} cannot be the name of a labeling function, because it becomes a column: "
-            "use letters, digits and underscores, not starting with a digit."
-        )
-    if name.lower() in RESERVED:
-        raise InvalidFunction(
-            f"{name!r} cannot be the name of a labeling function: a column beside its votes has that name."
-        )
-
-
-def _check_soft(name: str, declared: object) -> object:
-    """The grid as tuples, as it was declared."""
-    if declared is None:
-        return None
-    try:
-        return settled(repr(name), declared)
-    except ConfigError as error:
-        raise InvalidFunction(str(error)) from None
-
-
-def _check_classes(name: str, classes: object) -> tuple[str | int, ...] | None:
-    if classes is None:
-        return None
-    listed = tuple(classes) if isinstance(classes, list | tuple) else ()
-    if not listed or not all(type(label) in (str, int) for label in listed):
-        raise InvalidFunction(
-            f"'classes' of {name!r} must be a list of names or indices of classes that it votes on, got {classes!r}."
-        )
-    return listed
-
-
-def _check_examples(name: str, examples: object) -> tuple[tuple[Any, Any], ...]:
-    """Examples as pairs of a row and what is expected.
-
-    Raises
-    ------
-    InvalidFunction
-        If they are anything else.
-    """
-    if isinstance(examples, str | Mapping) or not isinstance(examples, Sequence):
-        raise InvalidFunction(f"'examples' of {name!r} must be a list of pairs (row, vote), got {examples!r}.")
-    for number, example in enumerate(examples, 1):
-        if not isinstance(example, tuple | list) or len(example) != 2:
-            raise InvalidFunction(f"example {number} of {name!r} must be a pair (row, vote), got {example!r}.")
-        row, vote = example
-        if not isinstance(row, Mapping) and not hasattr(row, "__dict__"):
-            raise InvalidFunction(
-                f"the row of example {number} of {name!r} must be a mapping or have attributes, got {row!r}."
-            )
-        if isinstance(vote, type) and not issubclass(vote, BaseException):
-            raise InvalidFunction(
-                f"example {number} of {name!r} expects {vote!r}, expected a vote or a class of exceptions."
-            )
-    return tuple((row, vote) for row, vote in examples)
-
-
-def _as_date(name: str, option: str, value: object) -> date | None:
-    if isinstance(value, datetime):
-        return value.date()
-    if value is None or isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InvalidFunction(f"{option!r} of {name!r} must be a date such as '2026-01-31', got {value!r}.") from None
 
 
 def _columns(lf: LabelingFunction) -> tuple[str, ...] | None:

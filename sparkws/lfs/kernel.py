@@ -20,7 +20,7 @@ from sparkws.hashing import hash_keys
 from sparkws.lfs import findings
 from sparkws.lfs.again import ended_early, refuse_changed
 from sparkws.lfs.ahead import OBJECT_ROWS
-from sparkws.lfs.ballots import Ballot, ballots_of, refuse_declared, vote_columns
+from sparkws.lfs.ballots import Ballot, bind_ballots, columns_of, vote_columns
 from sparkws.lfs.compiled import Compiled
 from sparkws.lfs.costs import BUDGET, PYTHON, TOGETHER, WHOLE, Clock, Costs, time_alone
 from sparkws.lfs.declarative import Rule, only_spark
@@ -69,7 +69,7 @@ class VotesKernel:
     interpreted : set of str
         Functions of single items that are not to be compiled.
     multi_label : bool
-        An item may have several classes: a function votes on some, and none is compiled.
+        A function votes on several classes, and none is compiled.
     columns : tuple of str
         What is read: the key, and what the functions need.
     schema : Schema
@@ -108,10 +108,8 @@ class VotesKernel:
         if self.on_fault not in ON_FAULT:
             raise ConfigError(f"'on_fault' must be one of {list(ON_FAULT)}, got {self.on_fault!r}.")
         self._check_columns()
-        ballots = ballots_of(self.lfset, self.classes) if self.multi_label else {}
+        ballots = bind_ballots(self.lfset, self.classes, multi_label=self.multi_label)
         self.lfset.grids(self.classes)  # refuses one that is of other classes
-        if not self.multi_label:
-            refuse_declared(self.lfset)
         opened = self.source_schema.names() if self.lfset.given is None else []
         named = {name for lf in self.lfset for name in lf.given or ()}
         needed = {self.key, *named, *(name for name in opened if name not in self.hidden)}
@@ -122,18 +120,17 @@ class VotesKernel:
         columns = (self.key, *(name for name in self.source_schema if name in needed - {self.key}))
         answers = {rule.answer for rule in rules.values()}
         # What is shown to a function that may read everything: the item, not the answers for others.
-        stored = {
-            name for lf in self.lfset for entry in lf.chain if entry.materialize for name in entry.stored.values()
-        }
+        chained = {entry for lf in self.lfset for entry in lf.chain if entry.materialize}
+        stored = {name for entry in chained for name in entry.stored.values()}
         columns = (*columns, *(name for name in self.source_schema if name in stored - set(columns)))
         shown = tuple(name for name in columns if name not in {*answers, *self.hidden, *stored})
         lfs = [lf for lf in self.lfset if lf.name not in natives]
         bound_to = (tuple(self.classes), shown, self.source_schema, self.time_limit_s, ballots)
-        names = vote_columns(self.lfset.names, ballots)
+        votes = dict.fromkeys(vote_columns(self.lfset.names, ballots), pl.Int8())
         bound = {
             "classes": tuple(self.classes),
             "columns": columns,
-            "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **dict.fromkeys(names, pl.Int8())}),
+            "schema": pl.Schema({ITEM_ID: self.source_schema[self.key], **votes}),
             "ballots": ballots,
             "fingerprints": {lf.name: lf.fingerprint for lf in self.lfset},
             "_natives": natives,
@@ -200,10 +197,8 @@ class VotesKernel:
         finally:
             if trail is not None:
                 trail.clear()
-        published = [votes[name] for name in self.lfset.names]
-        if self.multi_label:
-            published = [column for series in published for column in self.ballots[series.name].columns_of(series)]
-        return pl.DataFrame([keys, *published]), Findings(log.faults(), costs)
+        columns = columns_of([votes[name] for name in self.lfset.names], self.ballots)
+        return pl.DataFrame([keys, *columns]), Findings(log.faults(), costs)
 
     def log_compiled(self) -> None:
         """Log how many of the functions of single items are compiled, if there are any."""

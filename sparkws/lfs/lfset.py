@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import DeclarativeLFConfig, LFsConfig
@@ -17,10 +14,11 @@ from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.grids import Grids, bind_cells, cell_texts, grid_text
 from sparkws.lfs.ballots import ballots_of, vote_columns
 from sparkws.lfs.declarative import Rule, make_rule, only_spark
+from sparkws.lfs.frames import as_frame
 from sparkws.lfs.function import LabelingFunction
 from sparkws.lfs.modules import load_modules
 from sparkws.lfs.preprocess import Preprocessor
-from sparkws.vocab import ABSTAIN, ITEM_ID
+from sparkws.vocab import ITEM_ID
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,31 +257,6 @@ def _said(lf: LabelingFunction) -> list[str]:
     chance = [] if lf.deterministic else ["not deterministic"]
     soft = [] if lf.cells is None else [grid_text(lf.cells)]
     return [f"{lf.kind} LF", f"reads {reads}", *soft, *chance, *dated, f"fingerprint {lf.fingerprint}"]
-
-
-def label_matrix(votes: pl.DataFrame) -> NDArray[np.int8]:
-    """The `(n, m)` label matrix of a votes table: its columns but `item_id`; a failure counts as abstained.
-
-    Columns of slices are no votes: leave them out before.
-    """
-    return votes.drop(ITEM_ID).fill_null(ABSTAIN).to_numpy().astype(np.int8, copy=False)
-
-
-def as_frame(data: Any) -> pl.DataFrame:
-    """A table of any library as a polars DataFrame.
-
-    Raises
-    ------
-    ConfigError
-        If it is something else.
-    """
-    if isinstance(data, pl.DataFrame):
-        return data
-    if isinstance(data, pa.Table | pa.RecordBatch):
-        return pl.DataFrame(pl.from_arrow(data))
-    if type(data).__module__.partition(".")[0] == "pandas":
-        return pl.DataFrame(pl.from_pandas(data))
-    raise ConfigError(f"expected a polars, pandas or Arrow table, got {type(data).__name__}.")
 
 
 def declarative_lfs(configs: Iterable[DeclarativeLFConfig], base_dir: str | Path = ".") -> tuple[LabelingFunction, ...]:

@@ -30,7 +30,6 @@ from sparkws.grids import NO_GRIDS, Grids
 from sparkws.kernels import ReduceKernel
 from sparkws.stats import counters as counting
 from sparkws.stats import joint
-from sparkws.stats.bylabel import LabelPatternsKernel, Labels, LabelTableKernel, all_columns, label_triples
 from sparkws.stats.counters import Counters
 from sparkws.stats.gold import GoldKernel, check_splits
 from sparkws.stats.joint import BothMoments, BothMomentsKernel
@@ -38,7 +37,7 @@ from sparkws.stats.patterns import PatternsKernel
 from sparkws.stats.slices import SlicesKernel
 from sparkws.stats.table import PatternTableKernel
 from sparkws.stats.triples import choose_triples
-from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID, LABEL, LABEL_CLASSES, N_ITEMS, SPLIT
+from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID, N_ITEMS, SPLIT
 
 _MOST_SPLITS = 1000
 
@@ -68,20 +67,6 @@ class Counted:
     def n_rows(self) -> int:
         """The patterns."""
         return self.counters.n_rows
-
-
-@dataclass(frozen=True)
-class CountedLabels:
-    """What the statistics step of a multi-label task left behind: the counters are by label."""
-
-    patterns_version: int
-    stats_version: int
-    counters: Mapping[str, Counters]
-
-    @property
-    def n_rows(self) -> int:
-        """The patterns of all labels."""
-        return sum(counters.n_rows for counters in self.counters.values())
 
 
 def choose_gold(spark: SparkSession, config: GoldConfig, source: Source, key: str) -> Query:
@@ -157,7 +142,7 @@ def count_votes(
     """
     kernel = PatternsKernel(lf_names, cardinality, grids=grids)
     known = PatternsKernel(lf_names, cardinality, with_gold=True, grids=grids)
-    summed = _sum_patterns(spark, kernel, known, votes, gold, options)
+    summed = sum_patterns(spark, kernel, known, votes, gold, options)
     # Only Spark adds them up, so the lane is that of rows, whatever was asked for.
     in_rows = replace(options, lane="rows")
     table = PatternTableKernel(lf_names, cardinality, grids)
@@ -242,52 +227,6 @@ def count_together(
     return CountedTogether(written.version, columns, written.statistic.n_items, written.statistic.n_rows)
 
 
-def count_labels(
-    spark: SparkSession,
-    votes: TableVersion,
-    gold: TableVersion | None,
-    labels: Labels,
-    faults: Mapping[str, int],
-    patterns_target: TableRef,
-    stats_target: TableRef,
-    transition: Transition,
-    options: Options,
-    *,
-    most_patterns: int,
-    direct: bool,
-) -> CountedLabels:
-    """Count the vote vectors of each label of a multi-label task in one pass, as `count_votes` does those of a task.
-
-    `faults` are by column.
-    """
-    kernel = LabelPatternsKernel(labels)
-    summed = _sum_patterns(spark, kernel, LabelPatternsKernel(labels, with_gold=True), votes, gold, options)
-    written = write_batches(
-        spark, LabelTableKernel(labels), summed, patterns_target, transition, replace(options, lane="rows")
-    )
-    counted = {
-        label: counting.with_faults(counters, {name: n for name, n in faults.items() if name in counters.lf_names})
-        for label, counters in written.statistic.items()
-    }
-    payloads: list[tuple[str | None, str, str]]
-    payloads = [(label, "counters", counting.to_json(counters)) for label, counters in counted.items()]
-    if max(counters.n_rows for counters in counted.values()) > most_patterns:
-        # The same triples in every run: moments of two versions can be added and subtracted.
-        chosen = label_triples(counted, labels, np.random.default_rng(0))
-        moments = BothMomentsKernel(all_columns(labels), len(LABEL_CLASSES), chosen)
-        payloads.append((None, "moments", joint.to_json(reduce_batches(spark, moments, votes, options))))
-    rows = pl.DataFrame(payloads, {LABEL: pl.String, "kind": pl.String, "payload": pl.String}, orient="row")
-    rows = rows.with_columns(votes_version=pl.lit(votes.version, pl.Int64)).select(LABEL, *STATS_SCHEMA)
-    stats_version = write_rows(spark, stats_target, rows, direct=direct, transition=transition)
-    return CountedLabels(written.version, stats_version, counted)
-
-
-def read_label_counters(spark: SparkSession, stats: TableVersion) -> dict[str, Counters]:
-    """The counters of each label that `count_labels` stored."""
-    rows = read_rows(spark, stats).filter(pl.col("kind") == "counters")
-    return {label: counting.from_json(text) for label, text in rows.select(LABEL, "payload").iter_rows()}
-
-
 def read_counters(spark: SparkSession, stats: TableVersion) -> Counters:
     """The counters that `count_votes` stored."""
     return counting.from_json(_payloads(spark, stats)["counters"])
@@ -299,7 +238,7 @@ def read_moments(spark: SparkSession, stats: TableVersion) -> BothMoments | None
     return None if text is None else joint.from_json(text)
 
 
-def _sum_patterns(
+def sum_patterns(
     spark: SparkSession,
     kernel: TabulateKernel[S],
     known: TabulateKernel[S],

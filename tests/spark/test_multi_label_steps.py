@@ -24,8 +24,9 @@ from sparkws.stats import joint
 from sparkws.stats.bylabel import LabelPatternsKernel, all_columns
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.joint import BothMomentsKernel
+from sparkws.stats.multisteps import count_labels, read_label_counters
 from sparkws.stats.patterns import Patterns, collapse
-from sparkws.stats.steps import count_labels, read_label_counters, read_moments
+from sparkws.stats.steps import read_moments
 
 LABELS = {
     "news": {f"lf_{j}__news": f"lf_{j}" for j in range(4)},
