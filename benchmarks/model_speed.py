@@ -3,8 +3,8 @@
 Models of moments read the votes, count their pairs and some triples, and are fitted from those. `auto` goes the way of
 the pipeline: it reads the votes, counts patterns, and where they are too many chooses and fits from a sample of them
 and polishes by EM over all. What a run also does for its report, such as standard errors, is left out. Snorkel has an
-environment of its own, its defaults, and its votes in memory as its appliers give them; where it cannot be installed, there are
-no ratios. All functions vote both classes. The sizes are a million items (default, full) and 100,000 (small).
+environment of its own, its defaults, and its votes in memory as its appliers give them; where it cannot be installed,
+there are no ratios. All functions vote both classes. The sizes are a million items (default, full) and 100,000 (small).
 """
 
 import tempfile
