@@ -170,6 +170,29 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
         ({"gold": {"column": "g", "expression": "e"}}, "give exactly one of 'column' (class names or indices)"),
         ({"gold": {"column": "g", "use": "train"}}, "got 'train'."),
         ({"classes": ["ham"]}, "got ['ham']."),
+        (
+            {
+                "lfs": {
+                    "declarative": [{"name": "a", "absent": True, "regex": {"column": "c", "pattern": "x", "label": 1}}]
+                }
+            },
+            "LF 'a' says 'absent', which is for a task with multi_label: true.",
+        ),
+        (
+            {"multi_label": True, "lfs": None, "votes": {"table": "t"}},
+            "'columns' says on which class each column votes: {ana_1: ham, ana_2: spam}.",
+        ),
+        ({"lfs": None, "votes": {"table": "t", "columns": {"a": "ham"}}}, "in a task with multi_label: true only."),
+        ({"multi_label": True, "label_model": {"class_balance": [0.5]}}, "class_balance has 1 values, expected 2"),
+        (
+            {"multi_label": True, "label_model": {"class_balance": [0.5, 1.0]}},
+            "above 0 and below 1, got {'spam': 1.0}.",
+        ),
+        ({"multi_label": True, "label_model": {"label_intervals": True}}, "is for tasks where an item has one class"),
+        (
+            {"multi_label": True, "slices": {"long": "x > 1"}},
+            "slices ['long'] are of a task where an item has one class",
+        ),
         ({"classes": ["ham", "ham"]}, "classes must differ, got ['ham', 'ham']."),
         ({"classes": [f"c{i}" for i in range(128)]}, "'tasks.spam.classes' in here: tuple should have at most 127"),
         ({"lfs": None}, "give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)."),
