@@ -152,13 +152,17 @@ def slice_accuracies(
     gold: TableVersion,
     slices: tuple[str, ...],
 ) -> dict[str, float | None]:
-    """How often a model of several tasks is right on the items of each slice of one whose class is known."""
+    """How often a model of several tasks is right on the items of each slice of one whose class is known.
+
+    They are those on which a function voted on the task itself, as for its majority vote.
+    """
     joined = join_votes(spark, votes, {}, first=task, also=[slice_column(name) for name in slices])
     columns = tuple(f"{name}.{lf}" for name, (_, lf_names) in votes.items() for lf in lf_names)
     largest = max(map(len, model.graph.classes.values()))
     counting = SlicesKernel(columns, largest, slices, with_gold=True)
     known = join_gold(spark, joined, gold, only_gold=True)
     summed = sum_rows([tabulate_batches(spark, counting, known, counting.dump_schema)], N_ITEMS)
-    kernel = SliceFiguresKernel(OneOfSeveral(model, task), columns, slices, n_outcomes=largest)
+    own = tuple(f"{of}.{lf}" for of, lf in model.columns if of == task)
+    kernel = SliceFiguresKernel(OneOfSeveral(model, task), columns, slices, n_outcomes=largest, judging=own)
     told = kernel.told(reduce_batches(spark, kernel, Query("patterns of slices", summed)))
     return {name: figures["accuracy"][model.kind] for name, figures in told.items()}

@@ -37,6 +37,8 @@ class SliceFiguresKernel:
         Of those functions of the patterns that vote with a probability.
     n_outcomes : int, optional
         The most votes that a function of the patterns can cast, where they are on several tasks.
+    judging : tuple of str, optional
+        Labels are judged where one of these functions voted; by default one of the model's.
     """
 
     model: LabelModel
@@ -44,6 +46,7 @@ class SliceFiguresKernel:
     slices: tuple[str, ...]
     grids: Grids = NO_GRIDS
     n_outcomes: int | None = None
+    judging: tuple[str, ...] | None = None
     kinds: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +113,8 @@ class SliceFiguresKernel:
         differ = voted.max(axis=1) > np.where(voted == ABSTAIN, k, voted).min(axis=1)
         known = gold != ABSTAIN
         judged = known & (n_votes > 0)
+        if self.judging is not None:
+            judged &= (votes[:, [self.lf_names.index(name) for name in self.judging]] != ABSTAIN).any(axis=1)
         conditions = (n_votes >= 0, n_votes > 0, n_votes > 1, differ, known, judged)
         of_kind = {self.model.kind: self.model.posterior(L[judged])}
         of_kind[_MAJORITY] = vote_shares(L[judged], k, grids.says(names, k))

@@ -37,6 +37,8 @@ def test_figures_by_hand():
         "accuracy": {"majority": pytest.approx((1 + 0.5 + 0) / 3)},
     }
     assert told["empty"]["accuracy"] == {"majority": None}
+    judged = SliceFiguresKernel(model, names, ("all",), judging=("b",))
+    assert judged.told(judged.of_batch(rows))["all"]["accuracy"] == {"majority": (1 + 0.5) / 2}
     # Of a model that does not read them, the votes are not there.
     without = SliceFiguresKernel(MajorityVote(2).fit(of_matrix(L[:, [0, 2]], ("a", "c"), 2)), names, ("all",))
     assert without.told(without.of_batch(rows))["all"]["overlaps"] == 0
