@@ -60,7 +60,7 @@ class Ballot:
         if value is FAILED:
             return dict.fromkeys(self.columns)
         votes: dict[str, int | None] = dict.fromkeys(self.columns, ABSTAIN)
-        if value is None or (isinstance(value, int) and value == ABSTAIN):
+        if value is None or (isinstance(value, int | np.integer) and value == ABSTAIN):
             return votes
         said = value if isinstance(value, Mapping) else dict.fromkeys(_listed(value), not self.absent)
         for label, vote in said.items():

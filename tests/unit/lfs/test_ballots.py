@@ -50,6 +50,7 @@ def votes_of(lf, values, **options):
         ({}, (-1, -1, -1)),
         (None, (-1, -1, -1)),
         (-1, (-1, -1, -1)),
+        (np.int8(-1), (-1, -1, -1)),
     ],
 )
 def test_what_a_returned_value_stands_for(returned, expected):
