@@ -20,7 +20,7 @@ from benchmarks.apart import Rival
 from benchmarks.apply_race import CORES, HERE, Race, open_race
 from benchmarks.harness import Result, time_in_turns
 from benchmarks.many_lfs_set import sections
-from sparkws.config import DeclarativeLFConfig
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LFSet, declarative_lfs
 
 ROUNDS: Final = 5

@@ -20,9 +20,9 @@ import yaml
 from numpy.typing import NDArray
 
 import sparkws.demo
-from sparkws.config import LFsConfig
 from sparkws.configfile import load_config
 from sparkws.datasets import read_vader
+from sparkws.lfconfig import LFsConfig
 from sparkws.lfs import label_matrix, lfset_of
 from sparkws.vocab import ABSTAIN
 

@@ -9,8 +9,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sparkws.checks import did_you_mean
-from sparkws.config import ProjectConfig, Section
+from sparkws.config import ProjectConfig
 from sparkws.errors import ConfigError
+from sparkws.sections import Section
 
 _SURROGATE: Final = re.compile("[\\ud800-\\udfff]")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sparkws.checks import first_few
-from sparkws.config import IDENTIFIER
 from sparkws.errors import InvalidFunction
+from sparkws.sections import IDENTIFIER
 
 if TYPE_CHECKING:
     from sparkws.lfs.preprocess import Preprocessor

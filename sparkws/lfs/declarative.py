@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
-from sparkws.config import DeclarativeLFConfig, ThresholdConfig
 from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.lfconfig import DeclarativeLFConfig, ThresholdConfig
 from sparkws.lfs.lookup import lookup_votes, read_lookup, said_of
 from sparkws.lfs.native import Native
 from sparkws.lfs.normalize import normalized

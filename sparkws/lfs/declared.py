@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sparkws.config import IDENTIFIER
 from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.grids import settled
+from sparkws.sections import IDENTIFIER
 from sparkws.vocab import RESERVED
 
 

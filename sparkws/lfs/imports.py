@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from sparkws.checks import check_columns, first_few
-from sparkws.config import IDENTIFIER
 from sparkws.errors import ConfigError, InvalidKeys, InvalidVote
 from sparkws.grids import Cells, Grids, bind_cells
 from sparkws.lfs.declarative import class_index
 from sparkws.lfs.lookup import lookup_votes
 from sparkws.lfs.returns import INVALID, coded, explain_invalid
 from sparkws.lfs.soft import cells_of_array
+from sparkws.sections import IDENTIFIER
 from sparkws.vocab import ABSTAIN, ITEM_ID, LABEL_CLASSES, N_ITEMS, RESERVED
 
 _PREFIX = "lf_"

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import polars as pl
 
 from sparkws.checks import did_you_mean, first_few
-from sparkws.config import DeclarativeLFConfig, LFsConfig
 from sparkws.errors import ConfigError, InvalidFunction
 from sparkws.grids import Grids, bind_cells, cell_texts, grid_text
+from sparkws.lfconfig import DeclarativeLFConfig, LFsConfig
 from sparkws.lfs.ballots import ballots_of, vote_columns
 from sparkws.lfs.declarative import Rule, make_rule, only_spark
 from sparkws.lfs.frames import as_frame

@@ -8,8 +8,8 @@ from typing import Any, Final
 import polars as pl
 
 from sparkws.checks import first_few
-from sparkws.config import LookupConfig, Normalization
 from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.lfconfig import LookupConfig, Normalization
 from sparkws.lfs.normalize import normalized
 
 COLUMNS: Final = ("value", "class")

@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from sparkws.config import Normalization
+from sparkws.lfconfig import Normalization
 
 ORDER: Final[tuple[Normalization, ...]] = ("lower", "strip_punctuation", "collapse_whitespace")
 

@@ -4,8 +4,8 @@ from typing import Final
 
 import polars as pl
 
-from sparkws.config import KeywordConfig, RegexConfig
 from sparkws.errors import InvalidFunction
+from sparkws.lfconfig import KeywordConfig, RegexConfig
 
 # Equal to letters of ASCII where case is ignored: the first two to s and k in the engine, all of them in Python.
 FOLDED_TO_ASCII: Final = ("\u017f", "\u212a", "\u0131", "\u0130")

@@ -7,8 +7,8 @@ No label model reads it.
 
 from collections.abc import Mapping
 
-from sparkws.config import DeclarativeLFConfig, ExpressionConfig
 from sparkws.errors import ConfigError
+from sparkws.lfconfig import DeclarativeLFConfig, ExpressionConfig
 from sparkws.lfs.lfset import LFSet, declarative_lfs
 from sparkws.vocab import MEMBER, slice_column
 

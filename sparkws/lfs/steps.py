@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from sparkws.checks import check_columns
-from sparkws.config import LookupConfig, VotesConfig
 from sparkws.engine.expressions import check_expressions, expression_faults
 from sparkws.engine.history import Transition
 from sparkws.engine.keys import check_keys
@@ -19,6 +18,7 @@ from sparkws.engine.tables import Source, open_table
 from sparkws.engine.writes import write_rows
 from sparkws.errors import TableNotFound
 from sparkws.grids import grid_text, make_cells
+from sparkws.lfconfig import LookupConfig, VotesConfig
 from sparkws.lfs.ballots import told_of, vote_comments
 from sparkws.lfs.declarative import Rule, class_index
 from sparkws.lfs.findings import Findings

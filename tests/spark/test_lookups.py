@@ -15,7 +15,6 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from sparkws.config import DeclarativeLFConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.lanes import Options
 from sparkws.engine.lookups import Lookup, with_lookups
@@ -23,6 +22,7 @@ from sparkws.engine.refs import TableRef, parse_ref
 from sparkws.engine.tables import Query, Source, open_table, open_version, read, read_rows
 from sparkws.engine.types import spark_schema
 from sparkws.errors import FunctionFailed, InvalidVote, MissingColumns, TableNotFound
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LFSet, declarative_lfs, labeling_function
 from sparkws.lfs.normalize import ORDER, normalized, normalized_sql
 from sparkws.lfs.steps import inputs_of, make_votes, open_tables

@@ -9,11 +9,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkws.config import DeclarativeLFConfig
 from sparkws.engine.failures import our_errors
 from sparkws.engine.types import spark_schema
 from sparkws.engine.udf import _Transform
 from sparkws.errors import InvalidVote
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LFSet, declarative_lfs, labeling_function
 from sparkws.vocab import ITEM_ID
 

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from sparkws.config import ProjectConfig, Section
+from sparkws.config import ProjectConfig
 from sparkws.configfile import dump_config, load_config, parse_config
 from sparkws.errors import ConfigError
+from sparkws.sections import Section
 
 BASE = Path(__file__).parents[2] / "conf" / "base.yaml"
 SMALL = {

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 FOUNDATION = (
     "vocab",
     "errors",
+    "sections",
+    "lfconfig",
     "config",
     "configfile",
     "checks",

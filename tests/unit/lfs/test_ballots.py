@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkws.config import DeclarativeLFConfig
 from sparkws.errors import ConfigError, InvalidFunction, InvalidVote, VotesNotRepeatable
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LFSet, labeling_function
 from sparkws.lfs.ballots import ballots_of, by_class, vote_columns
 from sparkws.lfs.examples import check_examples

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkws.config import DeclarativeLFConfig
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LabelingFunction, LFSet, VotesKernel, costs, declarative_lfs, findings, preprocessor
 from sparkws.lfs.costs import NATIVE, PYTHON, TOGETHER, WHOLE, Clock, Costs
 from sparkws.lfs.faults import Faults

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sparkws.config import DeclarativeLFConfig
 from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LFSet, VotesKernel, declarative_lfs
 from sparkws.vocab import ABSTAIN
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from sparkws.config import DeclarativeLFConfig
 from sparkws.errors import ExampleMissed, InvalidFunction
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LabelingFunction, LFSet, check_examples, declarative_lfs, labeling_function
 from sparkws.lfs.examples import refuse_missed
 

@@ -25,7 +25,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkws.config import DeclarativeLFConfig
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LabelingFunction, declarative_lfs, libraries, load_modules, preprocessor
 from sparkws.lfs.fingerprint import FINGERPRINT_LENGTH, fingerprint_of, is_own
 

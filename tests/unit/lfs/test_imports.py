@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkws.config import IDENTIFIER
 from sparkws.errors import ConfigError, InvalidKeys, InvalidVote, MissingColumns
 from sparkws.lfs import Imported, ImportKernel, lf_column_name, lf_column_names
+from sparkws.sections import IDENTIFIER
 
 QUICK = settings(max_examples=25, deadline=None)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkws.config import DeclarativeLFConfig
 from sparkws.errors import ConfigError, FunctionFailed, InvalidKeys, InvalidVote, MissingColumns
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LabelingFunction, LFSet, VotesKernel, declarative_lfs, labeling_function, preprocessor
 from sparkws.vocab import ABSTAIN
 

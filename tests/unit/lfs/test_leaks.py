@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from sparkws.config import DeclarativeLFConfig, GoldConfig
+from sparkws.config import GoldConfig
 from sparkws.errors import InvalidFunction
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LabelingFunction, LFSet, VotesKernel, declarative_lfs
 from sparkws.lfs.leaks import gold_columns, refuse_leaks
 

@@ -8,8 +8,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from sparkws.config import LFsConfig
 from sparkws.errors import ConfigError, FunctionFailed, InvalidFunction
+from sparkws.lfconfig import LFsConfig
 from sparkws.lfs import LabelingFunction, LFSet, label_matrix, labeling_function, lfset_of
 
 CLASSES = ("ham", "spam")

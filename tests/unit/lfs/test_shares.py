@@ -2,7 +2,7 @@
 
 import re
 
-from sparkws.config import DeclarativeLFConfig
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LabelingFunction, labeling_function, preprocessor
 from sparkws.lfs.declarative import make_rule
 from sparkws.lfs.shares import what_is_read

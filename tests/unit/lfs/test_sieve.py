@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkws.config import KeywordConfig
+from sparkws.lfconfig import KeywordConfig
 from sparkws.lfs import sieve as sieve_module
 from sparkws.lfs.patterns import FOLDED_TO_ASCII, keyword_pattern
 from sparkws.lfs.sieve import answer, sieves_of

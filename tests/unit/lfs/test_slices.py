@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from sparkws.config import ExpressionConfig, TaskConfig
+from sparkws.config import TaskConfig
 from sparkws.errors import ConfigError, InvalidFunction
+from sparkws.lfconfig import ExpressionConfig
 from sparkws.lfs import LFSet, labeling_function
 from sparkws.lfs.slices import with_slices
 

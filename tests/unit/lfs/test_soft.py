@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkws.config import DeclarativeLFConfig, VotesConfig
 from sparkws.errors import ConfigError, FunctionFailed, InvalidFunction, InvalidVote
+from sparkws.lfconfig import DeclarativeLFConfig, VotesConfig
 from sparkws.lfs import ImportKernel, LFSet, check_examples, declarative_lfs, labeling_function
 from sparkws.lfs.explain import explained
 from sparkws.lfs.kernel import VotesKernel

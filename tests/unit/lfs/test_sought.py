@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sparkws.config import KeywordConfig
+from sparkws.lfconfig import KeywordConfig
 from sparkws.lfs.enginesyntax import Unclear, read_pattern
 from sparkws.lfs.patterns import FOLDED_TO_ASCII, POLARS_ERRORS, keyword_pattern
 from sparkws.lfs.sieve import answer, sieves_of

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from sparkws.config import DeclarativeLFConfig
 from sparkws.errors import ConfigError, InvalidFunction, MissingColumns
+from sparkws.lfconfig import DeclarativeLFConfig
 from sparkws.lfs import LFSet, VotesKernel, declarative_lfs, labeling_function
 from sparkws.lfs.lookup import check_comparable
 
