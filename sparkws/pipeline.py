@@ -2,47 +2,33 @@
 
 Every step says what it reads, what else it depends on and what it writes. It runs when one of these
 differs from its last success in the ledger, and is skipped otherwise. Steps commit one table at a time
-and name the versions that they were made from, so a job killed anywhere and run again converges. The
-module is longer than 300 lines so that all steps of a task, in their order, are read in one place; what is
-checked and opened before them is in `opening`.
+and name the versions that they were made from, so a job killed anywhere and run again converges. What is
+checked and opened before the steps is in `opening`, the steps that make votes in `votesteps`.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import Any
 
 from sparkws import severally
 from sparkws.checks import check_tasks, first_few
-from sparkws.config import GoldConfig, ProjectConfig, TaskConfig
+from sparkws.config import ProjectConfig, TaskConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.lock import hold
-from sparkws.engine.refs import parse_ref, parse_workspace
+from sparkws.engine.refs import parse_workspace
 from sparkws.engine.session import SparkSession
-from sparkws.engine.tables import Source, open_table
-from sparkws.grids import Grids, grids_from_plain
+from sparkws.engine.tables import Source
+from sparkws.grids import grids_from_plain
 from sparkws.jointly import CountedTask, Together, label_together
 from sparkws.labelmodels import multisteps
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
-from sparkws.lfs import LabelingFunction, LFSet, materialize
-from sparkws.lfs import steps as lf_steps
-from sparkws.lfs.ballots import ballots_of, by_class, vote_columns
-from sparkws.lfs.declarative import class_index
-from sparkws.lfs.leaks import gold_columns
+from sparkws.lfs import LabelingFunction, LFSet
 from sparkws.lfs.preprocess import Preprocessor
-from sparkws.lfs.shares import what_is_read
-from sparkws.manage import ledger
 from sparkws.manage.results import RunResult, StepResult
-from sparkws.opening import check_graphs, check_prepared, check_tables, functions_of, keyed_by, open_source, prepare
-from sparkws.runner import Done, Job, output_of, read_ledger, run_step
+from sparkws.opening import check_graphs, check_prepared, check_tables, functions_of, open_source, prepare
+from sparkws.runner import Done, Job, output_of, run_step
 from sparkws.stats import steps as stats_steps
-from sparkws.vocab import ITEM_ID, PREP_PREFIX, slice_column
-
-logger = logging.getLogger(__name__)
-
-_SLOWEST = 10  # functions that are shown; the ledger has all
+from sparkws.votesteps import gold_source, gold_step, import_step, multi_label_only, prep_step, votes_step
 
 
 def run(
@@ -111,15 +97,15 @@ def _count_task(
 ) -> tuple[list[StepResult], CountedTask]:
     """Make the votes of a task and count them."""
     if task.gold is not None:  # what is wrong with it is better told before the votes are made
-        stats_steps.choose_gold(spark, task.gold, *_gold_source(spark, job, task.gold, source))
+        stats_steps.choose_gold(spark, task.gold, *gold_source(spark, job, task.gold, source))
     prepared: dict[Preprocessor, StepResult] = {}
     if lfset is not None:
         assert source is not None
-        prepared = {entry: _prep_step(spark, job, task, source, entry) for entry in lfset.materialized}
-        votes = _votes_step(spark, job, name, task, source, lfset, prepared)
+        prepared = {entry: prep_step(spark, job, task, source, entry) for entry in lfset.materialized}
+        votes = votes_step(spark, job, name, task, source, lfset, prepared)
     else:
-        votes = _import_step(spark, job, name, task)
-    gold = None if task.gold is None else _gold_step(spark, job, name, task, task.gold, source)
+        votes = import_step(spark, job, name, task)
+    gold = None if task.gold is None else gold_step(spark, job, name, task, task.gold, source)
     if task.multi_label:
         stats = severally.count_step(spark, job, name, votes, gold)
     else:
@@ -133,197 +119,6 @@ def _label_task(spark: SparkSession, job: Job, name: str, counted: CountedTask) 
     fit = severally.model_step if counted.config.multi_label else _model_step
     model = fit(spark, job, name, counted.config, counted.votes, counted.stats)
     return [model, _labels_step(spark, job, name, counted.config, counted.votes, counted.gold, model)]
-
-
-def _gold_source(spark: SparkSession, job: Job, gold: GoldConfig, source: Source | None) -> tuple[Source, str]:
-    """The table with the known classes, and the key of its items."""
-    if gold.table is not None:
-        known, key = open_table(spark, parse_ref(gold.table, job.config.base_dir)), gold.key or ITEM_ID
-    else:
-        assert source is not None
-        assert job.config.source is not None
-        known, key = source, gold.key or job.config.source.key
-    return keyed_by(spark, known, key, gold.key_expression), key
-
-
-def _gold_step(
-    spark: SparkSession, job: Job, name: str, task: TaskConfig, gold: GoldConfig, source: Source | None
-) -> StepResult:
-    known, key = _gold_source(spark, job, gold, source)
-    target = job.workspace.table(f"{name}_gold")
-
-    def act(transition: Transition) -> Done:
-        # The keys of the source were checked before its votes were committed; no others were.
-        made = gold.key_expression is not None
-        checked = gold.table is None and task.lfs is not None and _is_key(job, gold.key) and not made
-        must_check = not checked and job.config.engine.key_check != "trust"
-        version, n_rows = stats_steps.make_gold(
-            spark,
-            gold,
-            known,
-            key,
-            task.classes,
-            target,
-            transition,
-            must_check_keys=must_check,
-            multi_label=task.multi_label,
-        )
-        return Done(outputs={f"{name}_gold": version}, n_rows=n_rows, details={})
-
-    made_of = {
-        "gold": gold.model_dump(mode="json"),
-        "source": _text_of(job),
-        "classes": list(task.classes),
-        "key": key,
-        **_multi(task),
-    }
-    return run_step(spark, job, f"{name}.gold", known.inputs, made_of, act, [f"{name}_gold"])
-
-
-def _prep_step(
-    spark: SparkSession, job: Job, task: TaskConfig, source: Source, preprocessor: Preprocessor
-) -> StepResult:
-    """Make what a preprocessor makes; all tasks share the table."""
-    assert task.lfs is not None
-    table, limit = f"{PREP_PREFIX}{preprocessor.name}", task.lfs.time_limit_s
-
-    def act(transition: Transition) -> Done:
-        version, counts = materialize.store_results(
-            spark,
-            preprocessor,
-            source,
-            job.workspace.table(table),
-            transition,
-            job.options,
-            time_limit_s=limit,
-            shares_folder=job.direct,
-        )
-        if counts["failed"]:
-            logger.warning(
-                "%s failed on %s of %s new inputs", preprocessor, f"{counts['failed']:,}", f"{counts['new']:,}"
-            )
-        return Done(outputs={table: version}, n_rows=counts["new"], details={"result": counts})
-
-    made_of = {"source": _text_of(job), "code": preprocessor.fingerprint}
-    return run_step(spark, job, f"prep.{preprocessor.name}", source.inputs, made_of, act, [table])
-
-
-def _votes_step(
-    spark: SparkSession,
-    job: Job,
-    name: str,
-    task: TaskConfig,
-    source: Source,
-    lfset: LFSet,
-    prepared: Mapping[Preprocessor, StepResult],
-) -> StepResult:
-    config = job.config
-    assert task.lfs is not None
-    assert config.source is not None
-    key, lfs = config.source.key, task.lfs
-    step = f"{name}.votes"
-    tables = lf_steps.open_tables(spark, lfset, config.base_dir)
-    stored = {entry: output_of(spark, job, made, f"{PREP_PREFIX}{entry.name}") for entry, made in prepared.items()}
-    hidden = gold_columns(task.gold, source.schema.names()) if lfset.given is None else ()
-    if hidden:
-        unknown = [lf.name for lf in lfset if lf.given is None]
-        logger.info("no %s for %s, which do not say what they read", first_few(hidden), first_few(unknown))
-    ballots = ballots_of(lfset, task.classes) if task.multi_label else {}
-
-    def act(transition: Transition) -> Done:
-        written, faults_version, lookups = lf_steps.make_votes(
-            spark,
-            lfset,
-            source,
-            key=key,
-            classes=task.classes,
-            on_fault=lfs.on_fault,
-            time_limit_s=lfs.time_limit_s,
-            hidden=hidden,
-            votes_target=job.workspace.table(f"{name}_votes"),
-            faults_target=job.workspace.table(f"{name}_faults"),
-            transition=transition,
-            options=job.options,
-            must_check_keys=_must_check_keys(spark, job, step, source, key),
-            direct=job.direct,
-            tables=tables,
-            stored=stored,
-            multi_label=task.multi_label,
-        )
-        found, costs = written.statistic.faults.counts_by_lf(), written.statistic.costs
-        members = {slice_column(part): part for part in task.slices}
-        voting = lfset.select(lf for lf in lfset.names if lf not in members)
-        faults = {lf: n for lf, n in found.items() if lf not in members}
-        by_function = costs.by_function()
-        columns, reads = vote_columns(voting.names, ballots), what_is_read(voting)
-        details: dict[str, Any] = {
-            "lf_names": list(columns),
-            **_grids(voting.grids(task.classes)),
-            "fingerprints": {column: voting[lf].fingerprint for column, lf in columns.items()},
-            "reads": {column: reads[lf] for column, lf in columns.items() if lf in reads},
-            "slices": list(task.slices),
-            "faults": {column: faults[lf] for column, lf in columns.items() if lf in faults},
-            "costs": by_function,
-            "checked_key": None if config.engine.key_check == "trust" else key,
-            "result": {
-                "lane": written.lane.name,
-                "lane_reason": written.lane.reason,
-                "faults": faults,
-                "slice_faults": {members[name]: n for name, n in found.items() if name in members},
-                "lookups": lookups,
-                "rows_per_s_per_core": costs.rows_per_s,
-                "slowest": dict(islice(by_function.items(), _SLOWEST)),
-            },
-        }
-        if ballots:
-            details["labels"] = by_class({name: ballot.columns for name, ballot in ballots.items()}, task.classes)
-        outputs = {f"{name}_votes": written.version, f"{name}_faults": faults_version}
-        return Done(outputs=outputs, n_rows=written.n_rows, details=details)
-
-    made_of = {
-        "source": _text_of(job),
-        "lfs": {lf.name: lf.fingerprint for lf in lfset},
-        "order": list(lfset.names),
-        "classes": list(task.classes),
-        "key": key,
-        "on_fault": lfs.on_fault,
-        "limits": [lfs.time_limit_s, config.engine.worker_memory_mib],
-        **({"hidden": list(hidden)} if hidden else {}),
-        **_multi(task),
-    }
-    inputs = lf_steps.inputs_of(source, {**tables, **{entry.name: table for entry, table in stored.items()}})
-    return run_step(spark, job, step, inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
-
-
-def _import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> StepResult:
-    votes = task.votes
-    assert votes is not None
-    source = keyed_by(spark, open_table(spark, parse_ref(votes.table, job.config.base_dir)), votes.key, None)
-    step = f"{name}.votes"
-
-    def act(transition: Transition) -> Done:
-        written, kernel = lf_steps.import_votes(
-            spark,
-            votes,
-            source,
-            classes=task.classes,
-            votes_target=job.workspace.table(f"{name}_votes"),
-            transition=transition,
-            options=job.options,
-            must_check_keys=_must_check_keys(spark, job, step, source, votes.key),
-        )
-        checked = None if job.config.engine.key_check == "trust" else votes.key
-        result = {"lane": written.lane.name, "lane_reason": written.lane.reason, "faults": {}}
-        of_lfs = {"lf_names": list(kernel.lf_names), **_grids(kernel.grids)}
-        details: dict[str, Any] = {**of_lfs, "faults": {}, "checked_key": checked, "result": result}
-        if isinstance(votes.columns, dict):
-            at = [class_index("votes.columns", label, task.classes) for label in votes.columns.values()]
-            voted = {column: {column: label} for column, label in zip(kernel.lf_names, at, strict=True)}
-            details["labels"] = by_class(voted, task.classes)
-        return Done(outputs={f"{name}_votes": written.version}, n_rows=written.n_rows, details=details)
-
-    made_of = {"votes": votes.model_dump(mode="json"), "classes": list(task.classes), **_multi(task)}
-    return run_step(spark, job, step, source.inputs, made_of, act, [f"{name}_votes"])
 
 
 def _stats_step(
@@ -458,37 +253,5 @@ def _labels_step(
         inputs.update(gold.outputs)
     policy = task.label_model
     made_of = {"classes": list(task.classes), "ties": policy.tie_break_policy, "seed": policy.seed, "clamp": clamps}
-    made_of |= _multi(task)
+    made_of |= multi_label_only(task)
     return run_step(spark, job, f"{name}.labels", inputs, made_of, act, [f"{name}_labels"])
-
-
-def _grids(grids: Grids) -> dict[str, Any]:
-    """The grids of soft functions as a detail of the step that made their votes; nothing where there are none."""
-    return {"grids": grids.to_plain()} if grids else {}
-
-
-def _multi(task: TaskConfig) -> dict[str, bool]:
-    """What a step of a multi-label task depends on beside what steps of other tasks do."""
-    return {"multi_label": True} if task.multi_label else {}
-
-
-def _is_key(job: Job, key: str | None) -> bool:
-    return key is None or (job.config.source is not None and key == job.config.source.key)
-
-
-def _text_of(job: Job) -> dict[str, str | None]:
-    """The query and the key of the source: its tables may stand still while these change."""
-    source = job.config.source
-    return {} if source is None else {"query": source.query, "key_expression": source.key_expression}
-
-
-def _must_check_keys(spark: SparkSession, job: Job, step: str, source: Source, key: str) -> bool:
-    """Whether the keys of a source have to be checked: not again for a version whose keys were found good."""
-    if job.config.engine.key_check != "changed":
-        return job.config.engine.key_check == "always"
-    last = ledger.last_success(read_ledger(spark, job), step)
-    if last is None or not source.inputs or None in source.inputs.values():
-        return True
-    if any(last.inputs.get(table) != version for table, version in source.inputs.items()):
-        return True
-    return last.details.get("checked_key") != key or last.fingerprints.get("source", {}) != _text_of(job)
