@@ -100,7 +100,10 @@ def choose_for(
     )
     if isinstance(choice.model, SuperLF):
         return replace(choice, dependencies=choice.model.dependencies_)
-    return replace(choice, dependencies=max(found.values(), key=lambda each: len(each.edges), default=None))
+    own = [each for each in found.values() if each.abstain == getattr(choice.model, "abstain_", None)]
+    # Of a model without a meaning, like majority vote, what the one finds that finds less: see `_candidates`.
+    fewest = min(found.values(), key=lambda each: len(each.edges), default=None)
+    return replace(choice, dependencies=own[0] if own else fewest)
 
 
 def _candidates(

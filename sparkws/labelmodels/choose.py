@@ -32,6 +32,8 @@ Fit = Callable[[Patterns], M]
 MOST_UNSTEADY: Final = 0.15
 # In simulations a model of independent functions that are independent was right to contradict votes below this.
 _STEADY: Final = 0.05
+# Of fewer items with votes, what is fitted to noise foretells the other half too often by chance: in a quarter of 15.
+FEWEST_ITEMS: Final = 30
 FEWEST_KNOWN: Final = 50  # items with votes and a known class: fewer do not tell models apart
 # Some functions of a right model are worse than blind, a careless worker of a crowd; not those of most votes.
 _MOST_VOTES_BELOW_CHANCE: Final = 0.1
@@ -143,6 +145,9 @@ def choose_model(
         return Choice(
             "majority", majority, f"fewer than {FEWEST_OVERLAPPING} functions vote on items together with others"
         )
+    n_voted = int(counts[(L != ABSTAIN).any(axis=1)].sum())
+    if n_voted < FEWEST_ITEMS:
+        return Choice("majority", majority, f"{n_voted} items with votes do not tell models apart, {FEWEST_ITEMS} may")
     halved = split(patterns, rng)
     equally = foretold_equally(halved)
     share = single_class_share(count_votes(unpack_classes(seen), counts, k))

@@ -8,6 +8,7 @@ from sparkws.checks import first_few
 
 MAX_GROUP: Final = 6
 FEWEST_GROUPS: Final = 3  # of functions that are all one or two groups, nothing tells the class
+_FEWEST_LFS: Final = 4  # three pairs are explained by a class however they depend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Dependencies:
     Attributes
     ----------
     lf_names : tuple of str
+        The functions that were looked at: all that vote for a class, none that votes with a probability.
     abstain : {"outcome", "missing"}
         What the pair tables count: all items, or those on which both voted.
     edges : tuple of Edge
@@ -85,7 +87,16 @@ class Dependencies:
     def message(self) -> str:
         """What was found, in plain words."""
         if not self.edges and not self.cut:
-            return "No two labeling functions depend on each other beyond the class."
+            n_lfs = len(self.lf_names)
+            if n_lfs < _FEWEST_LFS:
+                return (
+                    f"Whether labeling functions depend on each other was not looked at: that takes {_FEWEST_LFS} "
+                    f"that vote for a class, and there {'is' if n_lfs == 1 else 'are'} {n_lfs}."
+                )
+            return (
+                f"Of the {n_lfs} labeling functions looked at, no two were found to depend on each other beyond the "
+                f"class; less than a correlation of about {self.detectable:.2f} would not be seen."
+            )
         some = "A group" if len(self.groups) == 1 else f"{len(self.groups)} groups"
         said = f"{some} of labeling functions that repeat each other: {first_few(self.groups)}."
         if self.cut:

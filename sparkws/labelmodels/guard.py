@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import first_few
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
+from sparkws.labelmodels.copies import copies
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.findings import Finding, not_converged, not_identified
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
@@ -80,7 +81,10 @@ def check_labels(
     """
     voted_for = classes_voted(L, grids.classes(lf_names, len(classes)))
     votes = count_votes(voted_for, counts, len(classes))
-    findings = _about_functions(L, counts, votes, lf_names, classes, out_for_faults)
+    findings = [
+        *_about_functions(L, counts, votes, lf_names, classes, out_for_faults),
+        *_repeated(copies(voted_for, counts, len(classes)), getattr(model, "groups_", ()), lf_names, model.kind),
+    ]
     if model.kind == MajorityVote.kind:
         return findings
     says = grids.says(lf_names, len(classes))
@@ -148,6 +152,25 @@ def _about_functions(
             )
         )
     return findings
+
+
+def _repeated(
+    found: Sequence[Sequence[int]], groups: Sequence[Sequence[str]], lf_names: Sequence[str], kind: str
+) -> list[Finding]:
+    """Functions that vote alike and that the model counts several times; who is in one group counts once."""
+    group_of = {name: number for number, group in enumerate(groups) for name in group}
+    named = [[lf_names[j] for j in alike] for alike in found]
+    several = [names for names in named if len({group_of.get(name, name) for name in names}) > 1]
+    if not several:
+        return []
+    return [
+        Finding(
+            "repeated",
+            f"{first_few(several)} vote alike on practically all items: all but perfect functions do, and so do copies "
+            f"of one, which {kind} counts several times and may take for almost always right. Where they look at the "
+            "same thing, leave all but one out, or give them as one of the groups of super_lf.",
+        )
+    ]
 
 
 def _overlapping(names: Sequence[str]) -> str:

@@ -152,7 +152,7 @@ def low_rank(pairs: Pairs, masked: NDArray[np.bool_], rank: int, start: Array | 
         ridge = 1e-6 * np.trace(information, axis1=1, axis2=2).mean() / rank + 1e-9
         solved = np.linalg.solve(information + ridge * np.eye(rank), (target @ U)[:, :, None])[:, :, 0]
         step = np.abs(solved - U).max(initial=0.0)
-        U = (U + solved) / 2  # both factors move at once, so the full step would swing
+        U = _within_one((U + solved) / 2)  # both factors move at once, so the full step would swing
         if step < _ENOUGH:
             break
     return U, _information(weights, U) + 1e-9 * np.eye(rank)
@@ -198,9 +198,11 @@ def excess(pairs: Pairs, U: Array) -> Array:
     """The correlation of each pair beyond what low rank explains, `(m, m)`, of its strongest cell.
 
     Positive where the two agree more than the class makes them: cells of two classes count with the other sign.
+    Within -1..1, also where the votes that a pair has in common are not like the others of its functions.
     """
     agree = np.where(pairs.label_of[:, None] == pairs.label_of, 1.0, -1.0)
-    rest = np.where(pairs.items > 0, agree * (pairs.correlation - U @ U.T), 0.0)
+    beyond = np.clip(np.clip(pairs.correlation, -1.0, 1.0) - U @ U.T, -1.0, 1.0)
+    rest = np.where(pairs.items > 0, agree * beyond, 0.0)
     m = pairs.of_lf.shape[1]
     strongest = np.zeros((m, m))
     first = np.searchsorted(pairs.lf_of, np.arange(m))
@@ -213,6 +215,15 @@ def excess(pairs: Pairs, U: Array) -> Array:
     )
     strongest[np.ix_(present, present)] = np.where(high >= -low, high, low)
     return strongest
+
+
+def _within_one(U: Array) -> Array:
+    """Loadings that explain at most the variance of their cell, so that their products are correlations.
+
+    Few pairs that hang together by chance would else be explained best by loadings far above one.
+    """
+    length = np.sqrt((U**2).sum(axis=1, keepdims=True))
+    return np.asarray(U / np.maximum(length, 1.0), np.float64)
 
 
 def _information(weights: Array, U: Array) -> Array:

@@ -130,3 +130,26 @@ def test_a_report_tells_candidates_and_dependencies_in_plain_values(copy):
     assert bool(plain["dependencies"]["edges"]) == (copy > 0)
     assert plain["dependencies"]["counted_once"] == (copy > 0)
     assert told(choose(L))["name"] == plain["choice"]["name"]
+
+
+def test_of_a_few_items_majority_vote_stays_and_tells_why():
+    for seed in range(8):
+        L = np.random.default_rng(seed).integers(0, 2, (3 + seed, 7)).astype(np.int8)
+        chosen = choose(L)
+        assert chosen.name == "majority"
+        assert chosen.reason == f"{3 + seed} items with votes do not tell models apart, 30 may"
+
+
+def test_dependencies_are_those_of_what_abstaining_means_to_the_chosen_model():
+    """Six workers each got the same items, so that who answers depends on who else does; what they answer does not."""
+    rng = np.random.default_rng(0)
+    Y = rng.integers(0, 2, 3000)
+    shown = rng.integers(0, 2, 3000)[:, None] == np.array([0, 0, 0, 0, 1, 1, 1])
+    shown |= rng.random((3000, 7)) < 0.3
+    right = rng.random((3000, 7)) < np.array([0.6, 0.9, 0.7, 0.95, 0.6, 0.9, 0.8])
+    L = np.where(shown, np.where(right, Y[:, None], 1 - Y[:, None]), -1).astype(np.int8)
+    chosen = choose(L)
+    assert chosen.model.abstain_ == "missing"
+    assert chosen.dependencies.abstain == "missing"
+    assert not chosen.dependencies.edges
+    assert choose(L, abstain="outcome").dependencies.edges

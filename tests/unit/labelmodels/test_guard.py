@@ -49,6 +49,30 @@ def test_a_collapse_is_reported():
     assert "contradicts" in found["contradicts_votes"]
 
 
+def test_functions_that_vote_alike_are_named_for_every_kind_that_counts_each():
+    L, _ = world()
+    names = (*synthetic.lf_names(6), "copy_a", "copy_b")
+    patterns = of_matrix(np.column_stack([L, L[:, 0], L[:, 0]]), names, 2)
+    moments = moments_of(patterns)
+    fitted = [
+        DawidSkene(2).fit(patterns),
+        Triplet(2, class_balance="uniform").fit(moments.pairs),
+        MajorityVote(2).fit(patterns),
+        SuperLF(2, groups=[["lf_0", "copy_a"]]).fit(patterns),
+    ]
+    for model in fitted:
+        message = codes(model, patterns)["repeated"]
+        assert message.startswith("[['lf_0', 'copy_a', 'copy_b']] vote alike on practically all items")
+        assert f"which {model.kind} counts several times" in message
+    assert "repeated" not in codes(SuperLF(2, groups=[["lf_0", "copy_a", "copy_b"]]).fit(patterns), patterns)
+
+
+def test_identical_columns_are_no_silent_certainty():
+    column = np.random.default_rng(0).integers(0, 2, 1000).astype(np.int8)
+    patterns = of_matrix(np.column_stack([column] * 5), synthetic.lf_names(5), 2)
+    assert "repeated" in codes(DawidSkene(2).fit(patterns), patterns)
+
+
 def test_functions_that_pairs_do_not_identify_are_named():
     L, patterns = world(n_lfs=4)
     model = Triplet(2, class_balance="uniform").fit(moments_of(patterns).pairs)
