@@ -229,10 +229,19 @@ def _explain(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
             explained = explain_task(spark, config, task, label=arguments.label)
             logger.info("%s", describe_task(explained, arguments.pairs))
             return {**result, **explained.to_json(arguments.pairs)}
-        items = [explain_item(spark, config, task, item_id, label=arguments.label) for item_id in arguments.item_ids]
+        items, missed = [], []
+        for item_id in arguments.item_ids:
+            try:
+                items.append(explain_item(spark, config, task, item_id, label=arguments.label))
+            except DataError as error:
+                missed.append(error)
+    if not items:
+        raise missed[0]
     for item in items:
         logger.info("\n%s", describe_item(item))
-    return {**result, "items": [item.to_json() for item in items]}
+    for miss in missed:
+        logger.error("%s", miss)
+    return {**result, "items": [item.to_json() for item in items], "n_missed": len(missed)}
 
 
 def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ out is told.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.calibration import Calibration, calibrate, calibrated
-from sparkws.labelmodels.crossfit import known_by_folds, worth_of
+from sparkws.labelmodels.crossfit import N_FOLDS, Worth, known_by_folds, worth_of
 from sparkws.labelmodels.factory import AnyModel
+from sparkws.labelmodels.findings import Finding
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import Refit, refit_of, work_of
@@ -45,12 +46,15 @@ class Assessed:
         Fitted to items drawn again; empty unless labels are to tell how sure they are.
     without : mapping of str to label model
         By the function that was left out, likewise.
+    findings : sequence of Finding
+        What was asked for and not done.
     """
 
     model: AnyModel
     told: Mapping[str, Any]
     replicates: Sequence[AnyModel] = ()
     without: Mapping[str, AnyModel] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
 
 
 def assess(
@@ -84,10 +88,21 @@ def assess(
     refit = refit_of(config, model, clamp_gold=gold_use == "clamp")
     rng = np.random.default_rng(config.seed)
     calibration, told_calibration = Calibration(), None
+    findings: list[Finding] = []
     if config.calibrate:
         known = known_by_folds(model, patterns, rng, refit if gold_use == "clamp" else None)
-        calibration = calibrate(known.probs, known.gold, known.counts)
-        told_calibration = {**asdict(calibration), **asdict(worth_of(known))}
+        fitted, worth = calibrate(known.probs, known.gold, known.counts), worth_of(known)
+        if worth.is_gain:
+            calibration = fitted
+        else:
+            findings.append(_no_gain(fitted, worth))
+        told_calibration = {
+            "temperature": calibration.temperature,
+            "fitted_temperature": fitted.temperature,
+            "n_known": fitted.n_known,
+            "brier": worth.brier,
+            "calibration_error": worth.calibration_error,
+        }
     work = work_of(model, patterns) / share
     replicates, drawn = _draw(config, model, patterns, classes, rng, refit, work)
     selecting = _SELECTING * patterns.rows.height * len(patterns.lf_names) / share
@@ -95,18 +110,29 @@ def assess(
     told: dict[str, Any] = {"calibration": told_calibration, "bootstrap": drawn, "leave_one_out": left}
     corrected = calibrated(model, calibration)
     if not config.label_intervals:
-        return Assessed(corrected, told)
+        return Assessed(corrected, told, findings=findings)
     n_numbers = _size(model) * (len(replicates) + len(without))
     if n_numbers > _MOST_NUMBERS:
         told["label_intervals"] = (
             f"{n_numbers:,} numbers of the models behind them, of which at most {_MOST_NUMBERS:,} are kept"
         )
-        return Assessed(corrected, told)
+        return Assessed(corrected, told, findings=findings)
     return Assessed(
         corrected,
         told,
         [calibrated(again, calibration) for again in replicates],
         {name: calibrated(other, calibration) for name, other in without.items()},
+        findings,
+    )
+
+
+def _no_gain(fitted: Calibration, worth: Worth) -> Finding:
+    before, after = worth.brier
+    return Finding(
+        "not_calibrated",
+        f"A temperature of {fitted.temperature:.3f} from {fitted.n_known:,} items with known classes brings no gain on "
+        f"those that it was not fitted on (Brier {before:.4f} -> {after:.4f}, by {N_FOLDS} folds), so probabilities "
+        "are left as they are; set label_model.calibrate: false.",
     )
 
 

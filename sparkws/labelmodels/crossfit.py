@@ -54,6 +54,11 @@ class Worth:
     brier: tuple[float, float]
     calibration_error: tuple[float, float]
 
+    @property
+    def is_gain(self) -> bool:
+        """Whether the correction brings probabilities nearer to the truth."""
+        return self.brier[1] < self.brier[0]
+
 
 def known_by_folds(
     model: LabelModel,

@@ -19,7 +19,7 @@ class Finding:
     code : str
         One of `no_votes_for_class`, `few_overlaps`, `out_for_faults`, `class_never_predicted`,
         `repeated`, `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`,
-        `not_converged`, `not_identified`.
+        `not_converged`, `not_identified`, `not_calibrated`.
     message : str
         What was found, in plain words.
     """

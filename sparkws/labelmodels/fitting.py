@@ -131,7 +131,7 @@ def fit_label_model(
         # Before any correction, which is measured by itself: `metrics` must not be of labels that it was fitted on.
         "metrics": _compare(model, counted),
         **assessed.told,
-        "warnings": [asdict(finding) for finding in check_model(model, counted, classes, out)],
+        "warnings": [asdict(finding) for finding in (*check_model(model, counted, classes, out), *assessed.findings)],
     }
     return Fitted(assessed.model, report, assessed)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.labelmodels.posterior import hits, predict
+from sparkws.labelmodels.posterior import hits, predict, top_shares
 from sparkws.vocab import ABSTAIN
 
 N_BINS: Final = 10
@@ -108,7 +108,7 @@ def evaluate(
 
 
 def _f1(
-    right: NDArray[np.float64], known: NDArray[np.int64], predicted: NDArray[np.int64]
+    right: NDArray[np.float64], known: NDArray[np.number[Any]], predicted: NDArray[np.number[Any]]
 ) -> tuple[NDArray[np.float64], float]:
     """F1 of each class, 0 where it is neither known nor predicted, and the mean of the others."""
     both = (known + predicted).astype(np.float64)
@@ -159,18 +159,31 @@ def compare(
         return {}
     return {
         kind: {
-            "accuracy_ties_shared": _ties_shared(probs, gold, counts),
+            **_ties_shared(probs, gold, counts),
             **_plain(evaluate(probs, predict(probs), gold, counts)),
         }
         for kind, probs in candidates.items()
     }
 
 
-def _ties_shared(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArray[np.int64]) -> float | None:
-    """Accuracy on the items with votes, a tie being right in its share: comparable between models that tie or not."""
+def _ties_shared(
+    probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArray[np.int64]
+) -> dict[str, float | None]:
+    """Accuracy and macro F1 on the items with votes, a tie shared between its classes.
+
+    So they are comparable between models that tie or not: both are over the same items.
+    """
     known = (gold >= 0) & ~np.isnan(probs[:, 0])
-    n = int(counts[known].sum())
-    return float(counts[known] @ hits(probs[known], gold[known])) / n if n else None
+    probs, gold, counts = probs[known], gold[known], counts[known]
+    n = int(counts.sum())
+    if not n:
+        return {"accuracy_ties_shared": None, "macro_f1_ties_shared": None}
+    shares = top_shares(probs)
+    right = counts * shares[np.arange(len(gold)), gold]
+    k = probs.shape[1]
+    right_of, known_of = (of @ np.eye(k)[gold] for of in (right, counts))
+    macro_f1 = _f1(right_of, known_of, counts @ shares)[1]
+    return {"accuracy_ties_shared": float(right.sum()) / n, "macro_f1_ties_shared": macro_f1}
 
 
 def _plain(metrics: Metrics) -> dict[str, Any]:

@@ -248,8 +248,13 @@ def hits(probs: NDArray[np.float64], gold: NDArray[np.int8]) -> NDArray[np.float
         Without NaN.
     gold : (n,) int8 array in 0..k-1
     """
+    return np.asarray(top_shares(probs)[np.arange(len(gold)), gold], np.float64)
+
+
+def top_shares(probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The predicted class of each row as shares, `(n, k)`: classes that tie for the most probable have equal ones."""
     top = probs >= probs.max(axis=1, keepdims=True) - TIE
-    return np.asarray(top[np.arange(len(gold)), gold] / top.sum(axis=1), np.float64)
+    return np.asarray(top / top.sum(axis=1, keepdims=True), np.float64)
 
 
 def vote_shares(L: NDArray[np.int8], cardinality: int, says: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

@@ -67,7 +67,8 @@ class PrecisionVote(TableModel):
     cpt_ : (m, k + 1, k) float64 array
         The precisions as tables, of which only the ratios within a row matter.
     class_balance_ : (k,) float64 array
-    balance_source_ : {"given", "uniform", "dev", "volume"}
+    balance_source_ : str
+        "given", "uniform", "dev", "volume", or "volume to the power" of another `volume_power` than 1.
     """
 
     kind: Final = "precision"
@@ -126,7 +127,8 @@ class PrecisionVote(TableModel):
         self.grids_ = patterns.grids
         self.lf_names_, self.class_balance_, self.converged_ = patterns.lf_names, pi, True
         self.temperature_ = 1.0
-        self.balance_source_ = "volume" if balance is None else option_name(self.class_balance)
+        taken = "volume" if self.volume_power == 1 else f"volume to the power {self.volume_power:g}"
+        self.balance_source_ = taken if balance is None else option_name(self.class_balance)
         return self
 
 

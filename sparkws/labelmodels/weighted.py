@@ -57,6 +57,7 @@ class WeightedVote:
         self.weights = dict(weights or {})
         uniform = np.full(cardinality, 1 / cardinality)
         self.class_balance_ = uniform if class_balance is None else check_class_balance(class_balance, cardinality)
+        self.balance_source_ = "uniform" if class_balance is None else "given"
         self.lf_names_: tuple[str, ...] = ()
         self.grids_: Grids = NO_GRIDS
         self.weights_: NDArray[np.float64] = np.zeros(0)

@@ -15,6 +15,7 @@ from sparkws.report.slices import describe_slices
 from sparkws.report.soft import soft_lines
 from sparkws.report.trust import estimated_accuracies, trust_lines
 from sparkws.stats.analysis import render
+from sparkws.vocab import GOLD_LABEL, LABELED
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def task_report(task: str, result: RunResult) -> str:
     functions = [_functions(model), *soft, *lookups, *_costs(votes)]
     slices = describe_slices(model.get("slices", {}), votes.get("slice_faults", {}))
     told = [_model(model), *_dependencies(model), *trust_lines(model), *slices, *_warnings(model)]
-    parts = [f"task {task}", *functions, *told, _labels(labels)]
+    parts = [f"task {task}", *functions, *told, _labels(labels, _tied(labels))]
     return "\n".join(parts)
 
 
@@ -158,10 +159,11 @@ def _model(model: Mapping[str, Any]) -> str:
         brings = "" if error is None else f"; the largest standard error that this brings is {error:.4f}"
         lines.append(f"fitted from a 2^-{model['level']} sample of the items{brings}")
     for kind, figures in model["metrics"].items():
-        shown = ("accuracy_ties_shared", "macro_f1", "ece", "brier")
-        accuracy, macro_f1, ece, brier = (_figure(figures[name]) for name in shown)
+        shown = ("accuracy_ties_shared", "macro_f1_ties_shared", "ece", "brier")
+        # Of a run of before it was measured there is no macro F1.
+        accuracy, macro_f1, ece, brier = (_figure(figures.get(name)) for name in shown)
         lines.append(
-            f"  {kind:<12} accuracy {accuracy} (ties shared)  macro F1 {macro_f1}  calibration error {ece}  "
+            f"  {kind:<12} accuracy {accuracy}  macro F1 {macro_f1} (ties shared)  calibration error {ece}  "
             f"Brier {brier}  {figures['n_labeled']:,} decided of {figures['n_gold']:,} gold items"
         )
     return "\n".join(lines)
@@ -222,7 +224,15 @@ def _warnings(model: Mapping[str, Any]) -> list[str]:
     return [f"warning ({warning['code']}): {warning['message']}" for warning in model["warnings"]]
 
 
-def _labels(labels: Mapping[str, Any]) -> str:
+def _tied(labels: Mapping[str, Any]) -> int:
+    """Items with probabilities that predict no class, where an item has one class."""
+    n_labeled: int = sum(labels["statuses"].get(status, 0) for status in (LABELED, GOLD_LABEL))
+    n_predicted: int = sum(labels["preds"].values())
+    return n_labeled - n_predicted
+
+
+def _labels(labels: Mapping[str, Any], n_tied: int = 0) -> str:
     statuses = ", ".join(f"{n:,} {status}" for status, n in labels["statuses"].items() if n)
     preds = _by_class(labels["preds"], ",")
-    return f"labels: {statuses}; predicted {preds}"
+    tied = f"{n_tied:,} of them tied, so without a class; " if n_tied > 0 else ""
+    return f"labels: {statuses}; {tied}predicted {preds}"

@@ -32,7 +32,10 @@ def trust_lines(model: Mapping[str, Any]) -> list[str]:
     return [
         *_calibration(model.get("calibration")),
         *_bootstrap(
-            model.get("bootstrap"), model["class_balance"], is_sample=bool(model.get("polish") or model["level"])
+            model.get("bootstrap"),
+            model["class_balance"],
+            model["balance_source"],
+            is_sample=bool(model.get("polish") or model["level"]),
         ),
         *_leave_one_out(model.get("leave_one_out")),
         *([f"labels do not tell how sure they are: {model['label_intervals']}"] if "label_intervals" in model else []),
@@ -43,29 +46,39 @@ def _calibration(found: Mapping[str, Any] | None) -> list[str]:
     if found is None:
         return []
     (brier, brier_after), (error, error_after) = found["brier"], found["calibration_error"]
-    gains = "" if brier_after < brier else "; that is no gain, so set label_model.calibrate: false"
+    fitted = found["fitted_temperature"]
+    done = "calibrated" if found["temperature"] == fitted else "not calibrated, because that is no gain,"
     return [
-        f"calibrated by a temperature of {found['temperature']:.3f} from {found['n_known']:,} items with known "
+        f"{done} by a temperature of {fitted:.3f} from {found['n_known']:,} items with known "
         f"classes; on items that it was not fitted on, by {N_FOLDS} folds: Brier {brier:.4f} -> {brier_after:.4f}, "
-        f"calibration error {error:.4f} -> {error_after:.4f}{gains}"
+        f"calibration error {error:.4f} -> {error_after:.4f}"
     ]
 
 
-def _bootstrap(found: Mapping[str, Any] | None, class_balance: Mapping[str, float], *, is_sample: bool) -> list[str]:
+def _bootstrap(
+    found: Mapping[str, Any] | None, class_balance: Mapping[str, float], source: str, *, is_sample: bool
+) -> list[str]:
     if found is None or not (found["n_replicates"] or found["why_not"]):
         return []
     if not found["n_replicates"]:
         return [f"no intervals: {found['why_not']}"]
+    if "accuracy" not in found:
+        return []  # a vote by given weights estimates nothing that other items would change
     greatest = sorted(class_balance, key=lambda name: -class_balance[name])[:_MOST_CLASSES]
-    shown = ", ".join(f"{name} {_span(found['class_balance'][name])}" for name in class_balance if name in greatest)
-    also = " and accuracies (Est. Acc.)" if "accuracy" in found else ""
-    steady = ""
+    spans = {name: found["class_balance"][name] for name in class_balance if name in greatest}
+    shown = [f"{name} {_span(ends)}" for name, ends in spans.items()]
+    # A balance that is given or uniform is the same whatever the items are.
+    balance = any(high - low > _NOTHING for low, high in spans.values())
+    of = source.replace("volume", "volume of voting") if source.startswith("volume") else "class balance"
+    told = f"the {of} and accuracies (Est. Acc.)" if balance else "accuracies (Est. Acc.)"
+    steady = []
     if found["steady"] is not None:
-        steady = f"; {_percent(found['steady'])} of the labels are the same in {COVERED:.0%} of them"
+        steady = [f"{_percent(found['steady'])} of the labels are the same in {COVERED:.0%} of them"]
     # Of all items they would be narrower: the fit from the sample is repeated, not what polished it.
     items = "sampled items" if is_sample else "items"
+    figures = "; ".join([*([", ".join(shown)] if balance else []), *steady])
     fits = f"{found['n_replicates']} fits to {items} drawn again"
-    return [f"{COVERED:.0%} intervals, if the model holds, of the class balance{also}, from {fits}: {shown}{steady}"]
+    return [f"{COVERED:.0%} intervals, if the model holds, of {told}, from {fits}{': ' if figures else ''}{figures}"]
 
 
 def _leave_one_out(found: Mapping[str, Any] | None) -> list[str]:

@@ -94,6 +94,10 @@ def test_a_label_is_explained_by_the_versions_that_it_was_made_from(project: Pro
     code, _, log = run(path, "nobody", command="explain")
     assert code == 3
     assert "there is no item 'nobody' in" in log
+    code, result, log = run(path, "c000", "nobody", command="explain")
+    assert (code, [item["item_id"] for item in result["items"]]) == (3, ["c000"])
+    assert "task spam, item c000: " in log
+    assert "there is no item 'nobody' in" in log
     code, _, log = run(path, "--task", "spm", command="explain")
     assert code == 2
     assert "Did you mean 'spam'?" in log

@@ -43,6 +43,24 @@ def test_calibration_changes_probabilities_and_no_prediction(gold_use):
     assert found.report["metrics"] == plain.report["metrics"]
 
 
+def test_a_calibration_that_its_own_folds_show_to_be_harmful_is_not_applied():
+    """Copies of one function deceive the model: it is sure and often wrong, and the temperature overshoots."""
+    rng = np.random.default_rng(5)
+    L, Y = synthetic.sample(synthetic.random_truth(rng, 6, 2), 1500, rng)
+    L = np.column_stack([L, L[:, 0], L[:, 0]])
+    patterns = of_matrix(L, synthetic.lf_names(8), 2, np.where(rng.random(1500) < 0.3, Y, -1))
+    plain, found = (fitted(patterns, calibrate=on, bootstrap=2, label_intervals=True) for on in (False, True))
+    told = found.report["calibration"]
+    assert told["brier"][1] >= told["brier"][0]
+    assert told["fitted_temperature"] > 1 == told["temperature"]
+    np.testing.assert_array_equal(found.model.posterior(L), plain.model.posterior(L))
+    assert {again.temperature_ for again in found.assessed.replicates} == {1.0}
+    (warning,) = (entry for entry in found.report["warnings"] if entry["code"] == "not_calibrated")
+    assert "brings no gain on those that it was not fitted on (Brier " in warning["message"]
+    assert warning["message"].endswith("left as they are; set label_model.calibrate: false.")
+    assert "not_calibrated" not in [entry["code"] for entry in plain.report["warnings"]]
+
+
 def test_calibration_needs_known_classes():
     with pytest.raises(NothingToFit, match="at least 20 items with votes and a known class, got 7"):
         fitted(world(n_known=7)[1], calibrate=True)

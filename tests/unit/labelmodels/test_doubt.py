@@ -31,11 +31,12 @@ def sigmoid(x):
 
 def test_columns_by_hand():
     model = weighted(lf_a=1.0, lf_b=2.0)
-    replicates = [weighted(lf_a=x, lf_b=2.0) for x in np.linspace(0, 2, 41)]
+    replicates = [weighted(lf_a=x, lf_b=2.0) for x in np.linspace(0.05, 1.95, 39)]
     doubt = Doubt(replicates, [weighted(lf_b=2.0), weighted(lf_a=1.0)])
     L = np.array([[1, -1], [1, 1], [0, 1], [-1, -1]], np.int8)
     found = doubt.of(model, L, model.posterior(L))
-    # Nine tenths of the weights of lf_a are from .1 to 1.9; in the third row it speaks against the label.
+    # One more weight of lf_a would be below the second of 39 with probability 2 / 40: from .1 to 1.9. In the third row
+    # it speaks against the label.
     np.testing.assert_allclose(found["confidence_low"][:3], sigmoid(np.array([0.1, 2.1, 0.1])), atol=1e-9)
     np.testing.assert_allclose(found["confidence_high"][:3], sigmoid(np.array([1.9, 3.9, 1.9])), atol=1e-9)
     # Without lf_a the first item has no vote; the second has weights 3, 2 or 1, the third 1, 2 or -1.

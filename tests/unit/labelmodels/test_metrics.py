@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkws.labelmodels.metrics import evaluate
+from sparkws.labelmodels.metrics import compare, evaluate
 from sparkws.labelmodels.posterior import predict
 
 PROBS = np.array([[0.9, 0.1], [0.3, 0.7], [0.5, 0.5], [np.nan, np.nan], [0.8, 0.2]])
@@ -34,6 +34,21 @@ def test_abstentions_count_as_wrong_in_the_overall_measures():
     assert (got.accuracy_overall, got.macro_f1_overall, got.coverage) == (0, 0, 0)
     assert np.isnan([got.accuracy, got.macro_f1, got.brier, got.calibration_error]).all()
     assert got.bins == ()
+
+
+def test_models_that_tie_or_not_are_compared_on_the_same_items():
+    """Of 8 items, 4 of each class, half of each class tie: shared, 2 + 1 of 4 are right; decided ones alone, all."""
+    probs = np.array([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9], [0.5, 0.5], [np.nan, np.nan]])
+    gold, counts = np.array([0, 0, 1, 1, 1], np.int8), np.array([2, 2, 2, 2, 100])
+    figures = compare({"ties": probs}, gold, counts)["ties"]
+    assert figures["macro_f1"] == figures["accuracy"] == 1
+    assert figures["macro_f1_ties_shared"] == figures["accuracy_ties_shared"] == pytest.approx(0.75)
+    without_ties = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.1, 0.9], [np.nan, np.nan]])
+    figures = compare({"none": without_ties}, gold, counts)["none"]
+    # Class 0: 2 right of 4 known and 2 predicted; class 1: 4 right of 4 known and 6 predicted.
+    assert figures["macro_f1_ties_shared"] == figures["macro_f1"] == pytest.approx((4 / 6 + 8 / 10) / 2)
+    silent = compare({"silent": np.full((5, 2), np.nan)}, gold, counts)["silent"]
+    assert (silent["accuracy_ties_shared"], silent["macro_f1_ties_shared"]) == (None, None)
 
 
 def test_without_gold_nothing_is_determined():

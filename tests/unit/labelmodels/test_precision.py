@@ -23,6 +23,8 @@ def test_fixed_precisions_by_hand():
     assert probs[2, 1] > 0.5
     assert np.isnan(probs[3]).all()
     assert (model.balance_source_, model.abstain_) == ("volume", "missing")
+    tempered = PrecisionVote(2, volume_power=0.2).fit(of_matrix(L, ("a", "b", "c"), 2))
+    assert tempered.balance_source_ == "volume to the power 0.2"
 
 
 @settings(max_examples=20)

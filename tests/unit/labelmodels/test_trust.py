@@ -8,7 +8,7 @@ from sparkws.errors import ConfigError
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.majority import MajorityVote
-from sparkws.labelmodels.trust import bootstrap, leave_one_out
+from sparkws.labelmodels.trust import bootstrap, leave_one_out, quantiles
 from sparkws.stats.patterns import of_matrix, unpack
 
 LFS = synthetic.lf_names(5)
@@ -68,6 +68,15 @@ def test_the_same_generator_gives_the_same_intervals():
     assert (one.accuracy == two.accuracy).all()
     with pytest.raises(ConfigError, match="got 1"):
         bootstrap(fit, fit(counted), counted, np.random.default_rng(5), 1)
+
+
+@pytest.mark.parametrize("n", [19, 50])
+def test_nine_of_ten_more_replicates_lie_between_the_ends(n):
+    """Of any n + 1 draws, each is as likely as another to be the one more: between the ends of 19 are 18 of 20."""
+    rng = np.random.default_rng(0)
+    drawn, more = rng.random((n, 20_000)), rng.random(20_000)
+    low, high = quantiles(drawn).T
+    assert np.mean((low <= more) & (more <= high)) == pytest.approx(0.9, abs=0.01)
 
 
 def test_labels_that_hang_on_one_function_change_without_it_by_hand():

@@ -21,6 +21,11 @@ def test_each_vote_adds_its_weight():
     assert np.isnan(probs[2]).all()
 
 
+def test_where_the_class_balance_is_from():
+    assert WeightedVote(2, {"a": 1.0}).balance_source_ == "uniform"
+    assert WeightedVote(2, {"a": 1.0}, class_balance=(0.3, 0.7)).balance_source_ == "given"
+
+
 def test_weights_of_twelve_hundred_functions_do_not_overflow():
     names = [f"lf_{j}" for j in range(1200)]
     votes = np.zeros((2, 1200), np.int8)

@@ -11,7 +11,7 @@ from sparkws.report.text import describe_run, log_functions, log_report, task_re
 FIGURES = {
     "accuracy": 0.95,
     "accuracy_ties_shared": 0.91234,
-    "macro_f1": 0.9,
+    "macro_f1_ties_shared": 0.9,
     "ece": 0.05678,
     "brier": 0.1,
     "n_labeled": 1234,
@@ -165,6 +165,14 @@ def test_warnings_are_told_in_full():
 def test_only_statuses_that_occur():
     text = lines(labels={**LABELS, "statuses": {"labeled": 2, "abstain": 0, "fault": 1, "gold": 7}})
     assert text[-1].startswith("labels: 2 labeled, 1 fault, 7 gold; predicted")
+
+
+def test_ties_are_told_apart_from_labels_with_a_class():
+    statuses = {"labeled": 1995, "abstain": 5, "fault": 0, "gold": 4}
+    text = lines(labels={"statuses": statuses, "preds": {"ham": 792, "spam": 948}})
+    assert text[-1] == (
+        "labels: 1,995 labeled, 5 abstain, 4 gold; 259 of them tied, so without a class; predicted ham 792, spam 948"
+    )
 
 
 def test_a_run_of_several_tasks():

@@ -3,7 +3,13 @@
 from sparkws.report.trust import estimated_accuracies, trust_lines
 
 BALANCE = {"ham": 0.75, "spam": 0.25}
-CALIBRATION = {"temperature": 1.7345, "n_known": 1234, "brier": [0.2, 0.15], "calibration_error": [0.1, 0.05]}
+CALIBRATION = {
+    "temperature": 1.7345,
+    "fitted_temperature": 1.7345,
+    "n_known": 1234,
+    "brier": [0.2, 0.15],
+    "calibration_error": [0.1, 0.05],
+}
 BOOTSTRAP = {
     "n_replicates": 50,
     "why_not": "",
@@ -14,7 +20,7 @@ BOOTSTRAP = {
 
 
 def lines(**found):
-    return trust_lines({"class_balance": BALANCE, "level": 0, **found})
+    return trust_lines({"class_balance": BALANCE, "balance_source": "estimate", "level": 0, **found})
 
 
 def test_calibration_tells_before_and_after():
@@ -22,8 +28,8 @@ def test_calibration_tells_before_and_after():
         "calibrated by a temperature of 1.734 from 1,234 items with known classes; on items that it was not fitted on, "
         "by 10 folds: Brier 0.2000 -> 0.1500, calibration error 0.1000 -> 0.0500"
     ]
-    (line,) = lines(calibration={**CALIBRATION, "brier": [0.1, 0.11]})
-    assert line.endswith("; that is no gain, so set label_model.calibrate: false")
+    (line,) = lines(calibration={**CALIBRATION, "temperature": 1.0, "brier": [0.1, 0.11]})
+    assert line.startswith("not calibrated, because that is no gain, by a temperature of 1.734 from 1,234 items")
 
 
 def test_intervals():
@@ -37,6 +43,20 @@ def test_intervals():
     model = {"bootstrap": BOOTSTRAP}
     assert estimated_accuracies(model, ["lf_b", "lf_a", "lf_c", "lf_x"]) == ["-", "0.88 (0.85-0.90)", "0.75 fixed", "-"]
     assert estimated_accuracies({}, ["lf_a"]) is None
+
+
+def test_only_what_a_model_estimates_has_intervals():
+    fixed = {**BOOTSTRAP, "class_balance": {"ham": [0.75, 0.75], "spam": [0.25, 0.25]}}
+    assert lines(bootstrap=fixed, balance_source="given") == [
+        "90% intervals, if the model holds, of accuracies (Est. Acc.), from 50 fits to items drawn again: 95.6% of the "
+        "labels are the same in 90% of them"
+    ]
+    (line,) = lines(bootstrap=BOOTSTRAP, balance_source="volume to the power 0.2")
+    assert line.startswith(
+        "90% intervals, if the model holds, of the volume of voting to the power 0.2 and accuracies (Est. Acc.), from"
+    )
+    counted = {name: value for name, value in BOOTSTRAP.items() if name != "accuracy"}
+    assert lines(bootstrap=counted, balance_source="votes") == []
 
 
 def test_what_was_left_out_is_told_and_what_nobody_asked_for_is_not():
