@@ -275,6 +275,7 @@ def count_votes(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int
 
 
 def clamp(q: NDArray[np.float64], gold: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Posteriors `(u, k)` that are certain in the rows with a known class `(u,)`, -1 where unknown."""
     known = np.flatnonzero(gold != ABSTAIN)
     if not len(known):
         return q

@@ -29,6 +29,7 @@ class Finding:
 
 
 def not_converged(model: LabelModel) -> list[Finding]:
+    """That the fit stopped at its largest number of iterations, if it did."""
     if model.converged_:
         return []
     return [

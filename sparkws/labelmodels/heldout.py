@@ -89,7 +89,7 @@ def foretold(models: Sequence[LabelModel], halved: Split) -> NDArray[np.float64]
 
 
 def foretold_equally(halved: Split) -> NDArray[np.float64]:
-    """The same under equally good functions."""
+    """The log-likelihood of an item of each row `(r,)`, as of `foretold`, under functions that are all equally good."""
     return np.concatenate([_of_tables(unpack(unseen), *equal_tables(seen)) for seen, unseen in halved.parts])
 
 

@@ -32,6 +32,22 @@ from sparkws.vocab import (
 )
 
 
+def labels_schema(key_dtype: pl.DataType, pred_dtype: pl.DataType) -> pl.Schema:
+    """The columns that every labels table has, for this type of keys and of predictions."""
+    return pl.Schema(
+        {
+            ITEM_ID: key_dtype,
+            PROBS: pl.List(pl.Float64()),
+            PRED: pred_dtype,
+            CONFIDENCE: pl.Float64(),
+            N_VOTES: pl.Int32(),
+            LABEL_STATUS: pl.String(),
+            VOTES_VERSION: pl.Int64(),
+            MODEL_VERSION: pl.Int64(),
+        }
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelsKernel:
     """Rows of the votes table -> rows of the labels table; a `WriteKernel`.
@@ -85,24 +101,7 @@ class LabelsKernel:
     @property
     def schema(self) -> pl.Schema:
         """The columns of the labels table."""
-        return pl.Schema(
-            {
-                ITEM_ID: self.key_dtype,
-                PROBS: pl.List(pl.Float64()),
-                PRED: pl.Int32(),
-                CONFIDENCE: pl.Float64(),
-                N_VOTES: pl.Int32(),
-                LABEL_STATUS: pl.String(),
-                VOTES_VERSION: pl.Int64(),
-                MODEL_VERSION: pl.Int64(),
-                **self.doubt.schema,
-            }
-        )
-
-    @property
-    def dump_schema(self) -> pl.Schema:
-        """The columns of `dump`."""
-        return labelcounts.DUMP_SCHEMA
+        return pl.Schema({**labels_schema(self.key_dtype, pl.Int32()), **self.doubt.schema})
 
     def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, LabelCounts]:
         """The labels of a batch of votes, in the same order, and their counts.

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sparkws.labelmodels import labelcounts
-from sparkws.labelmodels.kernel import LabelsKernel
+from sparkws.labelmodels.kernel import LabelsKernel, labels_schema
 from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.posterior import LabelModel, TieBreakPolicy
 from sparkws.stats.bylabel import gold_of
@@ -71,18 +71,7 @@ class MultiLabelsKernel:
     @property
     def schema(self) -> pl.Schema:
         """The columns of the labels table."""
-        return pl.Schema(
-            {
-                ITEM_ID: self.key_dtype,
-                PROBS: pl.List(pl.Float64()),
-                PRED: pl.List(pl.Int32()),
-                CONFIDENCE: pl.Float64(),
-                N_VOTES: pl.Int32(),
-                LABEL_STATUS: pl.String(),
-                VOTES_VERSION: pl.Int64(),
-                MODEL_VERSION: pl.Int64(),
-            }
-        )
+        return labels_schema(self.key_dtype, pl.List(pl.Int32()))
 
     def run(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, LabelCounts]:
         """The labels of a batch of votes, in the same order, and their counts.

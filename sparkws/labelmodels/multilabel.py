@@ -93,7 +93,7 @@ def confusions(fitted: Fitted, patterns: Patterns) -> dict[str, NDArray[np.int64
 
 
 def undecided(counters: Counters | None) -> dict[str, NDArray[np.int64]]:
-    """The same for a label without a model, of which nothing is known if it was not counted."""
+    """The `confusions` of a label without a model, which decides no item; zeros if it was not counted."""
     gold = np.zeros(2, np.int64) if counters is None else counters.gold_items
     confusion = np.concatenate([gold[:, None], np.zeros((2, 2), np.int64)], axis=1)
     return dict.fromkeys(_COMPARED, confusion)

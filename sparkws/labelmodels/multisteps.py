@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 from sparkws.config import LabelModelConfig
 from sparkws.engine.history import Transition
-from sparkws.engine.lanes import Options, Written, reduce_batches, write_batches
+from sparkws.engine.lanes import Options, Written, reduce_batches
 from sparkws.engine.refs import TableRef
-from sparkws.engine.relational import join_gold
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, read_rows
 from sparkws.engine.writes import write_rows
@@ -22,7 +21,7 @@ from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.multikernel import MultiLabelsKernel
 from sparkws.labelmodels.multilabel import Columns
 from sparkws.labelmodels.sampling import MAX_PATTERNS
-from sparkws.labelmodels.steps import of_label, read_capped
+from sparkws.labelmodels.steps import of_label, read_capped, write_labels
 from sparkws.stats import joint
 from sparkws.stats.bylabel import label_kernel
 from sparkws.stats.counters import Counters
@@ -126,11 +125,7 @@ def label_items(
         seed=config.seed,
         clamp_gold=clamped is not None,
     )
-    if clamped is None:
-        return write_batches(spark, kernel, votes, target, transition, options, comments)
-    # Only Spark joins, so the lane is that of rows, whatever was asked for.
-    joined = join_gold(spark, votes, clamped, only_gold=False)
-    return write_batches(spark, kernel, joined, target, transition, replace(options, lane="rows"), comments)
+    return write_labels(spark, kernel, votes, clamped, target, transition, options, comments)
 
 
 def _carried(spark: SparkSession, patterns: TableVersion, label: str, options: Options, kernel: ReduceKernel[S]) -> S:

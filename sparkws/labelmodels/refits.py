@@ -23,8 +23,8 @@ from sparkws.vocab import ABSTAIN
 Refit = Callable[[Patterns], AnyModel]
 
 _FEWEST_STEPS: Final = 5  # of EM, that a refit takes even from a good start
-_COLD: Final = 3  # without one, to the end
-_OF_MOMENTS: Final = 3
+_COLD: Final = 3  # times as many steps as the model took: without a start, and to the end
+_OF_MOMENTS: Final = 3  # units of work for a pair of votes, and for a cell of the matrix of pairs
 
 
 def refit_of(config: LabelModelConfig, model: AnyModel, *, clamp_gold: bool) -> Refit:

@@ -19,6 +19,10 @@ from sparkws.labelmodels.taskgraph import TaskGraph
 
 FORMAT: Final = 1
 _WHOLE: Final = "all_tasks"  # the parameter of the row that holds the JSON
+_NEEDED: Final = (
+    *("tasks", "feasible", "balance", "balance_source", "columns"),
+    *("log_likelihood", "n_iter", "converged"),
+)
 
 
 def graph_to_json(model: Hierarchical, fingerprints: Mapping[Column, str] | None = None) -> str:
@@ -75,7 +79,7 @@ def graph_from_json(
     Raises
     ------
     DataError
-        If the text is not that of a model of several tasks, or of a later format.
+        If the text is not that of a model of several tasks, is of a later format, or lacks a part of the model.
     IncompatibleStatistics
         If tasks, classes or functions differ; says which.
     """
@@ -84,11 +88,19 @@ def graph_from_json(
     except ValueError as error:
         raise DataError(f"this is not the JSON of a label model of several tasks: {error}.") from None
     found = plain.get("format") if isinstance(plain, dict) else None
-    if found != FORMAT or plain.get("kind") != Hierarchical.kind:
+    if found != FORMAT:
         raise DataError(
             f"expected a label model of several tasks in format {FORMAT}, got {found!r}; fit it again with this "
             "version."
         )
+    if plain.get("kind") != Hierarchical.kind:
+        raise DataError(
+            f"expected a label model of several tasks, of kind {Hierarchical.kind!r}, got one of kind "
+            f"{plain.get('kind')!r}; read it with from_json."
+        )
+    lacks = [name for name in _NEEDED if name not in plain]
+    if lacks:
+        raise DataError(f"the label model of several tasks lacks {first_few(lacks)}; fit it again.")
     own = {task: tuple(names) for task, names in plain["tasks"]}
     _check(own, plain["columns"], classes, lf_names, fingerprints or {})
     graph = TaskGraph(own, np.array(plain["feasible"], np.int8))

@@ -1,7 +1,7 @@
 """How a label model does on slices: figures of each, from the patterns of its items, as exact integers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -47,10 +47,11 @@ class SliceFiguresKernel:
     grids: Grids = NO_GRIDS
     n_outcomes: int | None = None
     judging: tuple[str, ...] | None = None
-    kinds: tuple[str, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kinds", tuple(dict.fromkeys((self.model.kind, _MAJORITY))))
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The model and majority vote: whose labels are judged."""
+        return tuple(dict.fromkeys((self.model.kind, _MAJORITY)))
 
     @property
     def columns(self) -> tuple[str, ...]:

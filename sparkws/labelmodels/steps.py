@@ -13,6 +13,7 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, TableVersion, count_by, read, read_rows
 from sparkws.engine.writes import write_rows
 from sparkws.grids import NO_GRIDS, Grids
+from sparkws.kernels import WriteKernel
 from sparkws.labelmodels import persist
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.factory import Reads
@@ -113,6 +114,20 @@ def label_items(
         doubt=doubt,
     )
     comments = {**label_comments(classes), **doubt.comments}
+    return write_labels(spark, kernel, votes, clamped, target, transition, options, comments)
+
+
+def write_labels(
+    spark: SparkSession,
+    kernel: WriteKernel[LabelCounts],
+    votes: TableVersion,
+    clamped: TableVersion | None,
+    target: TableRef,
+    transition: Transition,
+    options: Options,
+    comments: Mapping[str, str],
+) -> Written[LabelCounts]:
+    """Write the labels that a kernel makes of votes and, where it is held, of `clamped` gold."""
     if clamped is None:
         return write_batches(spark, kernel, votes, target, transition, options, comments)
     # Only Spark joins, so the lane is that of rows, whatever was asked for.

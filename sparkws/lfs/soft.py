@@ -59,7 +59,7 @@ def cells_of_values(
 def cells_of_array(
     name: str, returned: Any, cells: Cells, classes: Sequence[str], keys: pl.Series
 ) -> tuple[pl.Series, Refused]:
-    """The same for a function that was called with a whole batch; null abstains.
+    """The votes of a soft function that was called with a whole batch, as `cells_of_values` gives them; null abstains.
 
     Parameters
     ----------

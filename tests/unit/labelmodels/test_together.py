@@ -153,6 +153,11 @@ def test_a_stored_model_that_does_not_fit_is_refused():
         graph_from_json(text, fingerprints={("job", "lf_x"): "other"})
     with pytest.raises(DataError, match="expected a label model of several tasks in format 1, got 2"):
         graph_from_json(json.dumps({**json.loads(text), "format": 2}))
+    with pytest.raises(DataError, match="of kind 'hierarchical', got one of kind 'triplet'; read it with from_json"):
+        graph_from_json(json.dumps({**json.loads(text), "kind": "triplet"}))
+    without = {name: value for name, value in json.loads(text).items() if name not in ("balance", "converged")}
+    with pytest.raises(DataError, match=r"lacks \['balance', 'converged'\]; fit it again"):
+        graph_from_json(json.dumps(without))
     with pytest.raises(DataError, match="not the JSON of a label model of several tasks"):
         graph_from_json("{")
     with pytest.raises(DataError, match=r"expected the rows of one label model of several tasks, got 2 rows"):
