@@ -1,6 +1,8 @@
-"""Checks at the door: a label matrix, a class balance, the columns of a table."""
+"""Checks at the door: a label matrix, a class balance, options that are amounts, the columns of a table."""
 
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,13 +15,17 @@ from sparkws.vocab import ABSTAIN, MAX_CLASSES
 
 
 def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int, grids: Grids = NO_GRIDS) -> None:
-    """Refuse votes outside -1..k-1, or the cells of a grid, and a matrix that is not `(n, m)`.
+    """Refuse votes outside -1..k-1, or the cells of a grid, and a matrix that is not `(n, m)` or not of integers.
 
     Raises
     ------
     InvalidLabelMatrix
-        With the number of offending votes and the first of them.
+        With the number of offending votes and the first of them, or the names that are there twice.
     """
+    check_integers(L)
+    twice = [name for name, times in Counter(lf_names).items() if times > 1]
+    if twice:
+        raise InvalidLabelMatrix(f"the names {first_few(twice)} are there more than once; give each column its own.")
     if L.ndim != 2 or L.shape[1] != len(lf_names):
         raise InvalidLabelMatrix(
             f"L has shape {L.shape}, expected (n, {len(lf_names)}) for {len(lf_names)} labeling functions."
@@ -38,6 +44,20 @@ def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality
         )
 
 
+def check_integers(L: NDArray[Any]) -> None:
+    """Refuse votes that are not integers.
+
+    Raises
+    ------
+    InvalidLabelMatrix
+        With the type that they have.
+    """
+    if not np.issubdtype(L.dtype, np.integer):
+        raise InvalidLabelMatrix(
+            f"L has the type {L.dtype}, expected integers, {ABSTAIN} where a function abstains; convert it to int8."
+        )
+
+
 def check_class_balance(class_balance: Sequence[float], cardinality: int) -> NDArray[np.float64]:
     """The class prior as a `(k,)` array that sums to 1.
 
@@ -52,6 +72,31 @@ def check_class_balance(class_balance: Sequence[float], cardinality: int) -> NDA
     if not (p > 0).all() or abs(p.sum() - 1) > 1e-6:
         raise ConfigError(f"class_balance must be positive and sum to 1, got {p.tolist()} with sum {p.sum():g}.")
     return np.asarray(p / p.sum(), np.float64)
+
+
+def check_amounts(amounts: Mapping[str, float]) -> None:
+    """Refuse options that are not finite numbers of at least 0, by their names.
+
+    Raises
+    ------
+    ConfigError
+        With the first of them.
+    """
+    for name, amount in amounts.items():
+        if not (math.isfinite(amount) and amount >= 0):
+            raise ConfigError(f"{name} must be at least 0 and finite, got {amount!r}.")
+
+
+def check_max_iter(max_iter: int) -> None:
+    """Refuse a fit without an iteration.
+
+    Raises
+    ------
+    ConfigError
+        With the number.
+    """
+    if max_iter < 1:
+        raise ConfigError(f"max_iter must be at least 1, got {max_iter!r}.")
 
 
 def check_label_shares(shares: Sequence[float], labels: Sequence[str]) -> None:

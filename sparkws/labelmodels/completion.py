@@ -16,7 +16,7 @@ from typing import ClassVar, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import did_you_mean, first_few
+from sparkws.checks import check_amounts, check_max_iter, did_you_mean, first_few
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments
@@ -90,10 +90,8 @@ class MatrixCompletion(TableModel):
         super().__init__(cardinality)
         if abstain not in ("outcome", "missing"):
             raise ConfigError(f"abstain must be 'missing' or 'outcome', got {abstain!r}.")
-        if l2 < 0 or smoothing < 0 or max_iter < 1:
-            raise ConfigError(
-                f"l2 and smoothing must be at least 0 and max_iter 1, got {l2!r}, {smoothing!r} and {max_iter!r}."
-            )
+        check_amounts({"l2": l2, "smoothing": smoothing, "tol": tol})
+        check_max_iter(max_iter)
         self.class_balance = class_balance
         self.abstain = abstain
         self.l2 = l2

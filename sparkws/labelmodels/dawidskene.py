@@ -103,7 +103,7 @@ class DawidSkene(TableModel):
         tol: float = 1e-7,
         clamp_gold: bool = False,
     ) -> None:
-        check_options(abstain, smoothing, max_iter)
+        check_options(abstain, smoothing, max_iter, tol)
         if not 0 < prior_accuracy < 1:
             raise ConfigError(f"prior_accuracy must be between 0 and 1, got {prior_accuracy!r}.")
         if one_coin and abstain == "outcome":

@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkws.checks import check_amounts, check_max_iter
 from sparkws.errors import ConfigError
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.labelmodels.balance import single_class_share
@@ -90,7 +91,7 @@ def choose_abstain(
     return run(False)
 
 
-def check_options(abstain: str, smoothing: float, max_iter: int) -> None:
+def check_options(abstain: str, smoothing: float, max_iter: int, tol: float) -> None:
     """Refuse options that no fit has.
 
     Raises
@@ -100,8 +101,8 @@ def check_options(abstain: str, smoothing: float, max_iter: int) -> None:
     """
     if abstain not in ("auto", "outcome", "missing"):
         raise ConfigError(f"abstain must be 'auto', 'outcome' or 'missing', got {abstain!r}.")
-    if smoothing < 0 or max_iter < 1:
-        raise ConfigError(f"smoothing must be at least 0 and max_iter 1, got {smoothing!r} and {max_iter!r}.")
+    check_amounts({"smoothing": smoothing, "tol": tol})
+    check_max_iter(max_iter)
 
 
 def has_converged(objective: Sequence[float], least_gain: float) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sparkws.checks import first_few
+from sparkws.checks import check_amounts, check_integers, check_max_iter, first_few
 from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS
 from sparkws.labelmodels.estimate import has_converged
@@ -73,8 +73,8 @@ class Hierarchical:
         max_iter: int = 1000,
         tol: float = 1e-7,
     ) -> None:
-        if smoothing < 0 or max_iter < 1:
-            raise ConfigError(f"smoothing must be at least 0 and max_iter 1, got {smoothing!r} and {max_iter!r}.")
+        check_amounts({"smoothing": smoothing, "tol": tol})
+        check_max_iter(max_iter)
         for task, lf in columns:
             if task not in graph.tasks:
                 raise ConfigError(f"{lf!r} votes on {task!r}, which is no task; the tasks are {list(graph.tasks)}.")
@@ -255,6 +255,7 @@ class Hierarchical:
         return tables
 
     def _check(self, L: NDArray[np.int8]) -> None:
+        check_integers(L)
         if L.ndim != 2 or L.shape[1] != len(self.columns):
             raise InvalidLabelMatrix(
                 f"L has shape {L.shape}, expected (n, {len(self.columns)}): {first_few(self.columns)}."

@@ -6,6 +6,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkws.checks import check_label_matrix
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
 from sparkws.labelmodels.posterior import predict, tempered, vote_shares
@@ -74,6 +75,9 @@ class MajorityVote:
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
+        # It can be asked before a fit, which would only tell it the names.
+        names = self.lf_names_ or tuple(f"column {j}" for j in range(L.shape[-1]))
+        check_label_matrix(L, names, self.cardinality, self.grids_)
         says = self.grids_.says(self.lf_names_, self.cardinality)
         return tempered(vote_shares(L, self.cardinality, says), self.temperature_)
 

@@ -19,6 +19,7 @@ from typing import ClassVar, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkws.checks import check_amounts
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import ClassBalance, known_balance, volume
 from sparkws.labelmodels.em import check_fittable
@@ -87,8 +88,7 @@ class PrecisionVote(TableModel):
         if precision not in ("fixed", "learned"):
             raise ConfigError(f"precision must be 'fixed' or 'learned', got {precision!r}.")
         self.precision = precision
-        if volume_power < 0:
-            raise ConfigError(f"volume_power must be at least 0, got {volume_power!r}.")
+        check_amounts({"volume_power": volume_power})
         self.class_balance = class_balance
         self.volume_power = volume_power
         self.precision_: NDArray[np.float64] = np.zeros((0, cardinality))

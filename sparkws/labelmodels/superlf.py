@@ -87,7 +87,7 @@ class SuperLF(TableModel):
         tol: float = 1e-7,
         clamp_gold: bool = False,
     ) -> None:
-        check_options(abstain, smoothing, max_iter)
+        check_options(abstain, smoothing, max_iter, tol)
         if isinstance(groups, str) and groups != "auto":
             raise ConfigError(f"groups must be 'auto' or lists of labeling functions, got {groups!r}.")
         super().__init__(cardinality)

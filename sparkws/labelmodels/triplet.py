@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import first_few
+from sparkws.checks import check_amounts, first_few
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
@@ -67,8 +67,7 @@ class Triplet(TableModel):
         super().__init__(cardinality)
         if abstain not in ("outcome", "missing"):
             raise ConfigError(f"abstain must be 'outcome' or 'missing', got {abstain!r}.")
-        if smoothing < 0:
-            raise ConfigError(f"smoothing must be at least 0, got {smoothing!r}.")
+        check_amounts({"smoothing": smoothing})
         if cardinality > 2 and not one_vs_rest:
             raise ConfigError(
                 f"triplets tell two classes apart, got {cardinality}; use DawidSkene, or one_vs_rest=True, which is "

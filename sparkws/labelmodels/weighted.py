@@ -1,5 +1,6 @@
 """Votes with given weights."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Final, Self
 
@@ -55,6 +56,9 @@ class WeightedVote:
     ) -> None:
         self.cardinality = cardinality
         self.weights = dict(weights or {})
+        strange = {name: weight for name, weight in self.weights.items() if not math.isfinite(weight)}
+        if strange:
+            raise ConfigError(f"weights must be finite, got {strange}; give 0 to ignore a labeling function.")
         uniform = np.full(cardinality, 1 / cardinality)
         self.class_balance_ = uniform if class_balance is None else check_class_balance(class_balance, cardinality)
         self.balance_source_ = "uniform" if class_balance is None else "given"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sparkws import hashing
 from sparkws.checks import check_columns, check_label_matrix, did_you_mean, first_few
-from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.errors import IncompatibleStatistics, InvalidLabelMatrix, NothingToFit
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.stats.compatible import check_same_lfs
 from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
@@ -197,10 +197,14 @@ def of_matrix(
     Raises
     ------
     InvalidLabelMatrix
-        If `L` or `gold` holds anything else, or has another shape.
+        If `L` or `gold` holds anything else, or has another shape, or two functions have one name.
     """
     check_label_matrix(L, lf_names, cardinality, grids)
     known = np.full(len(L), ABSTAIN, np.int8) if gold is None else gold
+    if known.shape != (len(L),):
+        raise InvalidLabelMatrix(
+            f"gold has shape {known.shape}, expected ({len(L)},), a class or -1 for each row of L."
+        )
     check_label_matrix(known[:, None], [GOLD], cardinality)
     votes = pl.DataFrame([pl.Series(name, L[:, j], dtype=pl.Int8) for j, name in enumerate(lf_names)])
     rows = votes.select(pack(lf_names, grids.n_outcomes(cardinality))).with_columns(

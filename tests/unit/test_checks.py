@@ -3,7 +3,14 @@ import re
 import numpy as np
 import pytest
 
-from sparkws.checks import check_class_balance, check_columns, check_label_matrix, did_you_mean, first_few
+from sparkws.checks import (
+    check_amounts,
+    check_class_balance,
+    check_columns,
+    check_label_matrix,
+    did_you_mean,
+    first_few,
+)
 from sparkws.errors import ConfigError, InvalidLabelMatrix, MissingColumns
 
 
@@ -73,3 +80,17 @@ def test_at_most_three_values_are_listed():
     assert first_few(iter("abc")) == "['a', 'b', 'c']"
     assert first_few(range(2000)) == "[0, 1, 2] and 1,997 more"
     assert first_few([]) == "[]"
+
+
+def test_votes_must_be_integers_of_columns_with_names_of_their_own():
+    with pytest.raises(InvalidLabelMatrix, match="L has the type float64, expected integers, -1 where"):
+        check_label_matrix(np.zeros((1, 2)), ["a", "b"], 2)
+    with pytest.raises(InvalidLabelMatrix, match=r"the names \['a'\] are there more than once"):
+        check_label_matrix(np.zeros((1, 3), np.int8), ["a", "b", "a"], 2)
+
+
+@pytest.mark.parametrize("amount", [-1, float("nan"), float("inf")])
+def test_amounts_are_finite_and_not_negative(amount):
+    check_amounts({"smoothing": 0, "tol": 1e-7})
+    with pytest.raises(ConfigError, match=f"tol must be at least 0 and finite, got {amount}"):
+        check_amounts({"smoothing": 0, "tol": amount})

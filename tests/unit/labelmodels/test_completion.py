@@ -185,7 +185,7 @@ def test_permuting_functions_permutes_their_tables(order, seed):
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="abstain must be 'missing' or 'outcome', got 'auto'"):
         MatrixCompletion(2, abstain="auto")
-    with pytest.raises(ConfigError, match="l2 and smoothing must be at least 0 and max_iter 1, got -1, "):
+    with pytest.raises(ConfigError, match="l2 must be at least 0 and finite, got -1"):
         MatrixCompletion(2, l2=-1)
     silent = moments.of_patterns(of_matrix(np.array([[-1]], np.int8), ("a",), 2))
     with pytest.raises(NothingToFit, match="none of the 1 items has a vote"):

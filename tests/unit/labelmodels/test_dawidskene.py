@@ -248,8 +248,8 @@ def test_a_configuration_makes_its_model():
 def test_what_cannot_be_fitted_is_refused():
     with pytest.raises(ConfigError, match="abstain must be 'auto', 'outcome' or 'missing', got 'ignore'"):
         DawidSkene(2, abstain="ignore")
-    with pytest.raises(ConfigError, match="got -1 and 10"):
-        DawidSkene(2, smoothing=-1, max_iter=10)
+    with pytest.raises(ConfigError, match="smoothing must be at least 0 and finite, got -1"):
+        DawidSkene(2, smoothing=-1)
     with pytest.raises(NothingToFit, match="no tables yet; call fit first"):
         DawidSkene(2).posterior(CROWD)
     with pytest.raises(NothingToFit, match="none of the 2 items has a vote"):

@@ -173,8 +173,12 @@ def test_what_makes_no_sense_is_refused():
         task_tree({f"t{j}": ["x", "y"] for j in range(17)}, {})
     with pytest.raises(ConfigError, match="'lf' votes on 'color', which is no task"):
         Hierarchical(TREE, [("color", "lf")])
-    with pytest.raises(ConfigError, match="got -1 and 5"):
-        Hierarchical(TREE, [], smoothing=-1, max_iter=5)
+    with pytest.raises(ConfigError, match="smoothing must be at least 0 and finite, got -1"):
+        Hierarchical(TREE, [], smoothing=-1)
+    with pytest.raises(ConfigError, match="max_iter must be at least 1, got 0"):
+        Hierarchical(TREE, [], max_iter=0)
+    with pytest.raises(InvalidLabelMatrix, match="L has the type float64, expected integers"):
+        Hierarchical(TREE, [("root", "lf")]).fit(np.zeros((1, 1)))
     model = Hierarchical(TREE, [("root", "lf")])
     with pytest.raises(NothingToFit, match="no tables yet; call fit first"):
         model.posterior(np.zeros((1, 1), np.int8))

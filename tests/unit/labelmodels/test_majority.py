@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.errors import IncompatibleStatistics, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.majority import MajorityVote, contradictions
 from sparkws.stats.patterns import Patterns, of_matrix
 
@@ -38,3 +38,11 @@ def test_nothing_to_fit_is_said():
     part = Patterns(LFS, 2, part.rows.with_columns(n_items=-part.rows["n_items"]))
     with pytest.raises(IncompatibleStatistics, match="hold negative counts"):
         MajorityVote(2).fit(part)
+
+
+def test_votes_that_are_none_are_refused_before_a_fit_and_after():
+    for model in (MajorityVote(2), MajorityVote(2).fit(of_matrix(L, LFS, 2))):
+        with pytest.raises(InvalidLabelMatrix, match="L has the type float64, expected integers, -1 where"):
+            model.posterior(L.astype(np.float64))
+        with pytest.raises(InvalidLabelMatrix, match=r"L has 1 votes outside -1\.\.1"):
+            model.posterior(np.array([[0, 2, 1]], np.int8))

@@ -154,7 +154,7 @@ def test_options_and_statistics_are_checked():
     two = moments.of_patterns(of_matrix(np.array([[0, 1, -1], [1, 1, -1]], np.int8), ("a", "b", "c"), 2))
     with pytest.raises(ConfigError, match="abstain must be 'outcome' or 'missing', got 'auto'"):
         Triplet(2, abstain="auto")
-    with pytest.raises(ConfigError, match="smoothing must be at least 0, got -1"):
+    with pytest.raises(ConfigError, match="smoothing must be at least 0 and finite, got -1"):
         Triplet(2, smoothing=-1)
     with pytest.raises(NothingToFit, match=r"at least 3 labeling functions that vote, got 2: \['a', 'b'\]"):
         Triplet(2, class_balance="uniform").fit(two)

@@ -42,3 +42,9 @@ def test_weights_must_be_those_of_the_functions():
         WeightedVote(3, {"a": 1, "b": 1, "c": 1, "cc": 1}).fit(patterns)
     with pytest.raises(NothingToFit, match="this WeightedVote has no weights yet"):
         WeightedVote(3).posterior(L)
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_weights_must_be_finite(weight):
+    with pytest.raises(ConfigError, match=f"weights must be finite, got {{'b': {weight}}}; give 0 to ignore"):
+        WeightedVote(2, {"a": 1.0, "b": weight})

@@ -172,3 +172,8 @@ def test_missing_columns_are_refused():
         KERNEL.of_batch(batch_of(np.zeros((3, 4), np.int8)).drop("lf_short"))
     with pytest.raises(MissingColumns, match=r"'patterns' lacks .'level'"):
         KERNEL.load(KERNEL.zero().rows.drop("level"))
+
+
+def test_gold_of_another_length_is_refused():
+    with pytest.raises(InvalidLabelMatrix, match=r"gold has shape \(1,\), expected \(2,\)"):
+        of_matrix(np.zeros((2, 1), np.int8), ["a"], 2, np.zeros(1, np.int8))
