@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from sparkws.stats.moments import Moments
 from sparkws.vocab import ABSTAIN
 
 ALIKE: Final = 0.99  # of the common votes; independent functions that are right on 99 % of the items agree on 98 %
@@ -52,7 +53,27 @@ def copies(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> 
     either = own[:, None] + own - both
     is_single = np.diagonal(n_classes) == 1
     fire_alike = np.outer(is_single, is_single) & (both >= ALIKE * either) & (either <= ALIKE * counts.sum())
-    alike = (both >= FEWEST_COMMON) & (agreed >= ALIKE * both) & ((n_classes > 1) | fire_alike)
+    alike = _agree(both, agreed) & ((n_classes > 1) | fire_alike)
     n_sets, set_of = connected_components(csr_array(alike), directed=False)
     sets = (tuple(np.flatnonzero(set_of == number).tolist()) for number in range(n_sets))
     return tuple(members for members in sets if len(members) > 1)
+
+
+def alike_over_classes(moments: Moments) -> NDArray[np.bool_]:
+    """The pairs of functions that vote alike where both vote, on two classes or more, `(m, m)`."""
+    m = len(moments.lf_names)
+    both, agreed, n_classes = np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, m))
+    np.add.at(both, np.ix_(moments.lf_of, moments.lf_of), moments.gram)
+    for y in range(moments.cardinality):
+        cells = np.flatnonzero(moments.label_of == y)
+        together = np.zeros((m, m))
+        together[np.ix_(moments.lf_of[cells], moments.lf_of[cells])] = moments.gram[np.ix_(cells, cells)]
+        agreed += together
+        n_classes += together >= _FEWEST_OF_CLASS
+    alike = _agree(both, agreed) & (n_classes > 1)
+    np.fill_diagonal(alike, val=False)
+    return alike
+
+
+def _agree(both: NDArray[np.float64], agreed: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray((both >= FEWEST_COMMON) & (agreed >= ALIKE * both), np.bool_)

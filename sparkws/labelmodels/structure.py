@@ -4,7 +4,9 @@ The search explains the pair tables by low rank (see `residuals`) and by as few 
 Dependent functions draw the low rank towards themselves, so it is fitted without the pairs that are thought
 to be dependent, from several starts: none, and the more and more strongly correlated ones. Each start is
 repeated until the pairs whose tables deviate by more than chance are the pairs left out, and the one with
-the least misfit wins, a dependent pair counting as the largest misfit that chance could make.
+the least misfit wins, a dependent pair counting as the largest misfit that chance could make. Functions that
+vote alike on practically all items are left out from every start on: a few copies explain each other so well
+that they would pass for the class.
 
 What chance makes is known, so no threshold has to be set: all pairs together deviate falsely with a
 probability of `false_rate`. Half of it goes to the pairs of which it is known that both read something that
@@ -23,6 +25,7 @@ from scipy import stats
 
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import single_class_share
+from sparkws.labelmodels.copies import alike_over_classes
 from sparkws.labelmodels.edges import MAX_GROUP, Dependencies, Edge, closure, grow
 from sparkws.labelmodels.estimate import SOME_SINGLE_CLASS, Abstain
 from sparkws.labelmodels.ratio import likelihood_ratios
@@ -81,7 +84,7 @@ def learn_dependencies(
     pairs = pair_tables(moments, use_abstain=use_abstain)
     shared = _shared(moments.lf_names, reads or {})
     level = _levels(pairs, shared, false_rate)
-    found = _search(pairs, moments.cardinality - 1, level, least_excess)
+    found = _search(pairs, alike_over_classes(moments), moments.cardinality - 1, level, least_excess)
     edges = _edges(found, moments, shared)
     kept, _ = grow(edges, max_group, len(moments.lf_names))
     if isinstance(statistics, Patterns) and kept:
@@ -158,7 +161,9 @@ def _detectable(pairs: Pairs, level: NDArray[np.float64]) -> float:
     return float(min(np.median(np.sqrt(stats.chi2.isf(level[meet], 1) / pairs.n_both[meet])), 1.0))
 
 
-def _search(pairs: Pairs, rank: int, level: NDArray[np.float64], least_excess: float) -> _Found:
+def _search(
+    pairs: Pairs, alike: NDArray[np.bool_], rank: int, level: NDArray[np.float64], least_excess: float
+) -> _Found:
     m = len(pairs.n_outcomes)
     above = np.triu_indices(m, 1)
     strength = pairs.per_pair(pairs.correlation**2)[above]
@@ -171,16 +176,22 @@ def _search(pairs: Pairs, rank: int, level: NDArray[np.float64], least_excess: f
         if n not in ends and len(pairs.lf_of):
             masked = np.zeros((m, m), np.bool_)
             masked[above[0][strongest[:n]], above[1][strongest[:n]]] = True
-            ends[n] = _settle(pairs, masked | masked.T, rank, level, least_excess)
+            ends[n] = _settle(pairs, masked | masked.T, alike, rank, level, least_excess)
     none = np.zeros((m, m))
     return min(ends.values(), key=lambda end: end.cost, default=_Found(none > 0, none, none + 1, none, 0.0))
 
 
 def _settle(
-    pairs: Pairs, masked: NDArray[np.bool_], rank: int, level: NDArray[np.float64], least_excess: float
+    pairs: Pairs,
+    masked: NDArray[np.bool_],
+    alike: NDArray[np.bool_],
+    rank: int,
+    level: NDArray[np.float64],
+    least_excess: float,
 ) -> _Found:
-    """From a start to where the pairs left out are those that deviate."""
+    """From a start to where the pairs left out are those that deviate, and those that vote alike."""
     above = np.triu_indices(len(masked), 1)
+    masked = masked | alike
     visited: list[bytes] = []
     best: _Found | None = None
     U = None
@@ -189,7 +200,7 @@ def _settle(
         deviation, free = misfit(pairs, U, information, masked)
         most_by_chance = _quantiles(level, free)
         beyond = excess(pairs, U)
-        dependent = (deviation > most_by_chance) & (np.abs(beyond) > least_excess)
+        dependent = alike | (deviation > most_by_chance) & (np.abs(beyond) > least_excess)
         cost = float(np.where(masked, most_by_chance, np.minimum(deviation, most_by_chance))[above].sum())
         if best is None or cost < best.cost:
             best = _Found(dependent, deviation, free, beyond, cost)

@@ -100,6 +100,17 @@ def test_evidence_is_told_in_plain_values():
     assert {edge.likelihood_ratio for edge in learn_dependencies(moments.of_patterns(patterns)).edges} == {None}
 
 
+@pytest.mark.parametrize("abstain", ["missing", "outcome"])
+@pytest.mark.parametrize(("seed", "n_copies"), [(1, 1), (1, 3), (0, 4)])
+def test_copies_are_a_group_however_many(seed, n_copies, abstain):
+    """Half of the functions and more: what explains most of the agreement is then not the class."""
+    rng = np.random.default_rng(seed)
+    L, _ = synthetic.sample(synthetic.random_truth(rng, 5, 2, accuracy=(0.7, 0.85)), 3000, rng)
+    L = np.column_stack([L] + [L[:, 0]] * n_copies)
+    names = synthetic.lf_names(L.shape[1])
+    assert learn_dependencies(of_matrix(L, names, 2), abstain=abstain).groups == ((names[0], *names[5:]),)
+
+
 def test_the_sign_tells_agreement_from_opposition():
     L, _ = counted(0, groups=[(0, 1)], copy=0.9, coverage=(0.9, 0.95))
     L[:, 1] = np.where(L[:, 1] == -1, -1, 1 - L[:, 1])
