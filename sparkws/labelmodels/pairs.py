@@ -35,7 +35,7 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
         `expected_agreement` where both voted, and `excess`: by how many standard errors the items that
         agree are more than that. Where abstaining is an outcome of the model, `correlation` of voting at all
         within a class, which functions of one class are told apart by: they agree by construction. Far from
-        zero, the pair shares more than the class.
+        zero, the pair shares more than the class; NULL where one of the two votes on all items.
 
     Raises
     ------
@@ -72,7 +72,9 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
         columns["excess"] = np.where(met > 0, (agree[a, b] - met * expected) / error, np.nan)
         if isinstance(model, TableModel) and model.abstain_is_outcome_:
             share = met / max(moments.n_items, 1)
-            columns["correlation"] = _correlation(share, model.cpt_, model.class_balance_, a, b)
+            correlation = _correlation(share, model.cpt_, model.class_balance_, a, b)
+            varies = (voted > 0) & (voted < moments.n_items)
+            columns["correlation"] = np.where(varies[a] & varies[b], np.clip(correlation, -1, 1), np.nan)
     return pl.DataFrame(columns, strict=False).with_columns(
         pl.col(pl.Float64).fill_nan(None), pl.col("a", "b").cast(pl.String)
     )

@@ -63,3 +63,14 @@ def test_functions_of_one_class_that_repeat_each_other_correlate_within_a_class(
     assert (
         "correlation" not in pair_table(of_patterns(patterns), DawidSkene(2, abstain="missing").fit(patterns)).columns
     )
+
+
+def test_who_votes_on_all_items_has_no_correlation_of_voting():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 1000)
+    always = [np.where(rng.random(1000) < accuracy, y, 1 - y) for accuracy in (0.9, 0.8, 0.7)]
+    L = np.column_stack([*always, np.where(rng.random(1000) < 0.3, 1, -1)]).astype(np.int8)
+    patterns = of_matrix(L, ("a", "b", "c", "one"), 2)
+    assert (
+        pair_table(of_patterns(patterns), DawidSkene(2, abstain="outcome").fit(patterns))["correlation"].is_null().all()
+    )
