@@ -168,6 +168,8 @@ class TaskConfig(Section):
             raise ValueError(
                 f"label_model.kind: triplet is for two classes, got {k}; take dawid_skene, or set one_vs_rest: true"
             )
+        if kind == "dawid_skene" and self.label_model.one_coin and self.label_model.abstain == "outcome":
+            raise ValueError("label_model.one_coin: true takes abstaining for missing; leave out abstain: outcome")
         if (kind == "weighted") != bool(self.label_model.weights):
             raise ValueError("label_model.kind: weighted, and no other, needs weights: a number for each function")
         return self

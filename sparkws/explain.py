@@ -229,7 +229,7 @@ def _classes(config: ProjectConfig, task: str, label: str | None) -> tuple[str, 
     if label not in classes:
         raise ConfigError(
             f"task {task!r} is multi_label, and each label is explained by itself: name one of {first_few(classes)} "
-            f"as 'label', got {label!r}.{did_you_mean(label or '', classes)}"
+            f"by 'label' (--label), got {label!r}.{did_you_mean(label or '', classes)}"
         )
     return LABEL_CLASSES
 

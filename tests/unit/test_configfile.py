@@ -216,6 +216,10 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
         ({"label_model": {"bootstrap": 1}}, "bootstrap: 1 gives no interval; give at least 2, or 0 for none."),
         ({"classes": ["a", "b", "c"], "label_model": {"kind": "triplet"}}, "triplet is for two classes, got 3"),
         ({"classes": ["a", "b", "c"], "label_model": {"kind": "published_triplet"}}, "is for two classes, got 3"),
+        (
+            {"label_model": {"kind": "dawid_skene", "one_coin": True, "abstain": "outcome"}},
+            "one_coin: true takes abstaining for missing; leave out abstain: outcome",
+        ),
         ({"label_model": {"kind": "weighted"}}, "weighted, and no other, needs weights: a number for each function."),
         ({"label_model": {"weights": {"a": 1}}}, "weighted, and no other, needs weights: a number for each function."),
         ({"label_model": {"class_balance": [1]}}, "class_balance has 1 values, expected 2, one for each class."),
