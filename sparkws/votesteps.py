@@ -8,14 +8,16 @@ from typing import Any
 from sparkws.checks import first_few
 from sparkws.config import GoldConfig, TaskConfig
 from sparkws.engine.history import Transition
+from sparkws.engine.lanes import Written
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, open_table
 from sparkws.grids import Grids
 from sparkws.lfs import LFSet, materialize
 from sparkws.lfs import steps as lf_steps
-from sparkws.lfs.ballots import ballots_of, by_class, vote_columns
+from sparkws.lfs.ballots import Ballot, ballots_of, by_class, vote_columns
 from sparkws.lfs.declarative import class_index
+from sparkws.lfs.findings import Findings
 from sparkws.lfs.leaks import gold_columns
 from sparkws.lfs.preprocess import Preprocessor
 from sparkws.lfs.shares import what_is_read
@@ -45,6 +47,7 @@ def gold_source(spark: SparkSession, job: Job, gold: GoldConfig, source: Source 
 def gold_step(
     spark: SparkSession, job: Job, name: str, task: TaskConfig, gold: GoldConfig, source: Source | None
 ) -> StepResult:
+    """Write the known classes of a task's items, those of the source or of a table of their own."""
     known, key = gold_source(spark, job, gold, source)
     target = job.workspace.table(f"{name}_gold")
 
@@ -113,6 +116,13 @@ def votes_step(
     lfset: LFSet,
     prepared: Mapping[Preprocessor, StepResult],
 ) -> StepResult:
+    """Run the labeling functions of a task over the source.
+
+    Parameters
+    ----------
+    prepared : mapping of Preprocessor to StepResult
+        The steps that materialized what the functions ask for.
+    """
     config = job.config
     assert task.lfs is not None
     assert config.source is not None
@@ -146,33 +156,8 @@ def votes_step(
             stored=stored,
             multi_label=task.multi_label,
         )
-        found, costs = written.statistic.faults.counts_by_lf(), written.statistic.costs
-        members = {slice_column(part): part for part in task.slices}
-        voting = lfset.select(lf for lf in lfset.names if lf not in members)
-        faults = {lf: n for lf, n in found.items() if lf not in members}
-        by_function = costs.by_function()
-        columns, reads = vote_columns(voting.names, ballots), what_is_read(voting)
-        details: dict[str, Any] = {
-            "lf_names": list(columns),
-            **_grids(voting.grids(task.classes)),
-            "fingerprints": {column: voting[lf].fingerprint for column, lf in columns.items()},
-            "reads": {column: reads[lf] for column, lf in columns.items() if lf in reads},
-            "slices": list(task.slices),
-            "faults": {column: faults[lf] for column, lf in columns.items() if lf in faults},
-            "costs": by_function,
-            "checked_key": None if config.engine.key_check == "trust" else key,
-            "result": {
-                "lane": written.lane.name,
-                "lane_reason": written.lane.reason,
-                "faults": faults,
-                "slice_faults": {members[name]: n for name, n in found.items() if name in members},
-                "lookups": lookups,
-                "rows_per_s_per_core": costs.rows_per_s,
-                "slowest": dict(islice(by_function.items(), _SLOWEST)),
-            },
-        }
-        if ballots:
-            details["labels"] = by_class({name: ballot.columns for name, ballot in ballots.items()}, task.classes)
+        details = _details_of_votes(task, lfset, ballots, written, lookups)
+        details["checked_key"] = None if config.engine.key_check == "trust" else key
         outputs = {f"{name}_votes": written.version, f"{name}_faults": faults_version}
         return Done(outputs=outputs, n_rows=written.n_rows, details=details)
 
@@ -191,7 +176,45 @@ def votes_step(
     return run_step(spark, job, step, inputs, made_of, act, [f"{name}_votes", f"{name}_faults"])
 
 
+def _details_of_votes(
+    task: TaskConfig,
+    lfset: LFSet,
+    ballots: Mapping[str, Ballot],
+    written: Written[Findings],
+    lookups: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the ledger keeps of a pass over the source, by column of votes: later steps and reports read it there."""
+    found, costs = written.statistic.faults.counts_by_lf(), written.statistic.costs
+    members = {slice_column(part): part for part in task.slices}
+    voting = lfset.select(lf for lf in lfset.names if lf not in members)
+    faults = {lf: n for lf, n in found.items() if lf not in members}
+    by_function = costs.by_function()
+    columns, reads = vote_columns(voting.names, ballots), what_is_read(voting)
+    details: dict[str, Any] = {
+        "lf_names": list(columns),
+        **_grids(voting.grids(task.classes)),
+        "fingerprints": {column: voting[lf].fingerprint for column, lf in columns.items()},
+        "reads": {column: reads[lf] for column, lf in columns.items() if lf in reads},
+        "slices": list(task.slices),
+        "faults": {column: faults[lf] for column, lf in columns.items() if lf in faults},
+        "costs": by_function,
+        "result": {
+            "lane": written.lane.name,
+            "lane_reason": written.lane.reason,
+            "faults": faults,
+            "slice_faults": {members[name]: n for name, n in found.items() if name in members},
+            "lookups": lookups,
+            "rows_per_s_per_core": costs.rows_per_s,
+            "slowest": dict(islice(by_function.items(), _SLOWEST)),
+        },
+    }
+    if ballots:
+        details["labels"] = by_class({name: ballot.columns for name, ballot in ballots.items()}, task.classes)
+    return details
+
+
 def import_step(spark: SparkSession, job: Job, name: str, task: TaskConfig) -> StepResult:
+    """Take the votes of a task from a table that was made elsewhere."""
     votes = task.votes
     assert votes is not None
     source = keyed_by(spark, open_table(spark, parse_ref(votes.table, job.config.base_dir)), votes.key, None)

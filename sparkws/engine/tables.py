@@ -1,4 +1,7 @@
-"""Delta tables: what is there, at which version, and how its rows are read."""
+"""Delta tables: what is there, at which version, and how its rows are read.
+
+The module is longer than 300 lines because folders, tables of a catalog and views answer the same questions.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -5,7 +5,8 @@ code fits patterns in memory and, with sums made by workers, a table of them.
 
 A function votes one of k classes. A variable made of several functions, and a function that votes with a
 probability, has more outcomes than classes: its tables are `(m, s + 1, k)` with s of them, and everything else
-stays the same.
+stays the same. The module is longer than 300 lines because the sums of the E-step are read by the M-step in
+the order in which they are made.
 """
 
 from dataclasses import dataclass

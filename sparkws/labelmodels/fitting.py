@@ -83,14 +83,8 @@ def fit_label_model(
     """
     if not counters.n_items:
         raise NothingToFit("the votes table has no items, so there is nothing to label; does the source have rows?")
-    chosen = chosen_functions(config, counters.lf_names)
-    out = [name for name in faulty(counters, max_fault_rate) if name in chosen]
+    chosen, out = _taking_part(config, counters, max_fault_rate)
     taking_part = [name for name in chosen if name not in out]
-    if not taking_part:
-        raise NothingToFit(
-            f"all {len(out)} labeling functions faulted on more than {max_fault_rate:.1%} of the items: "
-            f"{first_few(out)}. Look at the faults table, mend them, or raise max_fault_rate."
-        )
     counted = collapse(select(patterns, taking_part))
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
     both = None if moments is None else joint.select(moments, taking_part)
@@ -134,6 +128,20 @@ def fit_label_model(
         "warnings": [asdict(finding) for finding in (*check_model(model, counted, classes, out), *assessed.findings)],
     }
     return Fitted(assessed.model, report, assessed)
+
+
+def _taking_part(
+    config: LabelModelConfig, counters: Counters, max_fault_rate: float
+) -> tuple[tuple[str, ...], list[str]]:
+    """The functions that the configuration chooses, and those of them that faulted too often to take part."""
+    chosen = chosen_functions(config, counters.lf_names)
+    out = [name for name in faulty(counters, max_fault_rate) if name in chosen]
+    if len(out) == len(chosen):
+        raise NothingToFit(
+            f"all {len(out)} labeling functions faulted on more than {max_fault_rate:.1%} of the items: "
+            f"{first_few(out)}. Look at the faults table, mend them, or raise max_fault_rate."
+        )
+    return chosen, out
 
 
 @dataclass(frozen=True)

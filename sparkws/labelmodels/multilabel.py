@@ -182,12 +182,9 @@ def _mean(figures: Sequence[float | None]) -> float | None:
     return float(np.mean(determined)) if determined else None
 
 
-def to_rows(models: Mapping[str, SavedModel], fingerprints: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """The parameters of the models of all labels, as `persist.to_rows` has them, with a column for the label."""
-    parts = [
-        persist.to_rows(model, LABEL_CLASSES, fingerprints).with_columns(pl.lit(label).alias(LABEL))
-        for label, model in models.items()
-    ]
+def to_rows(rows_by_label: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The rows of the models of all labels, each as `persist.to_rows` makes them, with a column for the label."""
+    parts = [rows.with_columns(pl.lit(label).alias(LABEL)) for label, rows in rows_by_label.items()]
     # In one piece: the pieces of a table are written in any order.
     return pl.concat(parts, rechunk=True).select(LABEL, pl.all().exclude(LABEL))
 

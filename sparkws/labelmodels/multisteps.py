@@ -21,6 +21,7 @@ from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.multikernel import MultiLabelsKernel
 from sparkws.labelmodels.multilabel import Columns
 from sparkws.labelmodels.sampling import MAX_PATTERNS
+from sparkws.labelmodels.savedtrust import rows_with_trust
 from sparkws.labelmodels.steps import of_label, read_capped, write_labels
 from sparkws.stats import joint
 from sparkws.stats.bylabel import label_kernel
@@ -91,7 +92,9 @@ def fit_labels(
     if not fitted:
         label, why = next(iter(missing.items()))
         raise NothingToFit(f"no label of the task has a model; {label!r}: {why}.")
-    rows = multilabel.to_rows({label: one.model for label, one in fitted.items()}, fingerprints)
+    rows = multilabel.to_rows(
+        {label: rows_with_trust(one.assessed, LABEL_CLASSES, fingerprints) for label, one in fitted.items()}
+    )
     version = write_rows(spark, target, rows, direct=direct, transition=transition)
     return multilabel.report_of(fitted, missing, confusions), version
 

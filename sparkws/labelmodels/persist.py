@@ -1,7 +1,8 @@
 """A fitted label model as flat rows of plain types, and as JSON; never pickle.
 
 Both hold every number exactly: JSON writes the shortest text that reads back to the same float. Each kind of
-model says in `stored` what it saves.
+model says in `stored` what it saves. The module is longer than 300 lines because rows and JSON are two forms of
+the same attributes, and are read by the same checks.
 """
 
 import json

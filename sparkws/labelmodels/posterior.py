@@ -1,4 +1,8 @@
-"""From votes and a table of what each function votes given the class, to P(class | votes)."""
+"""From votes and a table of what each function votes given the class, to P(class | votes).
+
+The module is longer than 300 lines because predictions, ties and shares of votes rest on the same conventions:
+NaN where there is no vote, and the order of outcomes in a table.
+"""
 
 from functools import reduce
 from typing import Any, Final, Literal, Protocol

@@ -1,7 +1,8 @@
 """Counters of the functions: what a report about them says, as exact integers.
 
 They are counted from pattern rows, not from votes, and the kernel reads the pattern *table*, so that
-a report needs neither the patterns nor the votes on the driver.
+a report needs neither the patterns nor the votes on the driver. The module is longer than 300 lines because
+each counter stands in the value, in the kernel that counts it and in its stored form, which must agree.
 """
 
 import json

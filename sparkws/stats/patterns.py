@@ -2,7 +2,8 @@
 
 Every label model of the EM family, and every report about the functions, is a function of these
 counts: equal rows are grouped once and everything after iterates over groups. Counts are exact
-integers, so they merge in any order and what was added can be subtracted.
+integers, so they merge in any order and what was added can be subtracted. The module is longer than 300
+lines because the counts, the kernel that makes them and their algebra share one layout of rows.
 """
 
 from collections.abc import Sequence

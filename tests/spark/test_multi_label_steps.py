@@ -120,6 +120,7 @@ def run(
         "patterns": read_rows(spark, patterns),
         "stats": stats,
         "report": report,
+        "parameters": read_rows(spark, stored),
         "models": multilabel.from_rows(read_rows(spark, stored), CLASSES),
         "labels": read_rows(spark, open_version(spark, refs["labels"], written.version)).sort("item_id"),
         "counts": written.statistic,
@@ -147,6 +148,11 @@ def test_every_table_is_that_of_the_kernels(
         whole = DawidSkene(2, abstain="missing").fit(collapse(counted[label], keep_gold=False))
         assert found["models"][label].cpt_.tolist() == whole.cpt_.tolist()
         assert report["labels"][label]["metrics"]["dawid_skene"]["accuracy"] > 0.75
+        of_label = found["parameters"].filter(label=label)
+        told = report["labels"][label]["bootstrap"]["accuracy"]
+        assert of_label.filter(parameter="accuracy_low").select("lf", "value").rows() == [
+            (name, low) for name, (_, low, _) in told.items()
+        ]
     assert report["metrics"]["label model"]["n_labels"] == 2
     assert report["warnings"][0]["code"] == "no_model"
 

@@ -100,9 +100,15 @@ def models():
     return {"a": one, "b": MajorityVote(2).fit(of_matrix(L[:, :1], ["f__b"], 2))}
 
 
+def rows_of(stored, fingerprints):
+    return multilabel.to_rows(
+        {label: persist.to_rows(one, LABEL_CLASSES, fingerprints) for label, one in stored.items()}
+    )
+
+
 def test_models_come_back_from_their_rows_in_any_order():
     stored = models()
-    rows = multilabel.to_rows(stored, {"f__a": "12", "f__b": "34"})
+    rows = rows_of(stored, {"f__a": "12", "f__b": "34"})
     back = multilabel.from_rows(rows.sample(fraction=1, shuffle=True, seed=0), ["a", "b", "c"], {"f__a": "12"})
     assert list(back) == ["a", "b", "c"]
     assert back["c"] is None
@@ -112,7 +118,7 @@ def test_models_come_back_from_their_rows_in_any_order():
 
 
 def test_models_of_other_labels_or_functions_are_refused():
-    rows = multilabel.to_rows(models(), {"f__b": "34"})
+    rows = rows_of(models(), {"f__b": "34"})
     with pytest.raises(IncompatibleStatistics, match=r"of other labels: it has \['b'\], expected \['a', 'c'\]"):
         multilabel.from_rows(rows, ["a", "c"])
     with pytest.raises(IncompatibleStatistics, match=r"label 'b': .*: changed \['f__b'\]; fit it"):
