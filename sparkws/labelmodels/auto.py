@@ -132,11 +132,9 @@ def _candidates(
             independent = is_seen and groups is not None and not groups.groups
         else:  # who answers what says nothing, so that less has to be shown
             independent = bool(found) and not any(dependencies.groups for dependencies in found.values())
-        against: tuple[str, ...] = ()
-        if dependent or (meaning == "outcome" and groups is not None and groups.groups):
-            against = ("dependent",)
-        elif mostly_single and not is_seen:
-            against = ("untested",)
+        untested = ("untested",) if mostly_single and not is_seen else ()
+        is_refuted = dependent or (meaning == "outcome" and groups is not None and groups.groups)
+        against = ("dependent",) if is_refuted else untested
         options: dict[str, Any] = {"against": against, "may_contradict": independent and not mostly_single}
         if meaning == "missing" and not are_soft:
             one_coin = fit(kind="dawid_skene", abstain=meaning, one_coin=True)
@@ -145,7 +143,8 @@ def _candidates(
         candidates.append(Candidate(f"dawid_skene, abstain {meaning}", full, **options))
         if dependent:
             super_lf = fit(kind="super_lf", abstain=meaning, groups=groups)
-            candidates.append(Candidate(f"super_lf, abstain {meaning}", super_lf))
+            # Those outside the groups are taken for independent as well.
+            candidates.append(Candidate(f"super_lf, abstain {meaning}", super_lf, () if are_given else untested))
     return candidates
 
 

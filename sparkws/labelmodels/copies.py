@@ -49,18 +49,14 @@ def copies(L: NDArray[np.int8], counts: NDArray[np.int64], cardinality: int) -> 
         together = votes.T @ (votes * weights)
         agreed += together
         n_classes += together >= _FEWEST_OF_CLASS
-    own = np.diagonal(both)
-    either = own[:, None] + own - both
-    is_single = np.diagonal(n_classes) == 1
-    fire_alike = np.outer(is_single, is_single) & (both >= ALIKE * either) & (either <= ALIKE * counts.sum())
-    alike = _agree(both, agreed) & ((n_classes > 1) | fire_alike)
-    n_sets, set_of = connected_components(csr_array(alike), directed=False)
+    alike = _alike(both, agreed, n_classes, int(counts.sum()))
+    n_sets, set_of = connected_components(csr_array(alike.astype(np.int8)), directed=False)
     sets = (tuple(np.flatnonzero(set_of == number).tolist()) for number in range(n_sets))
     return tuple(members for members in sets if len(members) > 1)
 
 
-def alike_over_classes(moments: Moments) -> NDArray[np.bool_]:
-    """The pairs of functions that vote alike where both vote, on two classes or more, `(m, m)`."""
+def alike_pairs(moments: Moments, *, use_abstain: bool) -> NDArray[np.bool_]:
+    """The pairs of functions that vote alike, `(m, m)`; those of one class only where abstaining is an outcome."""
     m = len(moments.lf_names)
     both, agreed, n_classes = np.zeros((m, m)), np.zeros((m, m)), np.zeros((m, m))
     np.add.at(both, np.ix_(moments.lf_of, moments.lf_of), moments.gram)
@@ -70,10 +66,17 @@ def alike_over_classes(moments: Moments) -> NDArray[np.bool_]:
         together[np.ix_(moments.lf_of[cells], moments.lf_of[cells])] = moments.gram[np.ix_(cells, cells)]
         agreed += together
         n_classes += together >= _FEWEST_OF_CLASS
-    alike = _agree(both, agreed) & (n_classes > 1)
+    alike = _alike(both, agreed, n_classes, moments.n_items)
     np.fill_diagonal(alike, val=False)
-    return alike
+    return alike if use_abstain else alike & (n_classes > 1)
 
 
-def _agree(both: NDArray[np.float64], agreed: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.asarray((both >= FEWEST_COMMON) & (agreed >= ALIKE * both), np.bool_)
+def _alike(
+    both: NDArray[np.float64], agreed: NDArray[np.float64], n_classes: NDArray[np.float64], n_items: int
+) -> NDArray[np.bool_]:
+    """The pairs that vote alike, from their common votes, those that agree, and the classes of these, `(m, m)` each."""
+    own = np.diagonal(both)
+    either = own[:, None] + own - both
+    is_single = np.diagonal(n_classes) == 1
+    fire_alike = np.outer(is_single, is_single) & (both >= ALIKE * either) & (either <= ALIKE * n_items)
+    return np.asarray((both >= FEWEST_COMMON) & (agreed >= ALIKE * both) & ((n_classes > 1) | fire_alike), np.bool_)

@@ -25,7 +25,7 @@ from scipy import stats
 
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import single_class_share
-from sparkws.labelmodels.copies import alike_over_classes
+from sparkws.labelmodels.copies import alike_pairs
 from sparkws.labelmodels.edges import MAX_GROUP, Dependencies, Edge, closure, grow
 from sparkws.labelmodels.estimate import SOME_SINGLE_CLASS, Abstain
 from sparkws.labelmodels.ratio import likelihood_ratios
@@ -84,7 +84,7 @@ def learn_dependencies(
     pairs = pair_tables(moments, use_abstain=use_abstain)
     shared = _shared(moments.lf_names, reads or {})
     level = _levels(pairs, shared, false_rate)
-    found = _search(pairs, alike_over_classes(moments), moments.cardinality - 1, level, least_excess)
+    found = _search(pairs, alike_pairs(moments, use_abstain=use_abstain), moments.cardinality - 1, level, least_excess)
     edges = _edges(found, moments, shared)
     kept, _ = grow(edges, max_group, len(moments.lf_names))
     if isinstance(statistics, Patterns) and kept:

@@ -102,6 +102,19 @@ def test_few_items_do_not_show_that_functions_of_one_class_are_independent():
     assert "untested" not in against[8000]
 
 
+def test_a_group_does_not_show_that_the_other_functions_of_one_class_are_independent():
+    options = {"n_single_class": 6, "coverage": (0.3, 0.6), "accuracy": (0.7, 0.95)}
+    against = {}
+    for n in (300, 8000):
+        rng = np.random.default_rng(0)
+        L, _ = synthetic.sample(synthetic.random_truth(rng, 6, 2, **options), n, rng)
+        chosen = choose(np.column_stack([L, L[:, 0]]))
+        assert chosen.dependencies.groups == (("lf_0", "lf_6"),)
+        against[n] = {trial.name: trial.against for trial in chosen.trials}["super_lf, abstain outcome"]
+    assert "untested" in against[300]
+    assert "untested" not in against[8000]
+
+
 def test_ties_of_classes_that_are_voted_alike_stay_ties():
     rng = np.random.default_rng(0)
     L = np.where(rng.random((3000, 6)) < 0.15, np.array([0, 0, 0, 1, 1, 1]), -1).astype(np.int8)

@@ -4,7 +4,7 @@ import numpy as np
 
 from sparkws import synthetic
 from sparkws.labelmodels import copies as module
-from sparkws.labelmodels.copies import alike_over_classes, copies
+from sparkws.labelmodels.copies import alike_pairs, copies
 from sparkws.stats.moments import of_patterns
 from sparkws.stats.patterns import of_matrix
 
@@ -25,13 +25,14 @@ def test_copies_are_found_also_where_one_abstains_more_often():
     assert copies(np.column_stack([L, copy, almost]).astype(np.int8), ones(L), 2) == ((1, 5), (3, 6))
 
 
-def test_pairs_that_vote_alike_on_two_classes_are_found_in_moments_too():
+def test_pairs_that_vote_alike_are_found_in_moments_too():
     L, rng = world()
     copy = np.where(rng.random(len(L)) < 0.5, L[:, 1], -1)
     single, _ = world(n_single_class=5, coverage=(0.3, 0.6))
     L = np.column_stack([L, copy, single[:, 0], single[:, 0]]).astype(np.int8)
-    pairs = alike_over_classes(of_patterns(of_matrix(L, synthetic.lf_names(8), 2)))
-    assert np.argwhere(pairs).tolist() == [[1, 5], [5, 1]]
+    counted = of_patterns(of_matrix(L, synthetic.lf_names(8), 2))
+    assert np.argwhere(alike_pairs(counted, use_abstain=False)).tolist() == [[1, 5], [5, 1]]
+    assert np.argwhere(alike_pairs(counted, use_abstain=True)).tolist() == [[1, 5], [5, 1], [6, 7], [7, 6]]
 
 
 def test_counts_weigh_as_rows_do():
