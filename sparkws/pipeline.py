@@ -9,7 +9,7 @@ checked and opened before the steps is in `opening`, the steps that make votes i
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sparkws import severally
+from sparkws import multilabel
 from sparkws.checks import check_tasks, first_few
 from sparkws.config import ProjectConfig, TaskConfig
 from sparkws.engine.history import Transition
@@ -18,7 +18,6 @@ from sparkws.engine.refs import parse_workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source
 from sparkws.grids import grids_from_plain
-from sparkws.jointly import CountedTask, Together, label_together
 from sparkws.labelmodels import multisteps
 from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.sampling import MAX_PATTERNS
@@ -28,6 +27,7 @@ from sparkws.manage.results import RunResult, StepResult
 from sparkws.opening import check_graphs, check_prepared, check_tables, functions_of, open_source, prepare
 from sparkws.runner import Done, Job, output_of, run_step
 from sparkws.stats import steps as stats_steps
+from sparkws.taskgraphs import CountedTask, Together, label_together
 from sparkws.votesteps import gold_source, gold_step, import_step, multi_label_only, prep_step, votes_step
 
 
@@ -107,7 +107,7 @@ def _count_task(
         votes = import_step(spark, job, name, task)
     gold = None if task.gold is None else gold_step(spark, job, name, task, task.gold, source)
     if task.multi_label:
-        stats = severally.count_step(spark, job, name, votes, gold)
+        stats = multilabel.count_step(spark, job, name, votes, gold)
     else:
         stats = _stats_step(spark, job, name, task, votes, gold)
     steps = [step for step in (*prepared.values(), votes, gold, stats) if step is not None]
@@ -116,7 +116,7 @@ def _count_task(
 
 def _label_task(spark: SparkSession, job: Job, name: str, counted: CountedTask) -> list[StepResult]:
     """Fit the label model of a task by itself, and label its items."""
-    fit = severally.model_step if counted.config.multi_label else _model_step
+    fit = multilabel.model_step if counted.config.multi_label else _model_step
     model = fit(spark, job, name, counted.config, counted.votes, counted.stats)
     return [model, _labels_step(spark, job, name, counted.config, counted.votes, counted.gold, model)]
 
