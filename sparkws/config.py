@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sparkws.checks import check_class_balance, check_label_shares, did_you_mean
 from sparkws.lfconfig import ExpressionConfig, LFsConfig, VotesConfig
+from sparkws.modeloptions import not_read, refusal
 from sparkws.sections import Identifier, Section, SliceName, Text
 from sparkws.vocab import MAX_CLASSES, TASK_TABLES
 
@@ -95,6 +96,18 @@ class LabelModelConfig(Section):
     tie_break_policy: Literal["abstain", "random"] = "abstain"
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 
+    @model_validator(mode="after")
+    def _reads(self) -> Self:
+        unread = not_read(self.kind, [name for name, value in self if value != _DEFAULTS[name]])
+        if unread:
+            raise ValueError(refusal(self.kind, unread))
+        if self.kind == "weighted" and self.class_balance == "dev":
+            raise ValueError("kind: weighted takes class_balance as shares, tensor or uniform, got 'dev'")
+        return self
+
+
+_DEFAULTS = {name: field.get_default() for name, field in LabelModelConfig.model_fields.items()}
+
 
 def _as_expression(value: object) -> object:
     return {"sql": value} if isinstance(value, str) else value
@@ -170,8 +183,8 @@ class TaskConfig(Section):
             )
         if kind == "dawid_skene" and self.label_model.one_coin and self.label_model.abstain == "outcome":
             raise ValueError("label_model.one_coin: true takes abstaining for missing; leave out abstain: outcome")
-        if (kind == "weighted") != bool(self.label_model.weights):
-            raise ValueError("label_model.kind: weighted, and no other, needs weights: a number for each function")
+        if kind == "weighted" and not self.label_model.weights:
+            raise ValueError("label_model.kind: weighted needs weights: a number for each function")
         return self
 
     @model_validator(mode="after")
@@ -200,7 +213,6 @@ class TaskConfig(Section):
         return self
 
 
-_DEFAULTS = {name: field.get_default() for name, field in LabelModelConfig.model_fields.items()}
 # What is asked of a label model in a task graph too.
 _OF_ANY = frozenset({"lfs", "exclude", "tie_break_policy", "seed"})
 

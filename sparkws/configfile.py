@@ -1,5 +1,6 @@
 """A project's configuration from its file: one YAML file, and overlays that hold only what differs."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +10,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sparkws.checks import did_you_mean
-from sparkws.config import ProjectConfig
+from sparkws.config import LabelModelConfig, ProjectConfig
 from sparkws.errors import ConfigError
+from sparkws.modeloptions import OPTIONS, not_read
 from sparkws.sections import Section
+
+logger = logging.getLogger(__name__)
 
 _SURROGATE: Final = re.compile("[\\ud800-\\udfff]")
 
@@ -21,7 +25,8 @@ def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> 
 
     Mappings are merged key by key; every other value replaces the one below it. Relative paths of
     modules, files, tables and the workspace are taken from `base_dir`, and that from the folder of the
-    first file.
+    first file. Where a layer takes another `label_model.kind` than the one below it, options of the layers
+    below that the new kind does not read are left out, and the log says so.
 
     Raises
     ------
@@ -30,7 +35,8 @@ def load_config(path: str | Path, *overlays: str | Path | Mapping[str, Any]) -> 
     """
     merged: dict[str, Any] = {}
     for layer in (path, *overlays):
-        merged = _overlay(merged, layer if isinstance(layer, Mapping) else _read(Path(layer)))
+        top = layer if isinstance(layer, Mapping) else _read(Path(layer))
+        merged = _overlay(_for_other_kinds(merged, top, _layer_name(layer)), top)
     base_dir = merged.get("base_dir", ".")
     if isinstance(base_dir, str):
         merged["base_dir"] = str(Path(path).resolve().parent / Path(base_dir).expanduser())
@@ -122,6 +128,40 @@ def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(below, Mapping) and isinstance(over, Mapping)
         merged[key] = _overlay(dict(below or {}), over) if both else over
     return merged
+
+
+def _for_other_kinds(base: Mapping[str, Any], top: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """`base` without the options of label models that are not read under the kinds that `top` takes instead.
+
+    An overlay that tries another kind need not undo what was set for the one below. An option beside the kind, or
+    in a layer above it, was meant for it, and is refused if it is not read.
+    """
+    kept = dict(base)
+    for task, over in _mapping(top.get("tasks")).items():
+        below = _mapping(_mapping(_mapping(base.get("tasks")).get(task)).get("label_model"))
+        kind = _mapping(_mapping(over).get("label_model")).get("kind")
+        if not isinstance(kind, str) or kind not in OPTIONS or kind == below.get("kind", "auto"):
+            continue
+        for option in not_read(kind, list(below)):
+            if below[option] != LabelModelConfig.model_fields[option].default:
+                logger.warning(
+                    "tasks.%s.label_model.%s is left out: %s takes kind: %s, which does not read it",
+                    *(task, option, origin, kind),
+                )
+            kept = _without(kept, ("tasks", task, "label_model", option))
+    return kept
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _without(values: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """A copy of nested mappings without the value at a path."""
+    first, *rest = path
+    if not rest:
+        return {key: value for key, value in values.items() if key != first}
+    return {**values, first: _without(values[first], rest)}
 
 
 def _explain(error: ValidationError, origin: str) -> str:

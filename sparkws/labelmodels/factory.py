@@ -1,7 +1,7 @@
 """The label model that a configuration asks for, and its fit from whichever statistic it reads."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.thirds import moments_of, tensor_balance
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.weighted import WeightedVote
+from sparkws.modeloptions import OPTIONS
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
@@ -25,8 +26,19 @@ PatternModel = MajorityVote | WeightedVote | PrecisionVote | DawidSkene | SuperL
 MomentModel = Triplet | PublishedTriplet | MatrixCompletion
 AnyModel = PatternModel | MomentModel
 
-
 Reads = Mapping[str, Collection[str]]
+
+_MODELS: Final[Mapping[str, Callable[..., AnyModel]]] = {
+    MajorityVote.kind: MajorityVote,
+    WeightedVote.kind: WeightedVote,
+    PrecisionVote.kind: PrecisionVote,
+    DawidSkene.kind: DawidSkene,
+    SuperLF.kind: SuperLF,
+    Triplet.kind: Triplet,
+    PublishedTriplet.kind: PublishedTriplet,
+    MatrixCompletion.kind: MatrixCompletion,
+}
+_OF_THE_STEP: Final = frozenset({"polish"})  # read where the model is brought beyond a sample, see `fitting`
 
 
 def make_label_model(
@@ -51,49 +63,21 @@ def make_label_model(
     groups : Dependencies, optional
         Groups that were learned already.
     """
-    balance: dict[str, Any] = {"class_balance": config.class_balance}
-    if config.kind == "majority":
-        return MajorityVote(cardinality)
-    if config.kind == "weighted":
-        given = None if isinstance(config.class_balance, str) else config.class_balance
-        return WeightedVote(cardinality, config.weights, class_balance=given)
-    if config.kind == "precision":
-        return PrecisionVote(cardinality, precision=config.precision, **balance)
-    if config.kind == "published_triplet":
-        return PublishedTriplet(cardinality, **balance)
-    if config.kind == "dawid_skene":
-        return DawidSkene(
-            cardinality,
-            abstain=config.abstain,
-            smoothing=config.smoothing,
-            one_coin=config.one_coin,
-            max_iter=config.max_iter,
-            tol=config.tol,
-            clamp_gold=clamp_gold,
-            **balance,
-        )
-    if config.kind == "super_lf":
-        return SuperLF(
-            cardinality,
-            groups=config.groups if groups is None else groups,
-            max_group=config.max_group,
-            reads=reads,
-            abstain=config.abstain,
-            smoothing=config.smoothing,
-            max_iter=config.max_iter,
-            tol=config.tol,
-            clamp_gold=clamp_gold,
-            **balance,
-        )
-    if config.abstain != "auto":
-        balance["abstain"] = config.abstain
-    if config.kind == "triplet":
-        return Triplet(cardinality, smoothing=config.smoothing, one_vs_rest=config.one_vs_rest, **balance)
-    if config.kind == "matrix_completion":
-        return MatrixCompletion(
-            cardinality, smoothing=config.smoothing, l2=config.l2, max_iter=config.max_iter, seed=config.seed, **balance
-        )
-    raise ConfigError(f"there is no label model of the kind {config.kind!r} here.")
+    if config.kind not in _MODELS:
+        raise ConfigError(f"there is no label model of the kind {config.kind!r} here.")
+    make = _MODELS[config.kind]
+    options: dict[str, Any] = {name: getattr(config, name) for name in OPTIONS[config.kind] if name not in _OF_THE_STEP}
+    if make in (DawidSkene, SuperLF):
+        options["clamp_gold"] = clamp_gold
+    if make is SuperLF:
+        options |= {"reads": reads, "groups": config.groups if groups is None else groups}
+    if make is MatrixCompletion:
+        options["seed"] = config.seed
+    if make in (Triplet, MatrixCompletion) and config.abstain == "auto":
+        del options["abstain"]  # each has its own default
+    if make is WeightedVote and isinstance(config.class_balance, str):
+        del options["class_balance"]  # nothing is estimated: uniform
+    return make(cardinality, **options)
 
 
 def fit_model(model: AnyModel, patterns: Patterns, counted: BothMoments | None = None) -> AnyModel:

@@ -125,6 +125,46 @@ def test_an_overlay_may_be_plain_values_and_the_last_one_wins(tmp_path):
     assert config.engine.lane == "direct"
 
 
+def _with_model(**label_model):
+    return {"tasks": {"spam": {"label_model": label_model}}}
+
+
+def test_an_overlay_that_takes_another_kind_leaves_out_what_was_set_for_the_one_below(tmp_path, caplog):
+    task = SMALL["tasks"]["spam"] | {"label_model": {"kind": "dawid_skene", "one_coin": True, "smoothing": 3.0}}
+    base = _write(tmp_path, "base.yaml", SMALL | {"tasks": {"spam": task}})
+    config = load_config(base, _with_model(kind="super_lf"))
+    model = config.tasks["spam"].label_model
+    assert (model.kind, model.one_coin, model.smoothing) == ("super_lf", False, 3.0)
+    (told,) = caplog.messages
+    assert told == (
+        "tasks.spam.label_model.one_coin is left out: the given values takes kind: super_lf, which does not read it"
+    )
+    assert parse_config(dump_config(config), "dump") == config
+    # What the overlay itself says, or one above it, is meant for its kind.
+    beside = _with_model(kind="majority", smoothing=2.0)
+    with pytest.raises(ConfigError, match="kind: majority does not read 'smoothing'"):
+        load_config(base, beside)
+    with pytest.raises(ConfigError, match="kind: majority does not read 'smoothing'"):
+        load_config(base, _with_model(kind="majority"), _with_model(smoothing=2.0))
+    # The same kind again is no other kind.
+    wrong = _write(tmp_path, "wrong.yaml", SMALL | {"tasks": {"spam": task | {"label_model": {"tol": 1, "l2": 2}}}})
+    with pytest.raises(ConfigError, match="kind: auto does not read 'l2'"):
+        load_config(wrong, _with_model(kind="auto"))
+
+
+@pytest.mark.parametrize("kind", ["majority", "weighted", "precision", "super_lf", "triplet", "matrix_completion"])
+def test_an_overlay_of_the_kind_alone_is_enough_over_the_complete_file(kind, caplog):
+    weights = {"weights": {"a": 1.0}} if kind == "weighted" else {}
+    assert load_config(BASE, _with_model(kind=kind, **weights)).tasks["spam"].label_model.kind == kind
+    assert caplog.messages == []  # base.yaml sets defaults only
+
+
+@pytest.mark.parametrize("label_model", [3, {"kind": 3}, {"kind": "best"}, {"kind": ["a"]}])
+def test_a_kind_that_is_none_is_told_by_its_name_in_an_overlay_too(label_model):
+    with pytest.raises(ConfigError, match=r"tasks\.spam\.label_model"):
+        load_config(BASE, {"tasks": {"spam": {"label_model": label_model}}})
+
+
 def test_paths_start_from_the_folder_of_the_first_file(tmp_path):
     (tmp_path / "deep").mkdir()
     base = _write(tmp_path, "base.yaml", SMALL)
@@ -220,8 +260,24 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
             {"label_model": {"kind": "dawid_skene", "one_coin": True, "abstain": "outcome"}},
             "one_coin: true takes abstaining for missing; leave out abstain: outcome",
         ),
-        ({"label_model": {"kind": "weighted"}}, "weighted, and no other, needs weights: a number for each function."),
-        ({"label_model": {"weights": {"a": 1}}}, "weighted, and no other, needs weights: a number for each function."),
+        (
+            {"label_model": {"kind": "weighted"}},
+            "label_model.kind: weighted needs weights: a number for each function.",
+        ),
+        (
+            {"label_model": {"weights": {"a": 1}}},
+            "'tasks.spam.label_model' in here: kind: auto does not read 'weights' (of weighted); leave it out, or take "
+            "another kind.",
+        ),
+        (
+            {"label_model": {"kind": "majority", "l2": 1, "max_group": 3, "polish": 0, "tol": 1}},
+            "kind: majority does not read 'max_group' (of auto, super_lf), 'l2' (of matrix_completion), 'tol' (of "
+            "auto, dawid_skene, super_lf) and 1 more; leave them out, or take another kind.",
+        ),
+        (
+            {"label_model": {"kind": "weighted", "weights": {"a": 1}, "class_balance": "dev"}},
+            "kind: weighted takes class_balance as shares, tensor or uniform, got 'dev'.",
+        ),
         ({"label_model": {"class_balance": [1]}}, "class_balance has 1 values, expected 2, one for each class."),
     ],
 )
@@ -417,7 +473,7 @@ def test_a_band_without_numbers_and_dates_the_wrong_way_round_are_refused():
 @pytest.mark.parametrize(
     ("over", "said"),
     [
-        ({"tasks": {"kind": {"label_model": {"kind": "majority", "tol": 1.0}}}}, r"label_model has \['kind', 'tol'\]"),
+        ({"tasks": {"kind": {"label_model": {"kind": "super_lf", "tol": 1}}}}, r"label_model has \['kind', 'tol'\]"),
         ({"tasks": {"kind": {"gold": {"table": "./x", "column": "c", "use": "dev"}}}}, "set gold.use: evaluate or"),
         ({"task_graphs": {"kind": {"tasks": ["kind", "about"], "feasible": [["a", "b"]]}}}, "is called like a task"),
         ({"task_graphs": {"b": {"tasks": ["kind", "spam"], "feasible": [["a", "b"]]}}}, "graphs 'asked' and 'b'"),

@@ -17,6 +17,7 @@ FOUNDATION = (
     "errors",
     "sections",
     "lfconfig",
+    "modeloptions",
     "config",
     "configfile",
     "checks",

@@ -71,7 +71,7 @@ def test_abstaining_that_depends_on_the_class_is_evidence():
 
 def test_options_narrow_the_candidates():
     L, _ = world(groups=[(0, 1)], copy=0.9, n=2000)
-    names = [trial.name for trial in choose(L, abstain="missing", one_coin=True).trials]
+    names = [trial.name for trial in choose(L, abstain="missing").trials]
     assert names == ["dawid_skene, one coin", "dawid_skene, abstain missing", "super_lf, abstain missing"]
     given = choose(L, groups=(("lf_2", "lf_3"),))
     assert given.dependencies is None

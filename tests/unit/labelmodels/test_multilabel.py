@@ -18,12 +18,11 @@ LABELS = {"a": COLUMNS, "b": {"f__b": "f"}}
 
 
 def test_options_of_functions_become_those_of_their_columns():
-    config = LabelModelConfig(
-        class_balance=(0.25, 0.9), weights={"f": 1.0, "k": 2.0}, groups=(("f", "h", "k"), ("f", "k")), exclude=("g",)
-    )
+    weighted = LabelModelConfig(kind="weighted", weights={"f": 1.0, "k": 2.0})
+    assert multilabel.config_of_label(weighted, 0, COLUMNS).weights == {"f__a": 1.0}
+    config = LabelModelConfig(class_balance=(0.25, 0.9), groups=(("f", "h", "k"), ("f", "k")), exclude=("g",))
     got = multilabel.config_of_label(config, 0, COLUMNS)
     assert got.class_balance == (0.75, 0.25)
-    assert got.weights == {"f__a": 1.0}
     assert got.groups == (("f__a", "h__a"),)
     assert got.exclude == ("g__a",)
     assert multilabel.config_of_label(LabelModelConfig(lfs=("g", "f")), 0, COLUMNS).lfs == ("f__a", "g__a")
@@ -35,7 +34,10 @@ def test_a_label_without_a_chosen_function_has_nothing_to_fit(options):
         multilabel.config_of_label(LabelModelConfig(**options), 1, LABELS["b"])
 
 
-@pytest.mark.parametrize("options", [{"exclude": ("ff",)}, {"weights": {"ff": 1.0}}, {"groups": (("f", "ff"),)}])
+@pytest.mark.parametrize(
+    "options",
+    [{"exclude": ("ff",)}, {"weights": {"ff": 1.0}, "kind": "weighted"}, {"groups": (("f", "ff"),)}],
+)
 def test_options_that_name_no_function_are_refused(options):
     with pytest.raises(ConfigError, match=f"'label_model.{next(iter(options))}' names \\['ff'\\].*Did you mean 'f'"):
         multilabel.check_names(LabelModelConfig(**options), LABELS)

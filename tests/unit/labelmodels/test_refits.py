@@ -24,7 +24,8 @@ def world(n=2000):
 def fitted(kind, **options):
     L, patterns = world()
     weights = dict.fromkeys(LFS, 1.0) if kind == "weighted" else {}
-    config = LabelModelConfig(kind=kind, weights=weights, bootstrap=0, tol=1e-12, **options)
+    sure = {"tol": 1e-12} if kind in ("auto", "dawid_skene", "super_lf") else {}
+    config = LabelModelConfig(kind=kind, weights=weights, bootstrap=0, **sure, **options)
     return L, patterns, config, fit_label_model(config, patterns, of_patterns(patterns), ["no", "yes"]).model
 
 
