@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
-from sparkws.grids import grids_from_plain
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.differences import check_classes, check_functions
@@ -25,7 +24,8 @@ from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
-from sparkws.labelmodels.savedgrids import grid_rows, grids_from_rows, vote_names
+from sparkws.labelmodels.savedgrids import grid_rows, grids_from_rows, stored_grids, vote_names
+from sparkws.labelmodels.storedchecks import check_keys, check_stored_names, stored_value
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import Axis, Stored
 from sparkws.labelmodels.triplet import Triplet
@@ -124,7 +124,7 @@ def from_rows(
     Raises
     ------
     DataError
-        If these are not the rows of one model.
+        If these are not the rows of one model, or have numbers that no fitted model can, see `from_json`.
     IncompatibleStatistics
         If functions or classes differ; says which.
     """
@@ -134,7 +134,7 @@ def from_rows(
         raise DataError(f"expected the rows of one label model, got {rows.height:,} rows of the kinds {sorted(kinds)}.")
     model = _new(kinds[0], len(classes))
     check_classes(classes, _rows(rows, "class_balance")["class"].to_list())
-    names = _rows(rows, "lf").sort("value")["lf"].to_list()
+    names = list(check_stored_names(_rows(rows, "lf").sort("value")["lf"].to_list(), "the functions"))
     model.lf_names_, model.grids_ = tuple(names), grids_from_rows(_rows(rows, "grid"), classes)
     numbers = {name: how for name, how in model.stored.items() if how.number is not str}
     values = {name: _cells(_rows(rows, name), how, model, classes) for name, how in numbers.items()}
@@ -193,7 +193,8 @@ def from_json(
     Raises
     ------
     DataError
-        If the text is not that of a label model, or of a later format.
+        If the text is not that of a label model, is of a later format, or says what no fitted model can: shares
+        that do not add up to 1, a temperature that is not above 0, tables of another shape.
     IncompatibleStatistics
         If functions or classes differ; says which.
     """
@@ -204,7 +205,7 @@ def from_json(
     found = plain.get("format") if isinstance(plain, dict) else None
     if found != FORMAT:
         raise DataError(f"expected a label model in format {FORMAT}, got {found!r}; fit it again with this version.")
-    return _fill(_new(plain["kind"], len(classes)), plain, classes, lf_names, fingerprints)
+    return _fill(_new(plain.get("kind"), len(classes)), plain, classes, lf_names, fingerprints)
 
 
 def _check_saved(model: SavedModel, classes: Sequence[str]) -> None:
@@ -214,10 +215,10 @@ def _check_saved(model: SavedModel, classes: Sequence[str]) -> None:
         raise IncompatibleStatistics(f"the label model has {model.cardinality} classes, got names for {len(classes)}.")
 
 
-def _new(kind: str, cardinality: int) -> SavedModel:
+def _new(kind: object, cardinality: int) -> SavedModel:
     if kind == Hierarchical.kind:
         raise DataError("this label model is of several tasks; read it with graph_from_rows or graph_from_json.")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise DataError(f"a label model of the kind {kind!r} is not known here; it was saved by a later version.")
     return KINDS[kind](cardinality)
 
@@ -257,8 +258,7 @@ def _flat(parameter: str, model: SavedModel, how: Stored, classes: Sequence[str]
 
 def _cells(rows: pl.DataFrame, how: Stored, model: SavedModel, classes: Sequence[str]) -> NDArray[np.float64]:
     """The array that `_flat` took apart, NaN where a number is missing."""
-    n_votes = model.grids_.n_outcomes(len(classes)) + 1
-    lengths: Mapping[Axis, int] = {"lf": len(model.lf_names_), "vote": n_votes, "class": len(classes)}
+    lengths = _lengths(model, classes)
     array = np.full([lengths[axis] for axis in how.axes], np.nan)
     try:
         at = tuple(_places(rows, axis, model, classes) for axis in how.axes)
@@ -266,6 +266,8 @@ def _cells(rows: pl.DataFrame, how: Stored, model: SavedModel, classes: Sequence
         raise DataError(
             f"the label model has numbers of {error.args[0]!r}, which it does not name; fit it again."
         ) from None
+    if rows.height > len(set(zip(*at, strict=True))) and (how.axes or rows.height > 1):
+        raise DataError(f"the label model has a number of {rows['parameter'][0]} more than once; fit it again.")
     if rows.height:
         array[at] = rows["value"].to_numpy() if how.axes else rows["value"][0]
     if "vote" in how.axes:  # votes that a function cannot cast have no rows
@@ -298,21 +300,32 @@ def _fill(
     lf_names: Sequence[str] | None,
     fingerprints: Mapping[str, str] | None,
 ) -> SavedModel:
-    check_classes(classes, plain["classes"])
-    if list(classes) != plain["classes"]:
+    check_keys(plain, ("lf_names", "classes"), "the label model")
+    of_classes = check_stored_names(plain["classes"], "the classes")
+    check_classes(classes, of_classes)
+    if tuple(classes) != of_classes:
         raise IncompatibleStatistics(
-            f"the label model has the classes in the order {plain['classes']}, expected {list(classes)}; fit it again."
+            f"the label model has the classes in the order {list(of_classes)}, expected {list(classes)}; fit it again."
         )
-    check_functions(plain["lf_names"], plain.get("fingerprints", {}), lf_names, fingerprints or {})
+    names = check_stored_names(plain["lf_names"], "the functions")
+    then = plain.get("fingerprints", {})
+    if not isinstance(then, dict):
+        raise DataError(f"'fingerprints' of the label model must be texts by function, got {then!r}; fit it again.")
+    check_functions(names, then, lf_names, fingerprints or {})
     lacks = [name for name, how in model.stored.items() if plain.get(name) is None and not how.optional]
     if lacks:
         raise DataError(f"the label model lacks {first_few(lacks)}; fit it again.")
-    model.lf_names_, model.grids_ = tuple(plain["lf_names"]), grids_from_plain(plain.get("grids", {}))
+    model.lf_names_, model.grids_ = names, stored_grids(plain.get("grids", {}), names, len(classes))
+    lengths = _lengths(model, classes)
     for name, how in model.stored.items():
         if plain.get(name) is not None:
-            value = np.array(plain[name], how.number) if how.axes else how.number(plain[name])
-            setattr(model, f"{name}_", value)
+            setattr(model, f"{name}_", stored_value(name, how, plain[name], lengths))
     return model
+
+
+def _lengths(model: SavedModel, classes: Sequence[str]) -> dict[Axis, int]:
+    n_votes = model.grids_.n_outcomes(len(classes))
+    return {"lf": len(model.lf_names_), "vote": n_votes + 1, "class": len(classes)}
 
 
 def _rows(rows: pl.DataFrame, parameter: str) -> pl.DataFrame:

@@ -74,7 +74,7 @@ class PrecisionVote(TableModel):
 
     kind: Final = "precision"
     fits: Final = "patterns"
-    stored: ClassVar[Mapping[str, Stored]] = {**TABLES, "precision": Stored(("lf", "class"))}
+    stored: ClassVar[Mapping[str, Stored]] = {**TABLES, "precision": Stored(("lf", "class"), values="shares")}
 
     def __init__(
         self,

@@ -10,19 +10,34 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
 from sparkws.labelmodels.persist import SCHEMA
+from sparkws.labelmodels.storedchecks import (
+    check_keys,
+    check_range,
+    check_stored_names,
+    check_sums,
+    stored_numbers,
+    stored_value,
+)
+from sparkws.labelmodels.tables import Stored
 from sparkws.labelmodels.taskgraph import TaskGraph
 
 FORMAT: Final = 1
 _WHOLE: Final = "all_tasks"  # the parameter of the row that holds the JSON
-_NEEDED: Final = (
-    *("tasks", "feasible", "balance", "balance_source", "columns"),
-    *("log_likelihood", "n_iter", "converged"),
-)
+_WHAT: Final = "the label model of several tasks"
+_SHARES: Final = Stored(values="shares")
+_SCALARS: Final[Mapping[str, Stored]] = {
+    "balance_source": Stored(number=str),
+    "log_likelihood": Stored(),
+    "n_iter": Stored(number=int),
+    "converged": Stored(number=bool),
+}
+_NEEDED: Final = ("tasks", "feasible", "balance", "columns", *_SCALARS)
 
 
 def graph_to_json(model: Hierarchical, fingerprints: Mapping[Column, str] | None = None) -> str:
@@ -79,7 +94,8 @@ def graph_from_json(
     Raises
     ------
     DataError
-        If the text is not that of a model of several tasks, is of a later format, or lacks a part of the model.
+        If the text is not that of a model of several tasks, is of a later format, lacks a part of the model, or says
+        what no fitted model can.
     IncompatibleStatistics
         If tasks, classes or functions differ; says which.
     """
@@ -98,19 +114,67 @@ def graph_from_json(
             f"expected a label model of several tasks, of kind {Hierarchical.kind!r}, got one of kind "
             f"{plain.get('kind')!r}; read it with from_json."
         )
-    lacks = [name for name in _NEEDED if name not in plain]
-    if lacks:
-        raise DataError(f"the label model of several tasks lacks {first_few(lacks)}; fit it again.")
-    own = {task: tuple(names) for task, names in plain["tasks"]}
-    _check(own, plain["columns"], classes, lf_names, fingerprints or {})
-    graph = TaskGraph(own, np.array(plain["feasible"], np.int8))
-    model = Hierarchical(graph, [(column["task"], column["lf"]) for column in plain["columns"]])
-    model.cpts_ = tuple(np.array(column["cpt"], np.float64) for column in plain["columns"])
-    model.balance_ = np.array(plain["balance"], np.float64)
-    model.balance_source_ = plain["balance_source"]
-    model.log_likelihood_ = plain["log_likelihood"]
-    model.n_iter_, model.converged_ = plain["n_iter"], plain["converged"]
+    check_keys(plain, _NEEDED, _WHAT)
+    graph = _stored_graph(plain)
+    columns = _stored_columns(plain["columns"], graph)
+    _check(graph.classes, plain["columns"], classes, lf_names, fingerprints or {})
+    model = Hierarchical(graph, columns)
+    sizes = [len(graph.classes[task]) for task, _ in columns]
+    model.cpts_ = tuple(
+        _stored_table(column["cpt"], lf, k) for column, (_, lf), k in zip(plain["columns"], columns, sizes, strict=True)
+    )
+    model.balance_ = stored_numbers(plain["balance"], "balance", (len(graph.feasible),))
+    check_range(model.balance_, "balance", _SHARES)
+    check_sums(model.balance_, "balance", 0)
+    values = {name: stored_value(name, how, plain[name], {}) for name, how in _SCALARS.items()}
+    model.balance_source_, model.log_likelihood_ = values["balance_source"], values["log_likelihood"]
+    model.n_iter_, model.converged_ = values["n_iter"], values["converged"]
     return model
+
+
+def _stored_graph(plain: Mapping[str, Any]) -> TaskGraph:
+    """The tasks, their classes and the vectors that can be true."""
+    tasks = plain["tasks"]
+    if not isinstance(tasks, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in tasks):
+        raise DataError(f"'tasks' of {_WHAT} must be pairs of a task and its classes, got {tasks!r}; fit it again.")
+    names = check_stored_names([task for task, _ in tasks], "the tasks")
+    own = {
+        task: check_stored_names(of_task, f"the classes of task {task!r}")
+        for task, (_, of_task) in zip(names, tasks, strict=True)
+    }
+    listed = plain["feasible"] if isinstance(plain["feasible"], list) else []
+    feasible = stored_numbers(listed, "feasible", (max(len(listed), 1), len(own)))
+    check_range(feasible, "feasible", Stored(number=int))
+    for at, (task, of_task) in enumerate(own.items()):
+        if feasible[:, at].max() >= len(of_task):
+            raise DataError(
+                f"'feasible' of {_WHAT} has the class {int(feasible[:, at].max())} of task {task!r}, which has "
+                f"{len(of_task)}; fit it again."
+            )
+    return TaskGraph(own, feasible.astype(np.int8))
+
+
+def _stored_columns(columns: object, graph: TaskGraph) -> list[Column]:
+    """The functions, each with its task."""
+    if not isinstance(columns, list) or not columns or not all(isinstance(column, dict) for column in columns):
+        raise DataError(f"'columns' of {_WHAT} must be a list of functions, got {columns!r}; fit it again.")
+    for column in columns:
+        check_keys(column, ("task", "lf", "fingerprint", "cpt"), f"a function of {_WHAT}")
+        if column["task"] not in graph.tasks or not isinstance(column["lf"], str):
+            raise DataError(
+                f"{_WHAT} has the function {column['lf']!r} of task {column['task']!r}, which it does not name; fit it "
+                "again."
+            )
+    return [(column["task"], column["lf"]) for column in columns]
+
+
+def _stored_table(value: object, lf: str, k: int) -> NDArray[np.float64]:
+    """P(vote | class, voted) of a function, `(k, k)`."""
+    called = f"cpt of {lf}"
+    table = stored_numbers(value, called, (k, k))
+    check_range(table, called, _SHARES)
+    check_sums(table, called, 0)
+    return table
 
 
 def task_rows(model: Hierarchical, task: str, fingerprints: Mapping[Column, str] | None = None) -> pl.DataFrame:

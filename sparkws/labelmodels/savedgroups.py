@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkws.checks import first_few
 from sparkws.errors import DataError
 from sparkws.labelmodels.recoding import Block, Recoding
+from sparkws.labelmodels.storedchecks import check_range, stored_numbers
+from sparkws.labelmodels.tables import Stored
+from sparkws.vocab import ABSTAIN
 
 
 def groups_to_json(
@@ -50,25 +54,39 @@ def groups_from_json(
     Raises
     ------
     DataError
-        If the text is not that of groups of these functions.
+        If the text is not that of groups of these functions, or has tables that no fit gives.
     """
     n_votes, k = cpt.shape[1] - 1, cpt.shape[2]
     where = {name: j for j, name in enumerate(lf_names)}
     try:
         plain = json.loads(text)
         singles = np.array([where[name] for name in plain["alone"]], np.int64)
-        blocks = tuple(_block(block, where) for block in plain["blocks"])
+        blocks = tuple(_block(block, where, n_votes) for block in plain["blocks"])
         groups = tuple(tuple(group) for group in plain["groups"])
-    except (ValueError, KeyError, TypeError) as error:
+        given = [_tables(block, saved, k) for block, saved in zip(blocks, plain["blocks"], strict=True)]
+    except DataError:
+        raise
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise DataError(f"the groups of the label model cannot be read ({error!r}); fit it again.") from None
     recoding = Recoding(n_votes, singles, blocks)
+    if sorted(j for of_variable in {*recoding.columns} for j in of_variable) != list(range(len(lf_names))):
+        raise DataError(f"the groups of the label model must have each of {first_few(lf_names)} once; fit it again.")
     tables = np.zeros((recoding.n_variables, recoding.n_outcomes + 1, k))
     tables[: len(singles), : n_votes + 1] = cpt[singles]
-    for block, first, saved in zip(blocks, recoding.first, plain["blocks"], strict=False):
-        tables[first : first + block.n_variables, 0] = saved["none"]
+    for block, first, (none, of_outcomes) in zip(blocks, recoding.first, given, strict=False):
+        tables[first : first + block.n_variables, 0] = none
         variable, outcome = _places(block)
-        tables[first + variable, outcome + 1] = saved["given"]
+        tables[first + variable, outcome + 1] = of_outcomes
     return recoding, tables, groups
+
+
+def _tables(block: Block, saved: dict[str, Any], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """P(none | class) of the variables of a block and P(outcome | class) of its outcomes."""
+    shapes = {"none": (block.n_variables, k), "given": (len(_places(block)[0]), k)}
+    none, given = (stored_numbers(saved[name], f"{name} of the groups", shape) for name, shape in shapes.items())
+    for name, array in (("none", none), ("given", given)):
+        check_range(array, f"{name} of the groups", Stored(values="shares"))
+    return none, given
 
 
 def _places(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -78,12 +96,15 @@ def _places(block: Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.zeros(1, np.int64), np.array([block.pooled], np.int64)
 
 
-def _block(plain: dict[str, Any], where: dict[str, int]) -> Block:
+def _block(plain: dict[str, Any], where: dict[str, int], n_votes: int) -> Block:
     columns = np.array([where[name] for name in plain["lfs"]], np.int64)
-    return Block(
-        columns,
-        np.array(plain["votes"], np.int8).reshape(-1, len(columns)),
-        np.array(plain["variable"], np.int64),
-        np.array(plain["outcome"], np.int64),
-        pooled=plain["pooled"],
-    )
+    tuples = np.array(plain["votes"], np.int8).reshape(-1, len(columns))
+    variable, outcome = np.array(plain["variable"], np.int64), np.array(plain["outcome"], np.int64)
+    pooled = plain["pooled"]
+    if pooled is None and not (len(tuples) == len(variable) == len(outcome) > 0):
+        raise ValueError(f"{len(tuples)} votes, {len(variable)} variables and {len(outcome)} outcomes")
+    if pooled is not None and pooled not in range(n_votes):
+        raise ValueError(f"pooled votes for {pooled!r}")
+    if (tuples < ABSTAIN).any() or (tuples >= n_votes).any() or (variable < 0).any() or (outcome < 0).any():
+        raise ValueError(f"votes outside -1..{n_votes - 1}, or variables or outcomes below 0")
+    return Block(columns, tuples, variable, outcome, pooled=pooled)

@@ -25,23 +25,26 @@ MAX_PRECISION: Final = 0.99
 class Stored:
     """How a fitted attribute is saved: along which axes, as what, and whether older models may lack it.
 
-    What is no array of numbers is text.
+    What is no array of numbers is text. Numbers are finite; `values` says whether they are shares, from 0 to 1, or
+    positive, and `adds_up` along which axis they add up to 1: what is read and is otherwise is refused.
     """
 
     axes: tuple[Axis, ...] = ()
     number: type[float] | type[int] | type[bool] | type[str] = float
     optional: bool = False
+    values: Literal["any", "shares", "positive"] = "any"
+    adds_up: Axis | None = None
 
 
 HOW_FITTED: Final[Mapping[str, Stored]] = {
-    "class_balance": Stored(("class",)),
+    "class_balance": Stored(("class",), values="shares", adds_up="class"),
     "n_iter": Stored(number=int),
     "converged": Stored(number=bool),
-    "temperature": Stored(optional=True),
+    "temperature": Stored(optional=True, values="positive"),
 }
 TABLES: Final[Mapping[str, Stored]] = {
     **HOW_FITTED,
-    "cpt": Stored(("lf", "vote", "class")),
+    "cpt": Stored(("lf", "vote", "class"), values="shares", adds_up="vote"),
     "abstain_is_outcome": Stored(number=bool),
 }
 
