@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from sparkws.checks import did_you_mean
 from sparkws.config import LabelModelConfig, ProjectConfig
+from sparkws.configerrors import explain
 from sparkws.errors import ConfigError
 from sparkws.modeloptions import OPTIONS, not_read
-from sparkws.sections import Section
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ def parse_config(raw: Mapping[str, Any], origin: str) -> ProjectConfig:
     try:
         return ProjectConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(_explain(error, origin)) from None
+        raise ConfigError(explain(error.errors(), raw, origin, ProjectConfig)) from None
 
 
 def dump_config(config: ProjectConfig) -> dict[str, Any]:
@@ -162,46 +161,3 @@ def _without(values: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
     if not rest:
         return {key: value for key, value in values.items() if key != first}
     return {**values, first: _without(values[first], rest)}
-
-
-def _explain(error: ValidationError, origin: str) -> str:
-    """The first three problems, each as one sentence."""
-    problems = error.errors()
-    sentences = []
-    for problem in problems[:3]:
-        where = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _known_keys(problem["loc"][:-1])
-            hint = did_you_mean(str(problem["loc"][-1]), known).strip()
-            sentences.append(f"unknown key {where!r} in {origin}; {_lower_first(hint) or f'it takes {sorted(known)}.'}")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            at = f"{where!r} in {origin}" if where else origin
-            sentences.append(f"{at}: {_lower_first(message).rstrip('.')}{_got(problem)}.")
-    if len(problems) > 3:
-        sentences.append(f"and {len(problems) - 3} more.")
-    return "\n".join(sentences)
-
-
-def _got(problem: Any) -> str:
-    shown = not problem["msg"].startswith("Value error") and problem["type"] != "missing"
-    return f", got {problem['input']!r}" if shown else ""
-
-
-def _lower_first(text: str) -> str:
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
-
-
-def _known_keys(location: Sequence[str | int]) -> list[str]:
-    """The keys that the section at `location` takes."""
-    model: type[BaseModel] = ProjectConfig
-    for part in location:
-        field = model.model_fields.get(str(part))
-        if field is None:  # an index of a list, a key of a mapping, or the tag of a union
-            continue
-        inner = [found for found in _SECTIONS if re.search(rf"\b{found.__name__}\b", str(field.annotation))]
-        model = inner[0] if inner else model
-    return list(model.model_fields)
-
-
-_SECTIONS = Section.__subclasses__()

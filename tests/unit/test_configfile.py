@@ -235,15 +235,42 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
             "slices ['long'] are of a task where an item has one class",
         ),
         ({"classes": ["ham", "ham"]}, "classes must differ, got ['ham', 'ham']."),
-        ({"classes": [f"c{i}" for i in range(128)]}, "'tasks.spam.classes' in here: tuple should have at most 127"),
+        (
+            {"classes": [f"c{i}" for i in range(128)]},
+            "'tasks.spam.classes' in here must be a list or mapping of 127 entries or fewer, got ['c0', 'c1', 'c2'] and "
+            "125 more.",
+        ),
         ({"lfs": None}, "give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)."),
         ({"votes": {"table": "v"}}, "give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)."),
-        ({"lfs": {"max_fault_rate": 2}}, "'tasks.spam.lfs.max_fault_rate' in here: input should be less than or equal"),
-        ({"label_model": {"smoothing": -1}}, "greater than or equal to 0, got -1."),
-        ({"label_model": {"tol": float("nan")}}, "'tasks.spam.label_model.tol' in here"),
+        ({"lfs": {"max_fault_rate": 2}}, "'tasks.spam.lfs.max_fault_rate' in here must be at most 1, got 2."),
+        ({"label_model": {"smoothing": -1}}, "'tasks.spam.label_model.smoothing' in here must be at least 0, got -1."),
+        (
+            {"label_model": {"tol": float("nan")}},
+            "'tasks.spam.label_model.tol' in here must be a finite number, got nan.",
+        ),
+        (
+            {"label_model": {"tol": float("inf")}},
+            "'tasks.spam.label_model.tol' in here must be a finite number, got inf.",
+        ),
+        (
+            {"label_model": {"smoothing": float("inf")}},
+            "label_model.smoothing' in here must be a finite number, got inf.",
+        ),
+        (
+            {"label_model": {"kind": "matrix_completion", "l2": float("inf")}},
+            "l2' in here must be a finite number, got",
+        ),
+        (
+            {"label_model": {"kind": "weighted", "weights": {"a": float("nan")}}},
+            "'tasks.spam.label_model.weights.a' in here must be a finite number, got nan.",
+        ),
+        (
+            {"label_model": {"kind": "weighted", "weights": [1, 2]}},
+            "'tasks.spam.label_model.weights' in here must be a mapping of keys to values, got [1, 2].",
+        ),
         ({"label_model": {"kind": "best"}}, "got 'best'."),
-        ({"label_model": {"seed": -1}}, "'tasks.spam.label_model.seed' in here: input should be greater than or equal"),
-        ({"label_model": {"seed": 1 << 63}}, "less than 9223372036854775808, got 9223372036854775808."),
+        ({"label_model": {"seed": -1}}, "'tasks.spam.label_model.seed' in here must be at least 0, got -1."),
+        ({"label_model": {"seed": 1 << 63}}, "must be below 9223372036854775808, got 9223372036854775808."),
         ({"label_model": {"class_balance": "dev"}}, "class_balance: dev needs gold with use: dev or use: clamp."),
         (
             {"label_model": {"calibrate": True}},
@@ -376,6 +403,64 @@ def test_gold_without_a_source_needs_a_table():
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"label_model": {"class_balance": "unifrom"}},
+            "'tasks.spam.label_model.class_balance' in here must be a list or 'estimate', 'tensor', 'uniform' or "
+            "'dev', got 'unifrom'. Did you mean 'uniform'?",
+        ),
+        (
+            {"label_model": {"class_balance": [0.5, "a"]}},
+            "label_model.class_balance.1' in here must be a number, got 'a'.",
+        ),
+        ({"label_model": {"abstain": "outcom"}}, "'outcome' or 'missing', got 'outcom'. Did you mean 'outcome'?"),
+        ({"label_model": {"kind": "dawid_skeen"}}, "got 'dawid_skeen'. Did you mean 'dawid_skene'?"),
+        (
+            {"label_model": {"kind": "super_lf", "groups": "none"}},
+            "groups' in here must be a list or 'auto', got 'none'.",
+        ),
+        ({"label_model": {"kind": "super_lf", "groups": [["a", 3]]}}, "groups.0.1' in here must be text, got 3."),
+        ({"label_model": {"bootstrap": 2.5}}, "bootstrap' in here must be a whole number or 'auto', got 2.5."),
+        ({"label_model": {"bootstrap": -1}}, "bootstrap' in here must be at least 0 or 'auto', got -1."),
+        ({"label_model": 3}, "'tasks.spam.label_model' in here must be a section of keys and values, got 3."),
+        ({"lfs": {"modules": "lfs.py"}}, "'tasks.spam.lfs.modules' in here must be a list, got 'lfs.py'."),
+        (
+            {"lfs": {"declarative": [{"name": "a", "keyword": {"column": "c", "any": [3], "label": 1.5}}]}},
+            "'tasks.spam.lfs.declarative.0.keyword.any.0' in here must be text, got 3.\n"
+            "'tasks.spam.lfs.declarative.0.keyword.label' in here must be text or a whole number, got 1.5.",
+        ),
+        (
+            {
+                "lfs": {
+                    "declarative": [{"name": "a", "expression": {"sql": "x"}, "examples": [{"row": {}, "vote": 1.5}]}]
+                }
+            },
+            "examples.0.vote' in here must be text, a whole number, a list or a mapping of keys to values, got 1.5.",
+        ),
+        (
+            {"lfs": {"declarative": [{"name": "a", "lookup": {"column": [], "values": {"x": 1}}}]}},
+            "lookup.column' in here must be text or a list or mapping of 1 entries or more, got [].",
+        ),
+        (
+            {"lfs": {"declarative": [{"name": "a", "expression": {"sql": "x"}, "valid_from": "soon"}]}},
+            "valid_from' in here must be a date as 2026-01-31, got 'soon'.",
+        ),
+        ({"slices": {"a": {"sql": ["x"]}}}, "'tasks.spam.slices.a.sql' in here must be text, got ['x']."),
+        (
+            {"lfs": None, "votes": {"table": "v", "columns": {"a": 1.5}}},
+            "'tasks.spam.votes.columns.a' in here must be text or a whole number, got 1.5.",
+        ),
+    ],
+)
+def test_what_may_be_one_of_several_things_is_told_in_one_sentence(change, said):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(SMALL | {"tasks": {"spam": SMALL["tasks"]["spam"] | change}}, "here")
+    assert str(caught.value).endswith(said)
+    assert len(str(caught.value).splitlines()) == len(said.splitlines())
+
+
 def test_at_most_three_problems_are_told_and_then_a_number():
     with pytest.raises(ConfigError) as caught:
         parse_config({f"k{i}": 1 for i in range(4)}, "here")  # and project, workspace, tasks are missing
@@ -384,7 +469,7 @@ def test_at_most_three_problems_are_told_and_then_a_number():
 
 
 def test_a_missing_key_is_named():
-    _refused({key: value for key, value in SMALL.items() if key != "workspace"}, "'workspace' in here: field required.")
+    _refused({key: value for key, value in SMALL.items() if key != "workspace"}, "'workspace' is missing in here.")
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path):
@@ -446,7 +531,7 @@ def test_a_label_that_yaml_reads_as_something_else_is_refused(tmp_path, label):
         "project: a\nworkspace: ./w\nsource: {table: ./t}\ntasks:\n  t:\n    classes: ['yes', 'no']\n"
         f"    lfs: {{declarative: [{{name: lf_a, keyword: {{column: c, any: [gift], label: {label}}}}}]}}\n"
     )
-    with pytest.raises(ConfigError, match=r"quote it|should be a valid"):
+    with pytest.raises(ConfigError, match=r"quote it|must be text or a whole number, got 1\.0"):
         load_config(path)
 
 

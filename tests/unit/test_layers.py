@@ -20,6 +20,7 @@ FOUNDATION = (
     "modeloptions",
     "config",
     "configfile",
+    "configerrors",
     "checks",
     "grids",
     "synthetic",
