@@ -237,8 +237,8 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
         ({"classes": ["ham", "ham"]}, "classes must differ, got ['ham', 'ham']."),
         (
             {"classes": [f"c{i}" for i in range(128)]},
-            "'tasks.spam.classes' in here must be a list or mapping of 127 entries or fewer, got ['c0', 'c1', 'c2'] and "
-            "125 more.",
+            "'tasks.spam.classes' in here must be a list or mapping of 127 entries or fewer, got ['c0', 'c1', 'c2'] "
+            "and 125 more.",
         ),
         ({"lfs": None}, "give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)."),
         ({"votes": {"table": "v"}}, "give exactly one of 'lfs' (functions to run) and 'votes' (votes made elsewhere)."),
