@@ -150,7 +150,7 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
             "items_voted": sums[0].astype(np.int64),
             "items_only": sums[1].astype(np.int64),
             "items_decided": sums[2].astype(np.int64),
-            "log_odds": sums[3] / np.maximum(sums[0], 1),
+            "log_odds": pl.Series(sums[3] / np.where(sums[0] > 0, sums[0], np.nan)).fill_nan(None),
             "accuracy_gain": pl.Series((sums[5] - sums[6]) / n_known).fill_nan(None),
         }
     )

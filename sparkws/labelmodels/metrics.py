@@ -30,7 +30,8 @@ class Metrics:
     coverage : float
         Their ratio.
     accuracy, macro_f1, f1 : float, float, (k,) array
-        On labeled items. Macro F1 is the mean over the classes that are known or predicted somewhere.
+        On labeled items. Macro F1 is the mean over the classes that are known or predicted somewhere; F1 of the
+        others is NaN.
     accuracy_overall, macro_f1_overall, f1_overall : float, float, (k,) array
         On all items with a known class: no label is wrong, so it lowers accuracy and recall.
     confusion : (k, k + 1) int64 array
@@ -110,9 +111,9 @@ def evaluate(
 def _f1(
     right: NDArray[np.float64], known: NDArray[np.number[Any]], predicted: NDArray[np.number[Any]]
 ) -> tuple[NDArray[np.float64], float]:
-    """F1 of each class, 0 where it is neither known nor predicted, and the mean of the others."""
+    """F1 of each class, NaN where it is neither known nor predicted, and the mean of the others."""
     both = (known + predicted).astype(np.float64)
-    f1 = np.divide(2 * right, both, out=np.zeros(len(right)), where=both > 0)
+    f1 = np.divide(2 * right, both, out=np.full(len(right), np.nan), where=both > 0)
     return f1, float(f1[both > 0].mean()) if (both > 0).any() else float("nan")
 
 
@@ -194,7 +195,7 @@ def _plain(metrics: Metrics) -> dict[str, Any]:
         "macro_f1": metrics.macro_f1,
         "accuracy_overall": metrics.accuracy_overall,
         "macro_f1_overall": metrics.macro_f1_overall,
-        "f1": metrics.f1.tolist(),
+        "f1": [None if math.isnan(f1) else f1 for f1 in metrics.f1.tolist()],
         "brier": metrics.brier,
         "ece": metrics.calibration_error,
     }

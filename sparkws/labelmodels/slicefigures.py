@@ -94,8 +94,8 @@ class SliceFiguresKernel:
     def told(self, value: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
         """For each slice what a report says, as plain values: shares of its items, and accuracies by kind of model.
 
-        An accuracy is over the items with a known class and a vote; a tie is right in its share. None where there
-        is no such item.
+        An accuracy is over the items with a known class and a vote; a tie is right in its share. A share of no
+        items is None.
         """
         return {name: _told(row, self.kinds) for name, row in zip(self.slices, value.tolist(), strict=True)}
 
@@ -129,15 +129,16 @@ def _units(shares: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _told(row: Sequence[int], kinds: Sequence[str]) -> dict[str, Any]:
     counted, right = dict(zip(_COUNTS, row, strict=False)), row[len(_COUNTS) :]
-    n = max(counted["n_items"], 1)
-    judged = counted["n_gold_voted"]
+    n, judged = counted["n_items"], counted["n_gold_voted"]
     return {
-        "n_items": counted["n_items"],
-        "coverage": counted["n_voted"] / n,
-        "overlaps": counted["n_overlaps"] / n,
-        "conflicts": counted["n_conflicts"] / n,
+        "n_items": n,
+        "coverage": _share(counted["n_voted"], n),
+        "overlaps": _share(counted["n_overlaps"], n),
+        "conflicts": _share(counted["n_conflicts"], n),
         "n_gold": counted["n_gold"],
-        "accuracy": {
-            kind: units * _UNIT / judged if judged else None for kind, units in zip(kinds, right, strict=True)
-        },
+        "accuracy": {kind: _share(units * _UNIT, judged) for kind, units in zip(kinds, right, strict=True)},
     }
+
+
+def _share(part: float, whole: int) -> float | None:
+    return part / whole if whole else None

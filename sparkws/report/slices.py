@@ -19,9 +19,9 @@ def describe_slices(slices: Mapping[str, Mapping[str, Any]], faults: Mapping[str
     kinds = list(next(iter(slices.values()))["accuracy"])
     table = [["slice", "items", "coverage", "overlaps", "conflicts", "gold", *kinds]]
     for name, figures in slices.items():
-        shares = [f"{figures[share]:.4f}" for share in ("coverage", "overlaps", "conflicts")]
-        right = ["-" if value is None else f"{value:.4f}" for value in figures["accuracy"].values()]
-        table.append([name, f"{figures['n_items']:,}", *shares, f"{figures['n_gold']:,}", *right])
+        shares = [figures[share] for share in ("coverage", "overlaps", "conflicts")]
+        cells = ["-" if value is None else f"{value:.4f}" for value in (*shares, *figures["accuracy"].values())]
+        table.append([name, f"{figures['n_items']:,}", *cells[:3], f"{figures['n_gold']:,}", *cells[3:]])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
     for row in table:

@@ -33,10 +33,11 @@ def lf_summary(counts: Counters | Patterns, *, accuracy_over: Literal["votes", "
     -------
     DataFrame
         `lf`, `j`, `Polarity` (classes that it voted), `Coverage`, `Overlaps` and `Conflicts` (shares of
-        all items). With known classes also `Correct`, `Incorrect` (items) and `Emp. Acc.`, 0 without votes.
+        all items). With known classes also `Correct`, `Incorrect` (items) and `Emp. Acc.`. A share of nothing is
+        null, where Snorkel has 0.
     """
     counters = of_patterns(counts) if isinstance(counts, Patterns) else counts
-    n = max(counters.n_items, 1)
+    n = np.full(len(counters.lf_names), counters.n_items)
     n_votes = counters.votes.sum(axis=1)
     voted_for = counters.votes_for
     table = pl.DataFrame(
@@ -44,9 +45,9 @@ def lf_summary(counts: Counters | Patterns, *, accuracy_over: Literal["votes", "
             "lf": pl.Series(counters.lf_names, dtype=pl.String),
             "j": np.arange(len(counters.lf_names)),
             "Polarity": pl.Series([np.flatnonzero(row).tolist() for row in voted_for], dtype=pl.List(pl.Int64)),
-            "Coverage": n_votes / n,
-            "Overlaps": counters.overlaps / n,
-            "Conflicts": counters.conflicts / n,
+            "Coverage": _share(n_votes, n),
+            "Overlaps": _share(counters.overlaps, n),
+            "Conflicts": _share(counters.conflicts, n),
         }
     )
     if not counters.gold_items.any():
@@ -91,13 +92,20 @@ def render(table: pl.DataFrame, *, faults: NDArray[np.int64] | None = None, take
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _accuracy(correct: NDArray[np.int64], votes: NDArray[np.int64]) -> NDArray[np.float64]:
+def _accuracy(correct: NDArray[np.int64], votes: NDArray[np.int64]) -> pl.Series:
     # Snorkel's own order of operations, (right - wrong) / votes brought to 0..1, so that figures agree to the bit.
-    balance = np.divide(2 * correct - votes, votes, out=np.zeros(len(votes)), where=votes > 0)
-    return np.where(votes > 0, 0.5 * (balance + 1), 0.0)
+    return 0.5 * (_share(2 * correct - votes, votes) + 1)
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> pl.Series:
+    """The ratio of each two numbers, null where it is of nothing."""
+    share = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return pl.Series(share, dtype=pl.Float64).fill_nan(None)
 
 
 def _text(column: str, value: object) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, pl.Series):
         return str(value.to_list())
     if isinstance(value, float):

@@ -78,6 +78,14 @@ def test_what_each_function_adds_by_hand():
     assert table["accuracy_gain"].to_list() == [0.0, 0.0, None], "one of the two that it decides becomes wrong"
 
 
+def test_what_a_function_adds_that_never_votes_is_null():
+    L = np.array([[0, -1], [1, -1]], np.int8)
+    model = WeightedVote(2, {"a": 1.0, "b": 2.0}).fit(of_matrix(L, ["a", "b"], 2))
+    table = what_each_adds(model, of_matrix(L, ["a", "b"], 2))
+    assert table["items_voted"].to_list() == [2, 0]
+    assert table["log_odds"].to_list() == [1.0, None]
+
+
 def test_a_model_without_tables_is_refused():
     with pytest.raises(NothingToFit, match="a dawid_skene model has no tables"):
         contributions(DawidSkene(2), np.zeros((1, 1), np.int8))

@@ -47,6 +47,11 @@ def test_models_that_tie_or_not_are_compared_on_the_same_items():
     figures = compare({"none": without_ties}, gold, counts)["none"]
     # Class 0: 2 right of 4 known and 2 predicted; class 1: 4 right of 4 known and 6 predicted.
     assert figures["macro_f1_ties_shared"] == figures["macro_f1"] == pytest.approx((4 / 6 + 8 / 10) / 2)
+    assert figures["f1"] == [pytest.approx(4 / 6), pytest.approx(8 / 10)]
+    three = np.concatenate([without_ties, np.full((5, 1), 0.0)], axis=1)
+    of_none = compare({"none": three}, gold, counts)["none"]
+    assert of_none["f1"] == [*figures["f1"], None]  # neither known nor predicted: F1 of nothing
+    assert of_none["macro_f1"] == figures["macro_f1"]
     silent = compare({"silent": np.full((5, 2), np.nan)}, gold, counts)["silent"]
     assert (silent["accuracy_ties_shared"], silent["macro_f1_ties_shared"]) == (None, None)
 

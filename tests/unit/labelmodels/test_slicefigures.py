@@ -36,7 +36,8 @@ def test_figures_by_hand():
         "n_gold": 4,
         "accuracy": {"majority": pytest.approx((1 + 0.5 + 0) / 3)},
     }
-    assert told["empty"]["accuracy"] == {"majority": None}
+    nothing = {"coverage": None, "overlaps": None, "conflicts": None, "accuracy": {"majority": None}}
+    assert told["empty"] == {"n_items": 0, "n_gold": 0, **nothing}
     judged = SliceFiguresKernel(model, names, ("all",), judging=("b",))
     assert judged.told(judged.of_batch(rows))["all"]["accuracy"] == {"majority": (1 + 0.5) / 2}
     # Of a model that does not read them, the votes are not there.

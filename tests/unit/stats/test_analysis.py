@@ -31,8 +31,8 @@ def naive(L, Y):
     for j in range(m):
         voted = L[:, j] != -1
         right, wrong = voted & (L[:, j] == Y), voted & (L[:, j] != Y)
-        with np.errstate(invalid="ignore"):
-            accuracy = np.nan_to_num(0.5 * ((np.int64(right.sum()) - wrong.sum()) / voted.sum() + 1))
+        # Where a function does not vote snorkel has 0, here it is null.
+        accuracy = 0.5 * ((np.int64(right.sum()) - wrong.sum()) / voted.sum() + 1) if voted.any() else None
         rows.append(
             {
                 "lf": f"lf_{j}",
@@ -66,8 +66,13 @@ def test_accuracy_over_gold_leaves_out_votes_on_unknown_items():
     assert summary(L, Y, accuracy_over="gold")["Emp. Acc."].to_list() == [0.5, 0.0]
 
 
-def test_no_items_give_zeros():
-    assert summary(np.zeros((0, 2), np.int8))["Coverage"].to_list() == [0.0, 0.0]
+def test_a_share_of_nothing_is_null_and_a_dash():
+    assert summary(np.zeros((0, 2), np.int8))["Coverage"].to_list() == [None, None]
+    L, Y = np.array([[1, -1, 0], [1, -1, -1]], np.int8), np.array([-1, 1], np.int8)
+    assert summary(L, Y)["Emp. Acc."].to_list() == [0.5, None, 0.0]
+    over_gold = summary(L, Y, accuracy_over="gold")
+    assert over_gold["Emp. Acc."].to_list() == [1.0, None, None]
+    assert [line.split()[-1] for line in render(over_gold).splitlines()[1:]] == ["1.0000", "-", "-"]
 
 
 def test_rendered_columns_line_up():
