@@ -82,6 +82,8 @@ def functions_of(
             raise ConfigError(
                 f"task {name!r} takes its votes from a table, so it cannot run {first_few([lf.name for lf in given])}."
             )
+        if task.votes is not None and task.votes.columns is not None:  # else the table tells the functions
+            chosen_functions(task.label_model, tuple(task.votes.columns))
         return None
     configured = bool(task.lfs.modules or task.lfs.declarative) or not given
     lfset = LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])

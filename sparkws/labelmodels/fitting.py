@@ -20,7 +20,7 @@ from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import compare
 from sparkws.labelmodels.polish import Carry, polish
 from sparkws.labelmodels.sampling import standard_error, standard_errors
-from sparkws.labelmodels.subset import chosen_functions, counters_of
+from sparkws.labelmodels.subset import chosen_functions, counters_of, options_of
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.stats import joint
 from sparkws.stats.analysis import lf_summary
@@ -89,7 +89,7 @@ def fit_label_model(
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
     both = None if moments is None else joint.select(moments, taking_part)
     source = "tensor" if config.class_balance == "tensor" else None
-    config = with_balance(config, seen, both)
+    config = with_balance(options_of(config, taking_part), seen, both)
     choice = None
     if config.kind == "auto":
         model, choice = choose_and_fit(config, select(patterns, taking_part), classes, gold_use=gold_use, reads=reads)

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.checks import did_you_mean, first_few
+from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
-from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
+from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels import persist
 from sparkws.labelmodels.fitting import Fitted
 from sparkws.labelmodels.majority import MajorityVote
@@ -35,16 +35,7 @@ def check_names(config: LabelModelConfig, labels: Columns) -> None:
     ConfigError
         With the name, and a suggestion for one that is close.
     """
-    names = list(dict.fromkeys(name for columns in labels.values() for name in columns.values()))
-    chosen_functions(config, names)
-    groups = () if config.groups == "auto" else config.groups
-    for key, named in (("weights", list(config.weights)), ("groups", [name for group in groups for name in group])):
-        unknown = [name for name in named if name not in names]
-        if unknown:
-            raise ConfigError(
-                f"'label_model.{key}' names {first_few(unknown)}, which do not vote on the task; it has "
-                f"{first_few(names, 12)}.{did_you_mean(unknown[0], names)}"
-            )
+    chosen_functions(config, tuple(dict.fromkeys(name for columns in labels.values() for name in columns.values())))
 
 
 def config_of_label(config: LabelModelConfig, at: int, columns: Mapping[str, str]) -> LabelModelConfig:

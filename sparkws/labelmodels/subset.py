@@ -1,6 +1,7 @@
 """Which labeling functions a label model is fitted on: all, or those that the configuration chooses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sparkws.checks import did_you_mean, first_few
 from sparkws.config import LabelModelConfig
@@ -17,14 +18,21 @@ def chosen_functions(config: LabelModelConfig, lf_names: Sequence[str]) -> tuple
     Raises
     ------
     ConfigError
-        If the configuration names one that does not vote, or leaves none.
+        If the configuration names one that does not vote, leaves none, or lacks the weight of one.
 
     Examples
     --------
     >>> chosen_functions(LabelModelConfig(exclude=("b",)), ["a", "b", "c"])
     ('a', 'c')
     """
-    for key, names in (("lfs", config.lfs or ()), ("exclude", config.exclude)):
+    groups = () if config.groups == "auto" else config.groups
+    named = {
+        "lfs": config.lfs or (),
+        "exclude": config.exclude,
+        "weights": tuple(config.weights),
+        "groups": tuple(name for group in groups for name in group),
+    }
+    for key, names in named.items():
         unknown = [name for name in names if name not in lf_names]
         if unknown:
             raise ConfigError(
@@ -38,7 +46,29 @@ def chosen_functions(config: LabelModelConfig, lf_names: Sequence[str]) -> tuple
             f"'label_model.lfs' and 'label_model.exclude' leave none of {first_few(lf_names)}; at least one labeling "
             "function must take part."
         )
+    lacks = [] if config.kind != "weighted" else [name for name in chosen if name not in config.weights]
+    if lacks:
+        raise ConfigError(
+            f"'label_model.weights' lacks {first_few(lacks)}; give each labeling function a weight, 0 to ignore it, or "
+            "leave it out by 'label_model.exclude'."
+        )
     return chosen
+
+
+def options_of(config: LabelModelConfig, taking_part: Collection[str]) -> LabelModelConfig:
+    """The options without what they say of functions that take no part.
+
+    >>> config = LabelModelConfig(kind="super_lf", groups=(("a", "b", "c"), ("d", "e")))
+    >>> options_of(config, ["a", "b", "d"]).groups
+    (('a', 'b'),)
+    """
+    changed: dict[str, Any] = {}
+    if config.weights:
+        changed["weights"] = {name: weight for name, weight in config.weights.items() if name in taking_part}
+    if config.groups != "auto":
+        groups = (tuple(name for name in group if name in taking_part) for group in config.groups)
+        changed["groups"] = tuple(group for group in groups if len(group) > 1)
+    return config.model_copy(update=changed)
 
 
 def counters_of(

@@ -63,10 +63,39 @@ def test_overlaps_are_counted_without_the_others_also_where_patterns_are_a_sampl
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "weighted", "weights": {name: 1.0 + j for j, name in enumerate(LFS)}},
+        {"kind": "super_lf", "groups": (("lf_0", "lf_1", "lf_2"), ("lf_3", "lf_4"))},
+    ],
+    ids=lambda options: options["kind"],
+)
+def test_what_is_said_of_functions_that_take_no_part_is_not_used(options):
+    whole, part = world()
+    faults = with_faults(of_patterns(whole), {"lf_4": 2000})
+    config = LabelModelConfig(**options, exclude=("lf_1",))
+    fitted = fit_label_model(config, whole, faults, ["no", "yes"], max_fault_rate=0.5)
+    assert fitted.model.lf_names_ == ("lf_0", "lf_2", "lf_3", "lf_5")
+    some = {
+        "weights": {name: config.weights[name] for name in SOME} if config.weights else {},
+        "groups": (("lf_0", "lf_2"),) if options["kind"] == "super_lf" else "auto",
+    }
+    alone = fit_label_model(LabelModelConfig(kind=config.kind, **some), part, of_patterns(part), ["no", "yes"])
+    L = unpack(part)
+    np.testing.assert_allclose(fitted.model.posterior(L), alone.model.posterior(L), atol=1e-9)
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"lfs": ("lf_0", "f_5")}, r"'label_model\.lfs' names \['f_5'\].*Did you mean 'lf_5'"),
         ({"exclude": ("spam",)}, r"'label_model\.exclude' names \['spam'\], which do not vote.*it has \['lf_0'"),
+        ({"kind": "super_lf", "groups": (("lf_0", "lf_11"),)}, r"'label_model\.groups' names \['lf_11'\].*'lf_1'"),
+        ({"kind": "weighted", "weights": dict.fromkeys([*LFS, "x"], 1.0)}, r"'label_model\.weights' names \['x'\]"),
+        (
+            {"kind": "weighted", "weights": dict.fromkeys(LFS[:4], 1.0), "exclude": ("lf_4",)},
+            r"'label_model\.weights' lacks \['lf_5'\]; give each labeling function a weight, 0 to ignore it, or leave",
+        ),
         ({"lfs": ("lf_1",), "exclude": ("lf_1",)}, r"leave none of \['lf_0', 'lf_1', 'lf_2'\] and 3 more"),
     ],
 )
