@@ -30,6 +30,7 @@ from sparkws.labelmodels.polish import polish
 from sparkws.labelmodels.sampling import cap_patterns
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.stats import counters
+from sparkws.stats.bits import columns_of
 from sparkws.stats.moments import MomentsKernel
 from sparkws.stats.patterns import PatternsKernel
 from sparkws.stats.triples import TriplesKernel, choose_triples
@@ -64,11 +65,11 @@ def truth_of(m: int) -> Truth:
 def fit_moments(votes: Path, m: int, kind: str) -> AnyModel:
     """A model of moments, from a Parquet file."""
     names = synthetic.lf_names(m)
-    batch = pl.read_parquet(votes, columns=list(names))
-    pairs = MomentsKernel(names, 2).of_batch(batch)
+    columns = columns_of(pl.read_parquet(votes, columns=list(names)), names, 2)
+    pairs = MomentsKernel(names, 2).of_columns(columns)
     chosen = choose_triples(pairs.votes, np.random.default_rng(0))
     model = MOMENT_MODELS[kind](2)
-    return model.fit(pairs, triples=TriplesKernel(names, 2, chosen).of_batch(batch))
+    return model.fit(pairs, triples=TriplesKernel(names, 2, chosen).of_columns(columns, pairs))
 
 
 def fit_auto(votes: Path, m: int) -> AnyModel:

@@ -4,7 +4,7 @@ A unit is a data file or a range of its row groups, in order; a task is a list o
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -61,29 +61,31 @@ class Scan:
     def batches(self, unit: Unit) -> Iterator[pl.DataFrame]:
         """The rows of a unit, in the order of the file."""
         with open_file(unit.path) as file:
-            present = [name for name in self.schema if name in set(file.schema_arrow.names)]
+            in_file = file.schema_arrow
+            present = [name for name in self.schema if name in set(in_file.names)]
             has_int96 = any(file.schema.column(i).physical_type == "INT96" for i in range(len(file.schema)))
             # A height without columns would be lost: count on one column that the file has.
-            read = present or file.schema_arrow.names[:1]
-            starts = _row_offsets(file)
-            for group in range(unit.row_groups[0], min(unit.row_groups[1], file.metadata.num_row_groups)):
-                n_rows, size_bytes = starts[group + 1] - starts[group], _group_bytes(file, group, read)
-                if has_int96 or size_bytes > _WHOLE_GROUP:
-                    frames = self._read_arrow(unit.path, group, read, fitting_rows(n_rows, size_bytes, self.batch_rows))
+            read = present or in_file.names[:1]
+            for run in _runs(file, unit.row_groups, read):
+                if has_int96 or run.size_bytes > _WHOLE_GROUP:
+                    batch_rows = fitting_rows(run.n_rows, run.size_bytes, self.batch_rows)
+                    frames = self._read_arrow(unit.path, run.groups, read, batch_rows)
                 else:
-                    frames = iter([_read_polars(unit.path, starts[group], n_rows, read)])
+                    frames = iter([_read_polars(unit.path, run.start, run.n_rows, read)])
                 for frame in frames:
                     yield from slices(self._complete(frame, unit), self.batch_rows)
 
-    def _read_arrow(self, path: str, group: int, columns: list[str], batch_rows: int) -> Iterator[pl.DataFrame]:
-        """A row group part by part, or with INT96 timestamps, which as nanoseconds would wrap outside 1677 to 2262."""
+    def _read_arrow(self, path: str, groups: range, columns: list[str], batch_rows: int) -> Iterator[pl.DataFrame]:
+        """Row groups part by part, or with INT96 timestamps, which as nanoseconds would wrap outside 1677 to 2262."""
         with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
-            for batch in file.iter_batches(batch_rows, row_groups=[group], columns=columns, use_threads=False):
+            for batch in file.iter_batches(batch_rows, row_groups=list(groups), columns=columns, use_threads=False):
                 check_texts(batch, f" of file {path!r}")
                 yield to_polars(batch)
 
     def _complete(self, frame: pl.DataFrame, unit: Unit) -> pl.DataFrame:
         """Exactly the columns of the scan: partition values and columns newer than the file added."""
+        if frame.schema == self.schema:
+            return frame
         values = dict(unit.partition)
         columns = [
             pl.col(name).cast(dtype) if name in frame.columns else pl.lit(values.get(name), dtype).alias(name)
@@ -213,17 +215,51 @@ def _read_polars(path: str, start: int, n_rows: int, columns: list[str]) -> pl.D
         raise
 
 
-def _group_bytes(file: pq.ParquetFile, group: int, columns: list[str]) -> int:
-    """The uncompressed bytes of some columns in a row group."""
-    facts = file.metadata.row_group(group)
-    chunks = [facts.column(i) for i in range(facts.num_columns)]
-    # A nested column has a chunk for each of its leaves.
-    wanted = [chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns)]
-    return sum(chunk.total_uncompressed_size for chunk in wanted)
+@dataclass(frozen=True)
+class _Run:
+    """Row groups that are read at once: their rows, from `start` on, and their uncompressed bytes."""
+
+    groups: range
+    start: int
+    n_rows: int
+    size_bytes: int
 
 
-def _row_offsets(file: pq.ParquetFile) -> Sequence[int]:
-    offsets = [0]
-    for group in range(file.metadata.num_row_groups):
-        offsets.append(offsets[-1] + file.metadata.row_group(group).num_rows)
-    return offsets
+def _runs(file: pq.ParquetFile, row_groups: tuple[int, int], columns: list[str]) -> Iterator[_Run]:
+    """Row groups of a unit, joined while they are small: each read has a cost of its own."""
+    metadata, leaves = file.metadata, _leaves(file, columns)
+    row_bytes = sum(_width(file.schema_arrow.field(name).type) for name in columns)
+    first, stop = row_groups[0], min(row_groups[1], metadata.num_row_groups)
+    start = sum(metadata.row_group(group).num_rows for group in range(first))
+    n_rows = size = 0
+    for group in range(first, stop):
+        facts = metadata.row_group(group)
+        more = sum(facts.column(leaf).total_uncompressed_size for leaf in leaves)
+        # What is dictionary-encoded takes less room in the file than in memory.
+        joined = max(size + more, (n_rows + facts.num_rows) * row_bytes)
+        if n_rows and joined > _BATCH_BYTES:
+            yield _Run(range(first, group), start, n_rows, size)
+            first, start, n_rows, size = group, start + n_rows, 0, 0
+        n_rows += facts.num_rows
+        size += more
+    if n_rows:
+        yield _Run(range(first, stop), start, n_rows, size)
+
+
+def _leaves(file: pq.ParquetFile, columns: list[str]) -> list[int]:
+    """The chunks of some columns in each row group; a nested column has one for each of its leaves."""
+    wanted, found = set(columns), []
+    for leaf in range(file.metadata.num_columns):
+        parts = file.schema.column(leaf).path.split(".")
+        # A name may hold dots itself.
+        if any(".".join(parts[:end]) in wanted for end in range(1, len(parts) + 1)):
+            found.append(leaf)
+    return found
+
+
+def _width(dtype: pa.DataType) -> int:
+    """The bytes of a value in memory; of text and nested values those of the view, which are the fewest."""
+    try:
+        return max(1, int(dtype.bit_width) // 8)
+    except ValueError:
+        return 16

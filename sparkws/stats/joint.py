@@ -11,6 +11,7 @@ from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
 from sparkws.grids import NO_GRIDS, Grids, grids_from_plain
 from sparkws.stats import moments, triples
+from sparkws.stats.bits import columns_of
 from sparkws.stats.moments import DUMP_SCHEMA, Moments, MomentsKernel
 from sparkws.stats.patterns import Patterns
 from sparkws.stats.triples import Chosen, Triples, TriplesKernel
@@ -54,9 +55,20 @@ class BothMomentsKernel:
         return _DUMP_SCHEMA
 
     def of_batch(self, batch: pl.DataFrame) -> BothMoments:
-        """The moments of one batch of votes."""
-        triples = self._triples.of_batch(batch) if self.chosen else self._triples.zero()
-        return BothMoments(self._pairs.of_batch(batch), triples)
+        """The moments of one batch of votes; NULL counts as abstained.
+
+        Raises
+        ------
+        MissingColumns
+            If a function has no column.
+        InvalidLabelMatrix
+            If a column holds anything but -1..k-1, or the cells of its grid, and NULL.
+        """
+        check_columns("votes", self.columns, batch.columns)
+        columns = columns_of(batch, self.lf_names, self.cardinality, self.grids)
+        pairs = self._pairs.of_columns(columns)
+        triples = self._triples.of_columns(columns, pairs) if self.chosen else self._triples.zero()
+        return BothMoments(pairs, triples)
 
     def zero(self) -> BothMoments:
         """The moments of no items."""

@@ -17,12 +17,14 @@ from scipy import sparse
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
 from sparkws.grids import NO_GRIDS, Grids
+from sparkws.stats.bits import VoteColumns, columns_of, count_pairs, pack_votes
 from sparkws.stats.compatible import check_same_lfs, not_a_part
-from sparkws.stats.packing import blocks, key_columns, pack_bits, unpack_keys, votes_of
+from sparkws.stats.packing import blocks, key_columns, unpack_keys
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN, N_ITEMS
 
-WORDS_PER_BLOCK: Final = 4096  # 32 KiB a row of bits: two rows and their conjunction stay in the L1 cache
+# Bits of so many outcomes take as much room as the votes; of more the few that occur are found first.
+_MOST_OUTCOMES: Final = 8
 # What a sparse product takes for each vote and each pair of votes of an item, and what a conjunction with its
 # popcount takes for each 64 items of a pair of cells.
 _VOTE_NS, _PAIR_NS, _WORD_NS = 100.0, 7.0, 1.0
@@ -91,6 +93,14 @@ class Moments:
         counts[self.cells] = np.diagonal(self.gram)
         return counts.reshape(len(self.lf_names), self.n_outcomes)
 
+    def between(self, i: int, j: int) -> NDArray[np.int64]:
+        """Items that got each vote of function i and each of function j, `(s, s)`."""
+        s = self.n_outcomes
+        rows, columns = (slice(*np.searchsorted(self.cells, [lf * s, (lf + 1) * s])) for lf in (i, j))
+        counts = np.zeros((s, s), np.int64)
+        counts[np.ix_(self.cells[rows] - i * s, self.cells[columns] - j * s)] = self.gram[rows, columns]
+        return counts
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Moments):
             return NotImplemented
@@ -130,7 +140,7 @@ class MomentsKernel:
             If a column holds anything but -1..k-1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
-        return self.of_columns(votes_of(batch, self.lf_names, self.cardinality, self.grids))
+        return self.of_columns(columns_of(batch, self.lf_names, self.cardinality, self.grids))
 
     def zero(self) -> Moments:
         """The moments of no items."""
@@ -172,21 +182,17 @@ class MomentsKernel:
         n_items = int(rows.filter(pl.col("a").is_null())[N_ITEMS].sum())
         return self._moments(n_items, *_dense(cells, gram + np.triu(gram, 1).T))
 
-    def of_columns(self, votes: Sequence[NDArray[np.int8]]) -> Moments:
-        """The moments of n items, each function's votes `(n,)`; by bits, or sparsely where that is less work."""
-        n, s = len(votes[0]), self.grids.n_outcomes(self.cardinality)
-        # Comparing with one vote after another is several times faster than `bincount` for the few that there are.
-        counts = np.zeros((len(votes), s), np.int64)
-        for of_lf, column, size in zip(counts, votes, self.grids.sizes(self.lf_names, self.cardinality), strict=True):
-            of_lf[:size] = [np.count_nonzero(column == vote) for vote in range(size)]
-        cells = np.flatnonzero(counts)
-        n_votes = int(counts.sum())
-        # Items that have equally many votes have the fewest pairs of them; few sets have many more.
-        sparsely = _VOTE_NS * n_votes + _PAIR_NS * n_votes**2 / max(n, 1)
-        if sparsely < _WORD_NS * len(cells) ** 2 / 2 * n / 64:
-            return self.of_rows(votes, np.ones(n, np.int64))
-        words = np.concatenate([pack_bits(column, cells[cells // s == j] % s) for j, column in enumerate(votes)])
-        return self._moments(n, cells, _conjunctions(words))
+    def of_columns(self, columns: VoteColumns) -> Moments:
+        """The moments of the votes of these functions; by bits, or sparsely where that is less work."""
+        few = columns.n_outcomes <= _MOST_OUTCOMES
+        counts = columns.bits.counts if few else columns.count()
+        if _is_sparse(counts, columns.n_items):
+            return self.of_rows(columns.votes, np.ones(columns.n_items, np.int64))
+        if few:
+            bits = columns.bits
+        else:
+            bits = pack_votes(columns.votes, columns.n_outcomes, [np.flatnonzero(of_lf).tolist() for of_lf in counts])
+        return self._moments(columns.n_items, bits.cells, count_pairs(bits))
 
     def of_rows(self, votes: Sequence[NDArray[np.int8]], items: NDArray[np.int64]) -> Moments:
         """The moments of rows that `(n,)` items have each, as a product of sparse matrices of integers."""
@@ -265,19 +271,12 @@ def select(moments: Moments, lf_names: Sequence[str]) -> Moments:
     return Moments(tuple(lf_names), moments.cardinality, moments.n_items, found, gram, grids)
 
 
-def count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """The bits that are set along the last axis of at most 2^26 words, in half the time of a sum in 64 bits."""
-    return np.asarray(np.bitwise_count(words).sum(axis=-1, dtype=np.uint32), np.uint32)
-
-
-def _conjunctions(words: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many bits each two rows `(c, w)` have in common, `(c, c)`: 64 items at once."""
-    gram = np.zeros((len(words), len(words)), np.int64)
-    for start in range(0, words.shape[1], WORDS_PER_BLOCK):
-        block = words[:, start : start + WORDS_PER_BLOCK]
-        for row in range(len(block)):
-            gram[row, row:] += count_bits(block[row] & block[row:])
-    return gram + np.triu(gram, 1).T
+def _is_sparse(counts: NDArray[np.int64], n: int) -> bool:
+    """Whether a sparse product is less work than conjunctions, by how many of n items got each vote."""
+    n_votes = int(counts.sum())
+    # Items that have equally many votes have the fewest pairs of them; few sets have many more.
+    sparsely = _VOTE_NS * n_votes + _PAIR_NS * n_votes**2 / max(n, 1)
+    return bool(sparsely < _WORD_NS * np.count_nonzero(counts) ** 2 / 2 * n / 64)
 
 
 def _combine(a: Moments, b: Moments, sign: int) -> Moments:

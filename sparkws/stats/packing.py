@@ -101,15 +101,6 @@ def votes_of(
     return votes
 
 
-def pack_bits(votes: NDArray[np.int8], labels: Sequence[int]) -> NDArray[np.uint64]:
-    """Which items got each vote, `(len(labels), w)`: a bit for each of the n items, the last word filled with zeros."""
-    words = np.zeros((len(labels), -(-len(votes) // 64)), np.uint64)
-    for row, label in enumerate(labels):
-        octets = np.packbits(votes == label)
-        words[row].view(np.uint8)[: len(octets)] = octets
-    return words
-
-
 def check_votes(batch: pl.DataFrame, names: Sequence[str], cardinality: int, grids: Grids = NO_GRIDS) -> None:
     """Refuse vote columns (or gold) that hold anything but -1..k-1, or the cells of a grid, and NULL.
 

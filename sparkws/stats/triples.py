@@ -4,10 +4,9 @@ Pairs leave the class balance open; three votes that are independent given the c
 of many functions would be too many, and some are enough, so they are chosen before the votes are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Final
 
 import numpy as np
@@ -17,8 +16,9 @@ from numpy.typing import NDArray
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import IncompatibleStatistics
 from sparkws.grids import NO_GRIDS, Grids
-from sparkws.stats.moments import DUMP_SCHEMA, WORDS_PER_BLOCK, count_bits
-from sparkws.stats.packing import blocks, key_columns, pack_bits, unpack_keys, votes_of
+from sparkws.stats.bits import VoteColumns, columns_of, count_bits, count_common, in_threads
+from sparkws.stats.moments import DUMP_SCHEMA, Moments
+from sparkws.stats.packing import blocks, key_columns, unpack_keys
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import N_ITEMS
 
@@ -98,11 +98,17 @@ class TriplesKernel:
             If a column holds anything but -1..k-1 and NULL.
         """
         check_columns("votes", self.columns, batch.columns)
-        votes = dict(zip(self.columns, votes_of(batch, self.columns, self.cardinality, self.grids), strict=True))
-        of = {self.lf_names.index(name): vote for name, vote in votes.items()}
-        if self._n_outcomes <= _MOST_VOTES_BY_BITS:
-            return self._count_bits(of, batch.height)
-        return self._count({j: vote.astype(np.int64) + 1 for j, vote in of.items()}, None, batch.height)
+        return self.of_columns(columns_of(batch, self.columns, self.cardinality, self.grids))
+
+    def of_columns(self, columns: VoteColumns, pairs: Moments | None = None) -> Triples:
+        """The third moments of votes, those of all that is in `columns`; `pairs` are their second moments, if known."""
+        place = {name: at for at, name in enumerate(columns.lf_names)}
+        at = {lf: place[self.lf_names[lf]] for triple in self.chosen for lf in triple}
+        if columns.n_outcomes <= _MOST_VOTES_BY_BITS:
+            return self._count_bits(columns, at, pairs)
+        return self._count(
+            {lf: columns.votes[own].astype(np.int64) + 1 for lf, own in at.items()}, None, columns.n_items
+        )
 
     def of_patterns(self, patterns: Patterns) -> Triples:
         """The third moments of items whose pattern counts are in memory: the same as those of their votes.
@@ -156,24 +162,33 @@ class TriplesKernel:
     def _n_outcomes(self) -> int:
         return self.grids.n_outcomes(self.cardinality)
 
-    def _count_bits(self, votes: dict[int, NDArray[np.int8]], n_items: int) -> Triples:
-        """From `(n,)` votes of each function."""
-        size = self._n_outcomes + 1
-        words = {j: pack_bits(vote, range(self._n_outcomes)) for j, vote in votes.items()}
-        once = {j: count_bits(of_one) for j, of_one in words.items()}
-        pairs = {pair for triple in self.chosen for pair in combinations(triple, 2)}
-        twice = {(i, j): _common(words[i][:, None], words[j]) for i, j in pairs}
+    def _count_bits(self, columns: VoteColumns, at: Mapping[int, int], pairs: Moments | None) -> Triples:
+        """From the votes of each function and where they are."""
+        size = columns.n_outcomes + 1
+        words = {lf: columns.bits.of_lf(own) for lf, own in at.items()}
+        once = {lf: count_bits(of_one) for lf, of_one in words.items()}
+
+        def thrice(span: range) -> list[NDArray[np.int64]]:
+            triples = (self.chosen[row] for row in span)
+            return [count_common(words[i][:, None, None], words[j][:, None], words[l]) for i, j, l in triples]
+
+        parts = in_threads(thrice, len(self.chosen), columns.n_items * columns.n_outcomes**3 // 8)
+        distinct = {pair for triple in self.chosen for pair in combinations(triple, 2)}
+        if pairs is None:
+            twice = {(i, j): count_common(words[i][:, None], words[j]) for i, j in distinct}
+        else:
+            twice = {(i, j): pairs.between(i, j) for i, j in distinct}
         counts = np.zeros((len(self.chosen), size, size, size), np.int64)
-        for triple, (i, j, l) in zip(counts, self.chosen, strict=True):
+        for triple, (i, j, l), of_three in zip(counts, self.chosen, chain.from_iterable(parts), strict=True):
             # First 0 is any outcome; what votes take from there leaves the abstentions.
-            triple[0, 0, 0] = n_items
+            triple[0, 0, 0] = columns.n_items
             triple[1:, 0, 0], triple[0, 1:, 0], triple[0, 0, 1:] = once[i], once[j], once[l]
             triple[1:, 1:, 0], triple[1:, 0, 1:], triple[0, 1:, 1:] = twice[i, j], twice[i, l], twice[j, l]
-            triple[1:, 1:, 1:] = _common(words[i][:, None, None], words[j][:, None], words[l])
+            triple[1:, 1:, 1:] = of_three
             for axis in range(3):
                 along = np.moveaxis(triple, axis, 0)
                 along[0] -= along[1:].sum(axis=0)
-        return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts, self.grids)
+        return Triples(self.lf_names, self.cardinality, self.chosen, columns.n_items, counts, self.grids)
 
     def _count(self, digits: dict[int, NDArray[np.int64]], items: NDArray[np.int64] | None, n_items: int) -> Triples:
         """From `(n,)` digits (vote + 1) of each function, and how many items each row stands for, None for one."""
@@ -187,14 +202,6 @@ class TriplesKernel:
                 np.add.at(triple, cell, items)  # exactly, where weights of bincount would be floats
         shape = (len(self.chosen), base, base, base)
         return Triples(self.lf_names, self.cardinality, self.chosen, n_items, counts.reshape(shape), self.grids)
-
-
-def _common(*words: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many bits words `(..., w)` have in common; the axes before the last are broadcast."""
-    total = np.zeros(np.broadcast_shapes(*(part.shape[:-1] for part in words)), np.int64)
-    for start in range(0, words[0].shape[-1], WORDS_PER_BLOCK):
-        total += count_bits(reduce(np.bitwise_and, (part[..., start : start + WORDS_PER_BLOCK] for part in words)))
-    return total
 
 
 def choose_triples(votes: NDArray[np.int64], rng: np.random.Generator, n_triples: int = MOST_TRIPLES) -> Chosen:

@@ -12,6 +12,7 @@ from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparkws.engine import direct
 from sparkws.engine.direct import Scan, Unit, list_units, plan_tasks
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.tables import TableVersion
@@ -145,6 +146,27 @@ def test_any_columns_in_any_order(tmp_path_factory, names, n_columns, batch_rows
     assert pl.concat(frames).equals(expected)
 
 
+@pytest.mark.parametrize(
+    ("most_bytes", "expected"), [(1, [700] * 7 + [100]), (12_000, [1400] * 3 + [800]), (1 << 20, [5000])]
+)
+def test_small_row_groups_are_read_at_once_while_they_fit(tmp_path, monkeypatch, most_bytes, expected):
+    path = str(tmp_path / "a.parquet")
+    # Stored as a dictionary of one value, which takes next to nothing, but 8 bytes a value in memory.
+    pq.write_table(pa.table({"x": [1] * 5000, "text": ["long " * 100] * 5000}), path, row_group_size=700)
+    heights = []
+    read = direct._read_polars
+
+    def reading(*args):
+        heights.append(args[2])
+        return read(*args)
+
+    monkeypatch.setattr(direct, "_read_polars", reading)
+    monkeypatch.setattr(direct, "_BATCH_BYTES", most_bytes)
+    frames = list(Scan(pl.Schema({"x": pl.Int64()}), 100).batches(Unit(path, 1, (0, 8))))
+    assert pl.concat(frames)["x"].to_list() == [1] * 5000
+    assert heights == expected
+
+
 PARTITION_VALUES = [
     ("a b/ü", pl.String()),
     ("", pl.String()),
@@ -225,7 +247,7 @@ def test_int96_reaches_from_the_first_year_to_the_last(tmp_path):
     assert pq.ParquetFile(path).schema.column(1).physical_type == "INT96"
     schema = pl.Schema({"seen": pl.Datetime("us", "UTC"), "n": pl.Int64()})
     frames = list(Scan(schema, 3).batches(Unit(str(path), 1, (0, 2))))
-    assert [frame.height for frame in frames] == [3, 1, 2]
+    assert [frame.height for frame in frames] == [3, 3]
     assert pl.concat(frames).rows() == list(zip(seen, range(6), strict=True))
     alone = Scan(pl.Schema({"part": pl.Int64()}), 10).batches(Unit(str(path), 1, (0, 2), (("part", 5),)))
     assert pl.concat(alone)["part"].to_list() == [5] * 6

@@ -46,6 +46,9 @@ def test_equals_the_naive_count_by_bits_and_sparsely_and_from_patterns(matrix):
     occurring = sorted({j * K + vote for row in matrix.tolist() for j, vote in enumerate(row) if vote >= 0})
     assert got.cells.tolist() == occurring
     assert got.gram.tolist() == naive(matrix, got)
+    assert got.between(2, 0).tolist() == [
+        [int(((matrix[:, 2] == a) & (matrix[:, 0] == b)).sum()) for b in range(K)] for a in range(K)
+    ]
     columns = list(np.ascontiguousarray(matrix.T))
     assert MomentsKernel(LFS, K).of_rows(columns, np.ones(len(matrix), np.int64)) == got
     if len(matrix):
@@ -83,6 +86,15 @@ def test_votes_that_never_occur_take_no_room():
     expected = np.stack([column >= 0 for column in votes.values()]).astype(np.int64)
     kept = expected.any(axis=1)
     assert (got.gram == (expected @ expected.T)[np.ix_(kept, kept)]).all()
+
+
+@pytest.mark.parametrize("coverage", [0.02, 0.9])
+def test_many_classes_are_counted_by_bits_and_sparsely(coverage):
+    rng = np.random.default_rng(0)
+    matrix = np.where(rng.random((300, 6)) < coverage, rng.integers(0, 40, (300, 6)), -1).astype(np.int8)
+    names = tuple("abcdef")
+    got = MomentsKernel(names, 40).of_batch(table(matrix, names))
+    assert got.gram.tolist() == naive(matrix, got)
 
 
 def test_strangers_are_refused():

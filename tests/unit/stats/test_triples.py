@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sparkws.errors import IncompatibleStatistics, InvalidLabelMatrix
+from sparkws.stats.bits import columns_of
+from sparkws.stats.moments import MomentsKernel
 from sparkws.stats.patterns import of_matrix
 from sparkws.stats.triples import TriplesKernel, choose_triples, merge, select
 
@@ -31,6 +33,8 @@ def test_equals_the_naive_count_also_from_patterns(matrix):
             assert got.counts[s, a, b, c] == expected
     if len(matrix):
         assert KERNEL.of_patterns(of_matrix(matrix, LFS, K)) == got
+    columns = columns_of(table(matrix), LFS, K)
+    assert KERNEL.of_columns(columns, MomentsKernel(LFS, K).of_columns(columns)) == got
 
 
 @settings(max_examples=30)
