@@ -8,6 +8,8 @@ from sparkws.checks import first_few
 
 MAX_GROUP: Final = 6
 FEWEST_GROUPS: Final = 3  # of functions that are all one or two groups, nothing tells the class
+AVOIDING: Final = 0.5  # of the common votes that the class explains: far fewer than chance leaves out
+_SEVERAL: Final = "depend on each other"
 _FEWEST_LFS: Final = 4  # three pairs are explained by a class however they depend
 
 
@@ -21,6 +23,8 @@ class Edge:
     excess : float
         The correlation of the pair of votes that deviates most, less what the class explains; positive where
         the two agree more often than that.
+    meeting : float or None
+        How often both vote, as a multiple of what the class explains; None where only common votes were looked at.
     misfit, p_value : float
         Of the pair's table, and the probability that chance makes as large a one.
     likelihood_ratio : float or None
@@ -39,6 +43,16 @@ class Edge:
     likelihood_ratio: float | None = None
     sparse: float | None = None
     shared: tuple[str, ...] = ()
+    meeting: float | None = None
+
+    @property
+    def how(self) -> str:
+        """What the two do to each other, in plain words."""
+        if self.meeting is not None and self.meeting < AVOIDING:
+            return "avoid each other, so that where one votes the other does not"
+        if self.excess < 0:
+            return "contradict each other more than the class explains"
+        return "repeat each other"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +111,15 @@ class Dependencies:
                 f"Of the {n_lfs} labeling functions looked at, no two were found to depend on each other beyond the "
                 f"class; less than a correlation of about {self.detectable:.2f} would not be seen."
             )
-        some = "A group" if len(self.groups) == 1 else f"{len(self.groups)} groups"
-        said = f"{some} of labeling functions that repeat each other: {first_few(self.groups)}."
+        of_kind: dict[str, list[tuple[str, ...]]] = {}
+        for group in self.groups:
+            how = {edge.how for edge in self.edges if edge.a in group}
+            of_kind.setdefault(how.pop() if len(how) == 1 else _SEVERAL, []).append(group)
+        said = " ".join(
+            f"{'A group' if len(groups) == 1 else f'{len(groups)} groups'} of labeling functions that {how}: "
+            f"{first_few(groups)}."
+            for how, groups in of_kind.items()
+        )
         if self.cut:
             names = [(edge.a, edge.b) for edge in self.cut]
             said += (

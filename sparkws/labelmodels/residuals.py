@@ -217,6 +217,19 @@ def excess(pairs: Pairs, U: Array) -> Array:
     return strongest
 
 
+def meeting(pairs: Pairs, U: Array) -> Array:
+    """How often the functions of each pair both vote, as a multiple of what low rank explains, `(m, m)`.
+
+    NaN where nothing is explained, and where abstaining is missing: there only common votes are counted.
+    """
+    there = pairs.items > 0
+    scale = pairs.items * np.outer(pairs.spread, pairs.spread)
+    explained = pairs.per_pair(np.where(there, np.maximum(pairs.blind + scale * (U @ U.T), 0.0), 0.0))
+    met = pairs.per_pair(np.where(there, pairs.observed, 0.0))
+    is_known = (explained > 0) & pairs.use_abstain
+    return np.asarray(np.divide(met, explained, out=np.full(met.shape, np.nan), where=is_known), np.float64)
+
+
 def _within_one(U: Array) -> Array:
     """Loadings that explain at most the variance of their cell, so that their products are correlations.
 

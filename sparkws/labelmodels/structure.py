@@ -29,7 +29,7 @@ from sparkws.labelmodels.copies import alike_pairs
 from sparkws.labelmodels.edges import MAX_GROUP, Dependencies, Edge, closure, grow
 from sparkws.labelmodels.estimate import SOME_SINGLE_CLASS, Abstain
 from sparkws.labelmodels.ratio import likelihood_ratios
-from sparkws.labelmodels.residuals import Pairs, excess, low_rank, misfit, pair_tables
+from sparkws.labelmodels.residuals import Pairs, excess, low_rank, meeting, misfit, pair_tables
 from sparkws.labelmodels.sparse import sparse_part
 from sparkws.stats import moments as pairwise
 from sparkws.stats import patterns as counting
@@ -118,6 +118,7 @@ class _Found:
     misfit: NDArray[np.float64]
     free: NDArray[np.float64]
     excess: NDArray[np.float64]
+    meeting: NDArray[np.float64]
     cost: float
 
 
@@ -178,7 +179,7 @@ def _search(
             masked[above[0][strongest[:n]], above[1][strongest[:n]]] = True
             ends[n] = _settle(pairs, masked | masked.T, alike, rank, level, least_excess)
     none = np.zeros((m, m))
-    return min(ends.values(), key=lambda end: end.cost, default=_Found(none > 0, none, none + 1, none, 0.0))
+    return min(ends.values(), key=lambda end: end.cost, default=_Found(none > 0, none, none + 1, none, none, 0.0))
 
 
 def _settle(
@@ -203,7 +204,7 @@ def _settle(
         dependent = alike | (deviation > most_by_chance) & (np.abs(beyond) > least_excess)
         cost = float(np.where(masked, most_by_chance, np.minimum(deviation, most_by_chance))[above].sum())
         if best is None or cost < best.cost:
-            best = _Found(dependent, deviation, free, beyond, cost)
+            best = _Found(dependent, deviation, free, beyond, meeting(pairs, U), cost)
         if np.array_equal(dependent, masked):
             break
         visited.append(masked.tobytes())
@@ -232,6 +233,7 @@ def _edges(found: _Found, moments: Moments, shared: Mapping[tuple[int, int], tup
                 a=names[i],
                 b=names[j],
                 excess=float(found.excess[i, j]),
+                meeting=None if np.isnan(found.meeting[i, j]) else float(found.meeting[i, j]),
                 misfit=float(found.misfit[i, j]),
                 p_value=float(stats.chi2.sf(found.misfit[i, j], found.free[i, j])),
                 sparse=None if sparse is None else float(sparse[i, j]),

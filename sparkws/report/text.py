@@ -9,6 +9,7 @@ import polars as pl
 
 from sparkws.checks import first_few
 from sparkws.labelmodels.choose import AGAINST
+from sparkws.labelmodels.edges import AVOIDING
 from sparkws.lfs.examples import Checked
 from sparkws.manage.results import RunResult
 from sparkws.report.slices import describe_slices
@@ -170,7 +171,7 @@ def _model(model: Mapping[str, Any]) -> str:
 
 
 def _dependencies(model: Mapping[str, Any]) -> list[str]:
-    """What was found of functions that repeat each other, with the evidence for each pair."""
+    """What was found of functions that depend on each other, with the evidence for each pair."""
     found = model.get("dependencies")
     if found is None or "message" not in found:
         return []
@@ -180,8 +181,11 @@ def _dependencies(model: Mapping[str, Any]) -> list[str]:
         ratio = edge["likelihood_ratio"]
         evidence = "" if ratio is None else f"  likelihood ratio {ratio:,.0f}"
         shared = f"  both read {first_few(edge['shared'])}" if edge["shared"] else ""
+        meeting = edge.get("meeting")  # of a run of before it was looked at there is none
+        avoids = meeting is not None and meeting < AVOIDING
+        met = f"  both vote {meeting:.2f} times as often as the class explains" if avoids else ""
         pair = f"{edge['a']:<{width}}  {edge['b']:<{width}}"
-        lines.append(f"  {pair}  correlation beyond the class {edge['excess']:+.2f}{evidence}{shared}")
+        lines.append(f"  {pair}  correlation beyond the class {edge['excess']:+.2f}{met}{evidence}{shared}")
     n_more = len(found["edges"]) - len(lines)
     told = found["message"]
     if found["edges"]:

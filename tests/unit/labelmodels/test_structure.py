@@ -7,6 +7,7 @@ import pytest
 
 from sparkws import synthetic
 from sparkws.errors import ConfigError
+from sparkws.labelmodels.edges import Dependencies, Edge
 from sparkws.labelmodels.ratio import likelihood_ratios
 from sparkws.labelmodels.residuals import low_rank, pair_tables
 from sparkws.labelmodels.sparse import sparse_part, split
@@ -114,8 +115,50 @@ def test_copies_are_a_group_however_many(seed, n_copies, abstain):
 def test_the_sign_tells_agreement_from_opposition():
     L, _ = counted(0, groups=[(0, 1)], copy=0.9, coverage=(0.9, 0.95))
     L[:, 1] = np.where(L[:, 1] == -1, -1, 1 - L[:, 1])
-    (edge,) = learn_dependencies(of_matrix(L, synthetic.lf_names(7), 2)).edges
+    found = learn_dependencies(of_matrix(L, synthetic.lf_names(7), 2))
+    (edge,) = found.edges
     assert edge.excess < -0.3
+    assert "A group of labeling functions that contradict each other more than the class explains: " in found.message
+
+
+@pytest.mark.parametrize("other_class", [False, True], ids=["of one class", "of two classes"])
+def test_keywords_that_exclude_each_other_are_not_said_to_repeat_each_other(other_class):
+    """Each text has one of four words at most, so that two of the words never meet, whatever they vote."""
+    rng = np.random.default_rng(0)
+    n = 10_000
+    Y = rng.integers(0, 2, n)
+    right, votes = rng.random((n, 5)) < 0.8, rng.random((n, 5)) < 0.7
+    broad = np.where(votes, np.where(right, Y[:, None], 1 - Y[:, None]), -1)
+    word = rng.integers(0, 4, n)
+    fires = rng.random(n) < np.where(Y == 1, 0.9, 0.3)
+    first = np.where((word == 0) & fires, 1, -1)
+    second = np.where((word == 1) & (~fires if other_class else fires), 0 if other_class else 1, -1)
+    L = np.column_stack([broad, first, second]).astype(np.int8)
+    assert not ((first >= 0) & (second >= 0)).any()
+    found = learn_dependencies(of_matrix(L, synthetic.lf_names(7), 2), abstain="outcome")
+    (edge,) = found.edges
+    assert (edge.a, edge.b, edge.meeting) == ("lf_5", "lf_6", 0)
+    assert found.message == (
+        "A group of labeling functions that avoid each other, so that where one votes the other does not: "
+        "[('lf_5', 'lf_6')]."
+    )
+
+
+def test_a_group_of_several_kinds_of_dependence_is_told_as_one_that_depends():
+    edges = [Edge(a="a", b="b", excess=0.5, misfit=9, p_value=0), Edge(a="b", b="c", excess=-0.5, misfit=9, p_value=0)]
+    alike = Edge(a="d", b="e", excess=0.5, misfit=9, p_value=0, meeting=1.5)
+    found = Dependencies(
+        lf_names=tuple("abcdef"),
+        abstain="outcome",
+        edges=(*edges, alike),
+        cut=(),
+        groups=(("a", "b", "c"), ("d", "e")),
+        max_group=6,
+    )
+    assert found.message == (
+        "A group of labeling functions that depend on each other: [('a', 'b', 'c')]. "
+        "A group of labeling functions that repeat each other: [('d', 'e')]."
+    )
 
 
 def test_what_all_functions_read_tells_nothing():

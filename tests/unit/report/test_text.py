@@ -226,13 +226,13 @@ def test_of_very_many_classes_the_greatest_are_told():
 
 def test_dependent_functions_are_told_with_their_evidence():
     edge = {"a": "lf_link", "b": "lf_url", "excess": 0.314, "likelihood_ratio": 1234.5, "shared": ["data WORDS"]}
-    other = {"a": "lf_a", "b": "lf_b", "excess": -0.1, "likelihood_ratio": None, "shared": []}
+    other = {"a": "lf_a", "b": "lf_b", "excess": -0.1, "likelihood_ratio": None, "shared": [], "meeting": 0.04}
     found = {"message": "2 groups repeat each other.", "edges": [edge, other], "groups": [], "counted_once": False}
     told = lines(dependencies=found)
     at = told.index("2 groups repeat each other. dawid_skene counts each of their votes.")
     assert told[at + 1 : at + 3] == [
         "  lf_link  lf_url   correlation beyond the class +0.31  likelihood ratio 1,234  both read ['data WORDS']",
-        "  lf_a     lf_b     correlation beyond the class -0.10",
+        "  lf_a     lf_b     correlation beyond the class -0.10  both vote 0.04 times as often as the class explains",
     ]
     soft = {"lf": {"cells": [[0.1, 0.9]], "known": [0], "observed": [None], "calibration_error": None}}
     beside = (
