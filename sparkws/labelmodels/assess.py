@@ -17,8 +17,7 @@ from sparkws.errors import NothingToFit
 from sparkws.labelmodels.calibration import Calibration, calibrate, calibrated
 from sparkws.labelmodels.crossfit import N_FOLDS, Worth, known_by_folds, worth_of
 from sparkws.labelmodels.factory import AnyModel
-from sparkws.labelmodels.findings import Finding
-from sparkws.labelmodels.guard import estimated_accuracy
+from sparkws.labelmodels.findings import Finding, estimated_accuracy
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import Refit, refit_of, work_of
 from sparkws.labelmodels.trust import COVERED, MOST_LEFT_OUT, draw_models, intervals, left_out, models_without

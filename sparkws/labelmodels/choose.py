@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.em import count_votes
-from sparkws.labelmodels.guard import FEWEST_OVERLAPPING, STANDARD_ERRORS, check_model, estimated_accuracy
+from sparkws.labelmodels.findings import estimated_accuracy
+from sparkws.labelmodels.guard import FEWEST_OVERLAPPING, STANDARD_ERRORS, check_model
 from sparkws.labelmodels.heldout import Gain, foretold, foretold_equally, gain_of, split
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits
 from sparkws.stats.patterns import Patterns, collapse, unpack, unpack_classes

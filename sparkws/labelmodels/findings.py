@@ -1,6 +1,8 @@
 """What is found of a fitted model, and what its fit itself says of how it ended."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,9 @@ from numpy.typing import NDArray
 from sparkws.checks import first_few
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.posterior import LabelModel
+from sparkws.stats.counters import Counters
+
+_SEEN: Final = 0.01  # a difference that two digits show
 
 
 @dataclass(frozen=True)
@@ -17,8 +22,8 @@ class Finding:
     Attributes
     ----------
     code : str
-        One of `no_votes_for_class`, `few_overlaps`, `out_for_faults`, `class_never_predicted`,
-        `repeated`, `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`,
+        One of `no_votes_for_class`, `never_votes`, `few_overlaps`, `out_for_faults`, `gold_of_one_class`,
+        `class_never_predicted`, `repeated`, `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`,
         `not_converged`, `not_identified`, `not_calibrated`.
     message : str
         What was found, in plain words.
@@ -26,6 +31,36 @@ class Finding:
 
     code: str
     message: str
+
+
+def votes_of(counters: Counters, lf_names: Sequence[str]) -> dict[str, int]:
+    """How many votes each of some functions casts."""
+    votes = dict(zip(counters.lf_names, counters.votes.sum(axis=1).tolist(), strict=True))
+    return {name: votes[name] for name in lf_names}
+
+
+def never_votes(votes: Mapping[str, int]) -> list[Finding]:
+    """That functions do not vote on any item, if some do not; `votes` says how many each casts."""
+    silent = [name for name, n in votes.items() if not n]
+    if not silent:
+        return []
+    vote, its, it = ("votes", "its condition", "it") if len(silent) == 1 else ("vote", "their conditions", "them")
+    return [Finding("never_votes", f"{first_few(silent)} never {vote}: look at {its}, or leave {it} out.")]
+
+
+def gold_of_one_class(gold_items: NDArray[np.int64], classes: Sequence[str]) -> list[Finding]:
+    """That all known classes are the same one, if they are; `gold_items` `(k,)` says how many items have each."""
+    known = np.flatnonzero(gold_items)
+    if len(known) != 1:
+        return []
+    only, n = classes[known[0]], int(gold_items.sum())
+    return [
+        Finding(
+            "gold_of_one_class",
+            f"The known classes of {n:,} items are all {only!r}, so accuracy on them says little: who always says "
+            f"{only!r} is never wrong. Add gold of other classes.",
+        )
+    ]
 
 
 def not_converged(model: LabelModel) -> list[Finding]:
@@ -81,4 +116,34 @@ def _functions(model: LabelModel) -> list[Finding]:
             f"good {'it is' if len(names) == 1 else 'they are'}, so {model.kind} has guessed. Add functions that vote "
             "on the same items, or fit a model from patterns, like dawid_skene.",
         )
+    ]
+
+
+def estimated_accuracy(
+    cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """P(right | voted) of each function under the model, and of one that votes as often but blindly, both `(m,)`.
+
+    NaN for functions that do not vote. Where functions vote with a probability, `cpt` is that of `class_cpt`.
+    """
+    joint = cpt[:, 1:, :] * class_balance  # (m, k votes, k classes)
+    voted = joint.sum(axis=(1, 2))
+    safe = np.where(voted > 0, voted, np.nan)
+    right = np.trace(joint, axis1=1, axis2=2) / safe
+    blind = (joint.sum(axis=2) @ class_balance) / safe
+    return right, blind
+
+
+def below_chance(
+    cpt: NDArray[np.float64], class_balance: NDArray[np.float64], lf_names: Sequence[str]
+) -> list[Finding]:
+    """Functions that are right less often than blind votes would be."""
+    right, blind = estimated_accuracy(cpt, class_balance)
+    return [
+        Finding(
+            "below_chance",
+            f"{lf_names[j]!r} is estimated to be right on {right[j]:.2f} of the items it votes on, less than the "
+            f"{blind[j]:.2f} of blind votes: it may vote for the wrong class.",
+        )
+        for j in np.flatnonzero(right < blind - _SEEN).tolist()
     ]

@@ -102,6 +102,7 @@ def fit_label_model(
         model, sample = _beyond_sample(config, model, seen, counters, level, carry)
     own = counters_of(chosen, counters, patterns, level, carry)
     assessed = assess(config, model, seen, classes, gold_use=gold_use, share=share)
+    findings = [*check_model(model, counted, classes, out, own), *assessed.findings]
     report = {
         "kind": model.kind,
         "choice": None if choice is None else auto.told(choice),
@@ -125,7 +126,7 @@ def fit_label_model(
         # Before any correction, which is measured by itself: `metrics` must not be of labels that it was fitted on.
         "metrics": _compare(model, counted),
         **assessed.told,
-        "warnings": [asdict(finding) for finding in (*check_model(model, counted, classes, out), *assessed.findings)],
+        "warnings": [asdict(finding) for finding in findings],
     }
     return Fitted(assessed.model, report, assessed)
 

@@ -13,21 +13,32 @@ from sparkws.checks import first_few
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.labelmodels.copies import copies
 from sparkws.labelmodels.em import count_votes
-from sparkws.labelmodels.findings import Finding, not_converged, not_identified
+from sparkws.labelmodels.findings import (
+    Finding,
+    gold_of_one_class,
+    never_votes,
+    not_converged,
+    not_identified,
+    votes_of,
+)
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits, predict, vote_shares
+from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
 COLLAPSED_SHARE: Final = 0.98
 FEWEST_OVERLAPPING: Final = 3
-_SEEN: Final = 0.01  # a difference that two digits show
 # A difference below two standard errors is within what chance does in one case of twenty.
 STANDARD_ERRORS: Final = 2.0
 
 
 def check_model(
-    model: LabelModel, patterns: Patterns, classes: Sequence[str], out_for_faults: Sequence[str] = ()
+    model: LabelModel,
+    patterns: Patterns,
+    classes: Sequence[str],
+    out_for_faults: Sequence[str] = (),
+    counters: Counters | None = None,
 ) -> list[Finding]:
     """What looks wrong about a fitted model, beside majority vote on the same items.
 
@@ -41,12 +52,24 @@ def check_model(
         The class names, for the messages.
     out_for_faults : sequence of str
         Functions that were left out because they faulted too often.
+    counters : Counters, optional
+        Of all items, where the patterns are those of a sample.
     """
     flat = collapse(patterns)
     L = unpack(flat)
-    findings = check_labels(
-        model, model.posterior(L), L, flat.counts, flat.gold, patterns.lf_names, classes, out_for_faults, flat.grids
-    )
+    if counters is None:
+        of_gold = np.equal(flat.gold[:, None], np.arange(len(classes)))
+        often = dict(zip(patterns.lf_names, (flat.counts @ (L != ABSTAIN)).tolist(), strict=True))
+        counted = often, flat.counts @ of_gold
+    else:
+        counted = votes_of(counters, patterns.lf_names), counters.gold_items
+    findings = [
+        *never_votes(counted[0]),
+        *gold_of_one_class(counted[1], classes),
+        *check_labels(
+            model, model.posterior(L), L, flat.counts, flat.gold, patterns.lf_names, classes, out_for_faults, flat.grids
+        ),
+    ]
     if model.cpt_ is None or model.kind == MajorityVote.kind:
         return findings
     return [*findings, *below_chance(class_cpt(model), model.class_balance_, patterns.lf_names)]
@@ -98,21 +121,6 @@ def check_labels(
         *_collapse(preds, majority, counts, votes, classes),
         *_worse_than_majority(model.kind, probs, theirs, gold, counts),
     ]
-
-
-def estimated_accuracy(
-    cpt: NDArray[np.float64], class_balance: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P(right | voted) of each function under the model, and of one that votes as often but blindly, both `(m,)`.
-
-    NaN for functions that do not vote. Where functions vote with a probability, `cpt` is that of `class_cpt`.
-    """
-    joint = cpt[:, 1:, :] * class_balance  # (m, k votes, k classes)
-    voted = joint.sum(axis=(1, 2))
-    safe = np.where(voted > 0, voted, np.nan)
-    right = np.trace(joint, axis1=1, axis2=2) / safe
-    blind = (joint.sum(axis=2) @ class_balance) / safe
-    return right, blind
 
 
 def _about_functions(
@@ -231,21 +239,6 @@ def _collapse(
             f"majority vote predicts it on {int(of_majority[y]):,} items.",
         )
         for y in lost
-    ]
-
-
-def below_chance(
-    cpt: NDArray[np.float64], class_balance: NDArray[np.float64], lf_names: Sequence[str]
-) -> list[Finding]:
-    """Functions that are right less often than blind votes would be."""
-    right, blind = estimated_accuracy(cpt, class_balance)
-    return [
-        Finding(
-            "below_chance",
-            f"{lf_names[j]!r} is estimated to be right on {right[j]:.2f} of the items it votes on, less than the "
-            f"{blind[j]:.2f} of blind votes: it may vote for the wrong class.",
-        )
-        for j in np.flatnonzero(right < blind - _SEEN).tolist()
     ]
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from sparkws.config import TaskGraphConfig
 from sparkws.grids import NO_GRIDS
+from sparkws.labelmodels.findings import below_chance, gold_of_one_class, never_votes, votes_of
 from sparkws.labelmodels.fitting import summary
-from sparkws.labelmodels.guard import below_chance, check_labels
+from sparkws.labelmodels.guard import check_labels
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import compare
@@ -147,7 +148,11 @@ def report_of(
     gold = L[:, flat.lf_names.index(at_gold)] if at_gold in flat.lf_names else np.full(len(L), ABSTAIN, np.int8)
     voted = (own != ABSTAIN).any(axis=1)  # elsewhere majority vote has nothing to say, and cannot be compared
     found = check_labels(view, probs[voted], own[voted], counts[voted], gold[voted], of.taking_part, classes, of.out)
-    findings = [finding for finding in found if finding.code not in _OF_ONE_TASK]
+    findings = [
+        *never_votes(votes_of(of.counters, of.taking_part)),
+        *gold_of_one_class(of.counters.gold_items, classes),
+    ]
+    findings += [finding for finding in found if finding.code not in _OF_ONE_TASK]
     tables = [table for (of_task, _), table in zip(model.columns, model.cpts_, strict=True) if of_task == task]
     if tables:
         # (m, k + 1, k): abstaining tells nothing, so its row is empty

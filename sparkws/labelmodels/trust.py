@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError, NothingToFit
-from sparkws.labelmodels.guard import estimated_accuracy
+from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, predict
 from sparkws.stats.patterns import Patterns, select, unpack, with_counts

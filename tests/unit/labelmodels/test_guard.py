@@ -8,11 +8,13 @@ import pytest
 from sparkws import synthetic
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.guard import check_model, estimated_accuracy
+from sparkws.labelmodels.findings import estimated_accuracy
+from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.thirds import moments_of
 from sparkws.labelmodels.triplet import Triplet
+from sparkws.stats.counters import of_patterns
 from sparkws.stats.patterns import of_matrix
 
 CLASSES = ("HAM", "SPAM")
@@ -144,6 +146,40 @@ def test_a_class_without_votes_and_too_few_overlaps_are_reported():
         "Only 2 labeling functions ever vote on an item together with another, ['a', 'b']"
     )
     assert found["out_for_faults"].startswith("['d'] faulted on too many items and takes no part")
+
+
+@pytest.mark.parametrize(
+    ("silent", "said"),
+    [
+        ([2], "['lf_2'] never votes: look at its condition, or leave it out."),
+        ([2, 4], "['lf_2', 'lf_4'] never vote: look at their conditions, or leave them out."),
+    ],
+)
+@pytest.mark.parametrize("kind", [MajorityVote, DawidSkene])
+def test_functions_that_never_vote_are_reported(kind, silent, said):
+    L, _ = world()
+    L[:, silent] = -1
+    patterns = of_matrix(L, synthetic.lf_names(6), 2)
+    model = kind(2).fit(patterns)
+    assert codes(model, patterns)["never_votes"] == said
+    # In a sample a rare function is silent too: counters of all items tell.
+    L[0, silent] = 1
+    counters = of_patterns(of_matrix(L, synthetic.lf_names(6), 2))
+    assert "never_votes" not in codes(model, patterns, counters=counters)
+
+
+def test_gold_of_one_class_is_reported():
+    L, _ = world(n=300)
+    gold = np.full(300, -1, np.int8)
+    gold[:20] = 1
+    patterns = of_matrix(L, synthetic.lf_names(6), 2, gold)
+    assert codes(MajorityVote(2).fit(patterns), patterns)["gold_of_one_class"] == (
+        "The known classes of 20 items are all 'SPAM', so accuracy on them says little: who always says 'SPAM' is "
+        "never wrong. Add gold of other classes."
+    )
+    gold[0] = 0
+    both = of_matrix(L, synthetic.lf_names(6), 2, gold)
+    assert "gold_of_one_class" not in codes(MajorityVote(2).fit(both), both)
 
 
 def test_a_fit_that_was_stopped_is_reported():

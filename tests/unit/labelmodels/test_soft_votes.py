@@ -27,8 +27,8 @@ from sparkws.labelmodels import (
 from sparkws.labelmodels.em import e_step, expect, make_rows
 from sparkws.labelmodels.expectations import ExpectationsKernel
 from sparkws.labelmodels.factory import fit_model, make_label_model
+from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.fitting import fit_label_model
-from sparkws.labelmodels.guard import estimated_accuracy
 from sparkws.labelmodels.heldout import equal_tables
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.thirds import tensor_balance

@@ -6,7 +6,7 @@ import pytest
 from sparkws import synthetic
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.guard import estimated_accuracy
+from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.trust import bootstrap, leave_one_out, quantiles
 from sparkws.stats.patterns import of_matrix, unpack
