@@ -15,6 +15,7 @@ from sparkws.labelmodels.copies import copies
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.findings import (
     Finding,
+    below_chance,
     gold_of_one_class,
     never_votes,
     not_converged,
