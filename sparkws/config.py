@@ -230,6 +230,18 @@ class TaskGraphConfig(Section):
     smoothing: Annotated[float, Field(ge=0)] = 10.0
     max_iter: Annotated[int, Field(ge=1)] = 1000
     tol: Annotated[float, Field(ge=0)] = 1e-7
+    bootstrap: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    leave_one_out: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    label_intervals: bool = False
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+
+    @model_validator(mode="after")
+    def _trust(self) -> Self:
+        if self.bootstrap == 1:
+            raise ValueError("'bootstrap': 1 gives no interval; give at least 2, or 0 for none")
+        if self.label_intervals and (self.bootstrap, self.leave_one_out) == (0, 0):
+            raise ValueError("'label_intervals': true needs 'bootstrap' or 'leave_one_out' above 0")
+        return self
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -321,11 +333,6 @@ class ProjectConfig(Section):
                     raise ValueError(
                         f"task {task!r} is labeled by the one model of task graph {name!r}, and its label_model has "
                         f"{of_one}; leave out all keys but {sorted(_OF_ANY)}"
-                    )
-                if config.label_model.calibrate or config.label_model.label_intervals:
-                    raise ValueError(
-                        f"task {task!r} is labeled by the one model of task graph {name!r}, which has no "
-                        "label_model.calibrate and no label_model.label_intervals yet; leave them out"
                     )
                 if config.gold is not None and config.gold.use == "dev":
                     raise ValueError(

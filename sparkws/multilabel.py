@@ -72,6 +72,8 @@ def model_step(
             fingerprints=votes.details.get("fingerprints", {}),
             reads=votes.details.get("reads", {}),
         )
-        return Done(outputs={f"{name}_label_model": version}, n_rows=report["n_items"], details={"result": report})
+        return Done(
+            outputs={f"{name}_label_model": version}, n_rows=report.n_items, details={"result": report.to_plain()}
+        )
 
     return run_step(spark, job, f"{name}.label_model", stats.outputs, made_of, act, [f"{name}_label_model"])

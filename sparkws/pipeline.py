@@ -197,9 +197,9 @@ def _model_step(
             reads=votes.details.get("reads", {}),
         )
         outputs = {f"{name}_label_model": stored.version}
-        report = {**stored.fitted.report}
+        report = stored.fitted.report
         if f"{name}_slices" in stats.outputs:
-            report["slices"] = labelmodel_steps.slice_figures(
+            figures = labelmodel_steps.slice_figures(
                 spark,
                 stored.fitted.model,
                 output_of(spark, job, stats, f"{name}_slices"),
@@ -208,7 +208,8 @@ def _model_step(
                 job.options,
                 grids=counters.grids,
             )
-        return Done(outputs=outputs, n_rows=counters.n_items, details={"result": report})
+            report = replace(report, slices=figures)
+        return Done(outputs=outputs, n_rows=counters.n_items, details={"result": report.to_plain()})
 
     made_of = {
         "label_model": task.label_model.model_dump(mode="json"),

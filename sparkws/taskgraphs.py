@@ -5,7 +5,7 @@ tables that are called as those of a task by itself.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from sparkws.config import TaskConfig, TaskGraphConfig
@@ -14,10 +14,9 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion
 from sparkws.grids import grids_from_plain, refuse_soft
 from sparkws.labelmodels import graphsteps
-from sparkws.labelmodels import steps as labelmodel_steps
 from sparkws.labelmodels.graphsteps import FittedTogether
 from sparkws.labelmodels.taskgraph import TaskGraph
-from sparkws.labelmodels.together import OfTask, report_of
+from sparkws.labelmodels.together import OfTask
 from sparkws.manage.results import StepResult
 from sparkws.runner import Done, Job, output_of, run_step
 from sparkws.stats import steps as stats_steps
@@ -127,41 +126,33 @@ def _model_step(
 
     def act(transition: Transition) -> Done:
         parts, fitted = fit()
-        version = graphsteps.store_task_model(
+        report, version = graphsteps.store_task_model(
             spark,
-            fitted.model,
+            fitted,
             task,
+            parts[task],
             together.fingerprints,
             job.workspace.table(table),
             transition,
             direct=job.direct,
-        )
-        report = report_of(
-            fitted.model,
-            task,
-            parts[task],
-            fitted.patterns,
             n_items=counted.n_rows,
-            level=fitted.level,
             gold_use=gold_use,
+            label_intervals=together.config.label_intervals,
         )
         if slices:
-            # Their patterns are of this task's votes alone; what the model says hangs on those on all tasks.
-            report["slices"] = labelmodel_steps.slice_figures(
+            figures = graphsteps.slice_figures(
                 spark,
-                parts[task].majority,
+                fitted.model,
+                task,
+                parts[task],
+                _votes(spark, job, together),
                 output_of(spark, job, of_task.stats, f"{task}_slices"),
-                of_task.lf_names,
+                None if of_task.gold is None else output_of(spark, job, of_task.gold, f"{task}_gold"),
                 slices,
                 job.options,
             )
-            if of_task.gold is not None:
-                known = output_of(spark, job, of_task.gold, f"{task}_gold")
-                votes = _votes(spark, job, together)
-                accuracies = graphsteps.slice_accuracies(spark, fitted.model, task, votes, known, slices)
-                for name, accuracy in accuracies.items():
-                    report["slices"][name]["accuracy"] |= {fitted.model.kind: accuracy}
-        return Done(outputs={table: version}, n_rows=counted.n_rows, details={"result": report})
+            report = replace(report, slices=figures)
+        return Done(outputs={table: version}, n_rows=counted.n_rows, details={"result": report.to_plain()})
 
     inputs = dict(counted.outputs)
     for of in together.tasks.values():
@@ -229,6 +220,7 @@ def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, m
             job.options,
             clamped={name: output_of(spark, job, gold, f"{name}_gold") for name, gold in golds.items()},
             fingerprints=together.fingerprints,
+            asked=together.config,
         )
         result = {"lane": written.lane.name, **written.statistic.told(classes[task])}
         return Done(outputs={table: written.version}, n_rows=written.n_rows, details={"result": result})

@@ -1,6 +1,6 @@
 """The account of one label: each vote, what it adds to the log-odds, their sum and the probability."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,12 +9,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparkws.errors import NothingToFit
-from sparkws.labelmodels.contributions import contributions
+from sparkws.labelmodels.contributions import Contributions, contributions
 from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.taskview import OneOfSeveral
 from sparkws.vocab import ABSTAIN
 
 SCHEMA: Final = pl.Schema(
-    {"lf": pl.String(), "vote": pl.String(), "log_odds": pl.Float64(), "group": pl.List(pl.String())}
+    {
+        "lf": pl.String(),
+        "vote": pl.String(),
+        "log_odds": pl.Float64(),
+        "group": pl.List(pl.String()),
+        "task": pl.String(),
+    }
 )
 
 
@@ -33,7 +40,12 @@ class Account:
     votes : DataFrame
         A row for each function: `lf`, `vote` (a class, of a vote with a probability with
         that, NULL where it abstained), `log_odds` that the vote adds,
-        `group`, the other functions with which it casts one vote.
+        `group`, the other functions with which it casts one vote, `task`, the other task of a graph that it votes
+        on. Those stand last, are called `task.function`, or `task.gold` for the known class, and their `log_odds`
+        are what leaving out the vote takes away.
+    beside : float or None
+        Log-odds that the votes on other tasks of a graph add, all of them together; None elsewhere. The prior, the
+        votes on the task itself and this are the total.
     prior, total : float or None
         Log-odds before any vote, and in all; None in models in which no vote has a term.
     temperature : float
@@ -48,21 +60,30 @@ class Account:
     prior: float | None
     total: float | None
     temperature: float
+    beside: float | None = None
 
 
 def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str]) -> Account:
     """The account of an item with these votes `(m,)` under a fitted model."""
     L = votes[None]
-    names = [
-        None if vote == ABSTAIN else _named(model, lf, vote, classes)
-        for lf, vote in zip(model.lf_names_, votes.tolist(), strict=True)
-    ]
-    table: dict[str, object] = {"lf": model.lf_names_, "vote": names, "log_odds": None, "group": None}
+    cast = [None if vote == ABSTAIN else _named(model, j, vote, classes) for j, vote in enumerate(votes.tolist())]
+    table: dict[str, object] = {"lf": called(model), "vote": cast, "log_odds": None, "group": None, "task": None}
+    if isinstance(model, OneOfSeveral):
+        table["task"] = [None if j in model.own else model.tasks[j] for j in range(len(votes))]
     probs = model.posterior(L)[0]
     if np.isnan(probs).any():
-        return _account(model, {}, (None, None), pl.DataFrame(table, SCHEMA), None, None)
+        return Account(
+            kind=model.kind,
+            probs={},
+            label=None,
+            against=None,
+            votes=_in_order(model, table),
+            prior=None,
+            total=None,
+            temperature=model.temperature_,
+        )
     first, second = np.argsort(-probs, kind="stable")[:2].tolist()
-    prior = total = None
+    prior = total = beside = None
     try:
         terms = contributions(model, L)
     except NothingToFit:  # majority vote: each vote counts the same, and their shares are the probabilities
@@ -70,38 +91,49 @@ def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str
     if terms is not None:
         prior = float(terms.prior[first] - terms.prior[second])
         total = float(terms.total[0, first] - terms.total[0, second])
-        others = {j: [model.lf_names_[i] for i in group if i != j] for group in terms.groups for j in group}
         table["log_odds"] = terms.log_odds(first, second)[0]
-        table["group"] = [others[j] or None for j in range(len(votes))]
-    by_class = dict(zip(classes, probs.tolist(), strict=True))
-    return _account(model, by_class, (classes[first], classes[second]), pl.DataFrame(table, SCHEMA), prior, total)
+        if isinstance(model, OneOfSeveral):
+            beside = _beside(model, terms, first, second)
+        else:
+            others = {j: [model.lf_names_[i] for i in group if i != j] for group in terms.groups for j in group}
+            table["group"] = [others[j] or None for j in range(len(votes))]
+    return Account(
+        kind=model.kind,
+        probs=dict(zip(classes, probs.tolist(), strict=True)),
+        label=classes[first],
+        against=classes[second],
+        votes=_in_order(model, table),
+        prior=prior,
+        total=total,
+        temperature=model.temperature_,
+        beside=beside,
+    )
 
 
-def _named(model: LabelModel, lf: str, vote: int, classes: Sequence[str]) -> str:
+def _named(model: LabelModel, column: int, vote: int, classes: Sequence[str]) -> str:
     """The class of a vote; of a vote with a probability, its most probable class with that."""
-    cells = model.grids_.of.get(lf)
+    if isinstance(model, OneOfSeveral):
+        return model.classes_of(column)[vote]
+    cells = model.grids_.of.get(model.lf_names_[column])
     if cells is None:
         return classes[vote]
     top = int(np.argmax(cells[vote]))
     return f"{classes[top]} {cells[vote][top]:.2f}"
 
 
-def _account(
-    model: LabelModel,
-    probs: dict[str, float],
-    compared: tuple[str | None, str | None],
-    votes: pl.DataFrame,
-    prior: float | None,
-    total: float | None,
-) -> Account:
-    label, against = compared
-    return Account(
-        kind=model.kind,
-        probs=probs,
-        label=label,
-        against=against,
-        votes=votes,
-        prior=prior,
-        total=total,
-        temperature=model.temperature_,
-    )
+def called(model: LabelModel) -> list[str]:
+    """What its columns are called; of a task of a graph its own functions by their names alone."""
+    return [model.told(name) if isinstance(model, OneOfSeveral) else name for name in model.lf_names_]
+
+
+def _in_order(model: LabelModel, table: Mapping[str, object]) -> pl.DataFrame:
+    """The rows of all functions, those of the task itself first."""
+    rows = pl.DataFrame(table, SCHEMA)
+    return rows[[*model.own, *model.beside]] if isinstance(model, OneOfSeveral) else rows
+
+
+def _beside(model: OneOfSeveral, terms: Contributions, first: int, second: int) -> float | None:
+    if not model.beside:
+        return None
+    together = terms.of_groups[0, terms.groups.index(model.beside)]
+    return float(together[first] - together[second])

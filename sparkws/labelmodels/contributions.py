@@ -7,6 +7,10 @@ Their sum is the logarithm of the posterior, centered.
 Functions of a group cast one vote together, which is one term. It is told as the group's, and shared among
 the members that voted in the proportion of what each would add by itself; where these cancel out, equally.
 Members whose own vote would point elsewhere get a share with the opposite sign: together they make the term.
+
+Of a task of a graph the terms are exact, too: one for each vote on the task, one for all votes on other tasks, which
+speak of its class through the vectors that can be true. Of these each is told by what leaving it out changes: that
+is exact one by one, but two that say the same add less together than both, so that their sum is not the term.
 """
 
 from collections.abc import Sequence
@@ -23,6 +27,7 @@ from sparkws.labelmodels.groupscores import group_terms
 from sparkws.labelmodels.posterior import FLOOR, LabelModel, log_table, normalize, predict
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import TableModel
+from sparkws.labelmodels.taskview import OneOfSeveral, class_terms
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
@@ -46,7 +51,7 @@ class Contributions:
     of_groups : (n, g, k) float64 array
         The term of each group.
     of_lfs : (n, m, k) float64 array
-        The same, shared among the members.
+        The same, shared among the members; of votes on other tasks of a graph, what leaving out each changes.
     total : (n, k) float64 array
         The prior and the terms: the centered logarithm of the posterior.
     """
@@ -69,15 +74,18 @@ def contributions(model: LabelModel, L: NDArray[np.int8]) -> Contributions:
     Parameters
     ----------
     model : label model
-        Fitted; any whose posterior is a product of its tables, `SuperLF` and `WeightedVote`. If it is calibrated,
-        the terms are those of the corrected posterior.
+        Fitted; any whose posterior is a product of its tables, `SuperLF`, `WeightedVote`, and a task of a graph
+        (`OneOfSeveral`). If it is calibrated, the terms are those of the corrected posterior.
     L : (n, m) int8 array in {-1, 0..k-1}
+        Of a task of a graph, votes on all tasks.
 
     Raises
     ------
     NothingToFit
         If no vote has a term, as in majority vote.
     """
+    if isinstance(model, OneOfSeveral):
+        return _of_task(model, L)
     if not isinstance(model, WeightedVote) and model.cpt_ is None:
         raise NothingToFit(f"a {model.kind} model has no tables, so no vote has a term; fit one that has.")
     check_label_matrix(L, model.lf_names_, model.cardinality, model.grids_)
@@ -109,6 +117,7 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
     model : label model
         Fitted on these functions; see `contributions`.
     patterns : Patterns
+        Of a task of a graph those of `taskview.patterns_of_task`.
 
     Returns
     -------
@@ -144,7 +153,7 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
             counted = n[chosen] * (known != ABSTAIN)
             sums[4:, j] += [counted.sum(), counted @ (preds[chosen] == known), counted @ (without == known)]
     n_known = np.where(sums[4] > 0, sums[4], np.nan)
-    return pl.DataFrame(
+    found = pl.DataFrame(
         {
             "lf": pl.Series(flat.lf_names, dtype=pl.String),
             "items_voted": sums[0].astype(np.int64),
@@ -154,6 +163,10 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
             "accuracy_gain": pl.Series((sums[5] - sums[6]) / n_known).fill_nan(None),
         }
     )
+    if not isinstance(model, OneOfSeveral):
+        return found
+    functions = [c for c in (*model.own, *model.beside) if c < len(model.model.columns)]  # known classes are none
+    return found[functions].with_columns(pl.Series("lf", [model.told(flat.lf_names[c]) for c in functions]))
 
 
 def _of_tables(
@@ -168,6 +181,25 @@ def _of_tables(
     groups, terms = group_terms(L, model.recoding_, model.tables_, cpt, use_abstain=use_abstain)
     of_groups = _centered(terms)
     return groups, of_groups, _shared(of_groups, groups, alone, L, use_abstain=use_abstain)
+
+
+def _of_task(model: OneOfSeveral, L: NDArray[np.int8]) -> Contributions:
+    terms = class_terms(model, L)
+    groups: tuple[tuple[int, ...], ...] = tuple((j,) for j in model.own)
+    of_groups, of_lfs = terms.own, np.empty((len(L), len(model.lf_names_), model.cardinality))
+    of_lfs[:, model.own], of_lfs[:, model.beside] = terms.own, terms.without
+    if model.beside:
+        groups = (*groups, model.beside)
+        of_groups = np.concatenate([of_groups, terms.beside[:, None]], axis=1)
+    prior, of_groups = _centered(terms.prior), _centered(of_groups)
+    return Contributions(
+        lf_names=model.lf_names_,
+        groups=groups,
+        prior=prior,
+        of_groups=of_groups,
+        of_lfs=_centered(of_lfs),
+        total=prior + of_groups.sum(axis=1),
+    )
 
 
 def _alone(L: NDArray[np.int8]) -> tuple[tuple[int, ...], ...]:

@@ -1,7 +1,7 @@
 """From counts to a fitted label model and to what has to be said of it, beside majority vote."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels import auto
 from sparkws.labelmodels.assess import Assessed, assess
+from sparkws.labelmodels.choose import Choice
 from sparkws.labelmodels.chosen import choose_and_fit
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.edges import Dependencies
@@ -18,6 +19,7 @@ from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model,
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import compare
+from sparkws.labelmodels.modelreport import ModelReport
 from sparkws.labelmodels.polish import Carry, polish
 from sparkws.labelmodels.sampling import standard_error, standard_errors
 from sparkws.labelmodels.subset import chosen_functions, counters_of, options_of
@@ -32,10 +34,10 @@ from sparkws.stats.softness import soft_votes
 
 @dataclass(frozen=True)
 class Fitted:
-    """A label model, and what has to be said of it as plain values."""
+    """A label model, and what has to be said of it."""
 
     model: AnyModel
-    report: Mapping[str, Any]
+    report: ModelReport
     assessed: Assessed
 
 
@@ -88,47 +90,55 @@ def fit_label_model(
     counted = collapse(select(patterns, taking_part))
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
     both = None if moments is None else joint.select(moments, taking_part)
-    source = "tensor" if config.class_balance == "tensor" else None
-    config = with_balance(options_of(config, taking_part), seen, both)
-    choice = None
-    if config.kind == "auto":
-        model, choice = choose_and_fit(config, select(patterns, taking_part), classes, gold_use=gold_use, reads=reads)
-    else:
-        unfitted = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp", reads=reads)
-        model = fit_model(unfitted, seen, both)
-    of_all = both is not None and isinstance(model, MomentModel)
-    sample = _Sample(0 if of_all else level, None, None)
-    if level and isinstance(model, DawidSkene):
-        model, sample = _beyond_sample(config, model, seen, counters, level, carry)
+    with_levels = select(patterns, taking_part)
+    balanced = with_balance(options_of(config, taking_part), seen, both)
+    model, choice = _fit(balanced, with_levels, seen, both, classes, gold_use=gold_use, reads=reads)
+    model, sample = _beyond_sample(balanced, model, seen, counters, level, carry, of_all=both is not None)
+    assessed = assess(balanced, model, seen, classes, gold_use=gold_use, share=share)
     own = counters_of(chosen, counters, patterns, level, carry)
-    assessed = assess(config, model, seen, classes, gold_use=gold_use, share=share)
-    findings = [*check_model(model, counted, classes, out, own), *assessed.findings]
-    report = {
-        "kind": model.kind,
-        "choice": None if choice is None else auto.told(choice),
-        "class_balance": dict(zip(classes, model.class_balance_.tolist(), strict=True)),
-        "balance_source": source or getattr(model, "balance_source_", "votes"),
-        "abstain": getattr(model, "abstain_", None),
-        "n_iter": model.n_iter_,
-        "converged": model.converged_,
-        "log_likelihood": model.log_likelihood_,
-        "n_items": counters.n_items,
-        "n_patterns": counted.rows.height,
-        "level": sample.level,
-        "largest_standard_error": sample.largest_error,
-        "polish": sample.polish,
-        "dependencies": _dependencies(model, None if choice is None else choice.dependencies),
-        "left_out": out,
-        "not_chosen": [name for name in counters.lf_names if name not in chosen],
-        "lf_summary": summary(own),
-        "soft_votes": soft_votes(own),
-        "gold_use": gold_use,
+    report = ModelReport(
+        kind=model.kind,
+        choice=None if choice is None else auto.told(choice),
+        class_balance=dict(zip(classes, model.class_balance_.tolist(), strict=True)),
+        balance_source="tensor" if config.class_balance == "tensor" else getattr(model, "balance_source_", "votes"),
+        abstain=getattr(model, "abstain_", None),
+        n_iter=model.n_iter_,
+        converged=model.converged_,
+        log_likelihood=model.log_likelihood_,
+        n_items=counters.n_items,
+        n_patterns=counted.rows.height,
+        level=sample.level,
+        largest_standard_error=sample.largest_error,
+        polish=sample.polish,
+        dependencies=_dependencies(model, None if choice is None else choice.dependencies),
+        left_out=out,
+        not_chosen=[name for name in counters.lf_names if name not in chosen],
+        lf_summary=summary(own),
+        soft_votes=soft_votes(own),
+        gold_use=gold_use,
         # Before any correction, which is measured by itself: `metrics` must not be of labels that it was fitted on.
-        "metrics": _compare(model, counted),
+        metrics=_compare(model, counted),
         **assessed.told,
-        "warnings": [asdict(finding) for finding in findings],
-    }
+        warnings=[*check_model(model, counted, classes, out, own), *assessed.findings],
+    )
     return Fitted(assessed.model, report, assessed)
+
+
+def _fit(
+    config: LabelModelConfig,
+    patterns: Patterns,
+    seen: Patterns,
+    both: BothMoments | None,
+    classes: Sequence[str],
+    *,
+    gold_use: str,
+    reads: Reads | None,
+) -> tuple[AnyModel, Choice[AnyModel] | None]:
+    """The configured model, and where `auto` took it why; `patterns` have levels, `seen` what a fit may see."""
+    if config.kind == "auto":
+        return choose_and_fit(config, patterns, classes, gold_use=gold_use, reads=reads)
+    unfitted = make_label_model(config, len(classes), clamp_gold=gold_use == "clamp", reads=reads)
+    return fit_model(unfitted, seen, both), None
 
 
 def _taking_part(
@@ -156,13 +166,22 @@ class _Sample:
 
 def _beyond_sample(
     config: LabelModelConfig,
-    model: DawidSkene,
+    model: AnyModel,
     seen: Patterns,
     counters: Counters,
     level: int,
     carry: Carry | None,
-) -> tuple[DawidSkene, _Sample]:
-    """The model of a sample, polished if that is asked for, with the error that the sample brings or has left."""
+    *,
+    of_all: bool,
+) -> tuple[AnyModel, _Sample]:
+    """The model of a sample, polished if that is asked for, with the error that the sample brings or has left.
+
+    `of_all`: there are moments of all items, so that a model of moments is of no sample.
+    """
+    if of_all and isinstance(model, MomentModel):
+        return model, _Sample(0, None, None)
+    if not level or not isinstance(model, DawidSkene):
+        return model, _Sample(level, None, None)
     rng = np.random.default_rng(config.seed)
     if not config.polish or carry is None:
         return model, _Sample(level, standard_error(model, seen, level, rng).largest, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sparkws.config import LabelModelConfig, TaskGraphConfig
 from sparkws.engine.history import Transition
@@ -11,17 +12,23 @@ from sparkws.engine.relational import join_gold, join_votes, sum_rows
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, read_rows
 from sparkws.engine.writes import write_rows
-from sparkws.labelmodels import savedgraph
+from sparkws.labelmodels import savedgraph, steps
+from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.fitting import faulty
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.labelcounts import LabelCounts
+from sparkws.labelmodels.modelreport import ModelReport
+from sparkws.labelmodels.refitted import Refitted, too_large
 from sparkws.labelmodels.sampling import MAX_PATTERNS
+from sparkws.labelmodels.savedgraph import graph_from_json
+from sparkws.labelmodels.savedtrust import doubt_of_rows
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.labelmodels.steps import label_comments, read_capped
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
 from sparkws.labelmodels.taskgraph import TaskGraph
-from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together, gold_column
+from sparkws.labelmodels.taskview import OneOfSeveral, gold_column
+from sparkws.labelmodels.together import OfTask, fit_again, fit_together, report_of
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.patterns import Patterns, PatternsKernel
 from sparkws.stats.slices import SlicesKernel
@@ -55,11 +62,19 @@ def part_of_task(
 
 @dataclass(frozen=True)
 class FittedTogether:
-    """A model of several tasks, and the patterns that it was fitted from."""
+    """A model of several tasks, the patterns that it was fitted from, and the models fitted again.
+
+    Attributes
+    ----------
+    clamped : tuple of str
+        Tasks of which known classes are held.
+    """
 
     model: Hierarchical
     patterns: Patterns
     level: int
+    refitted: Refitted[Hierarchical]
+    clamped: tuple[str, ...]
 
 
 def fit_graph(
@@ -87,22 +102,42 @@ def fit_graph(
     """
     kernel = PatternsKernel(columns, max(map(len, graph.classes.values())))
     counted, level = read_capped(spark, patterns, kernel, n_rows, 0, cap)
-    return FittedTogether(fit_together(config, graph, tasks, counted, clamped), counted, level)
+    model = fit_together(config, graph, tasks, counted, clamped)
+    refitted = fit_again(config, model, counted, clamped)
+    return FittedTogether(model, counted, level, refitted, tuple(clamped))
 
 
 def store_task_model(
     spark: SparkSession,
-    model: Hierarchical,
+    fitted: FittedTogether,
     task: str,
+    of: OfTask,
     fingerprints: Mapping[tuple[str, str], str],
     target: TableRef,
     transition: Transition,
     *,
     direct: bool,
-) -> int:
-    """Store a model of several tasks as the label model of one of them, and give the table's version."""
-    rows = savedgraph.task_rows(model, task, fingerprints)
-    return write_rows(spark, target, rows, direct=direct, transition=transition)
+    n_items: int,
+    gold_use: str,
+    label_intervals: bool,
+) -> tuple[ModelReport, int]:
+    """Store a model of several tasks as the label model of one of them; the report, and the version of the table."""
+    report = report_of(
+        fitted.model,
+        task,
+        of,
+        fitted.patterns,
+        n_items=n_items,
+        level=fitted.level,
+        gold_use=gold_use,
+        refitted=fitted.refitted,
+        clamped=fitted.clamped,
+    )
+    too_many = too_large(fitted.refitted, fitted.model.n_parameters) if label_intervals else ""
+    kept = fitted.refitted if label_intervals and not too_many else None
+    rows = savedgraph.rows_with_trust(fitted.model, task, report, kept, fingerprints)
+    version = write_rows(spark, target, rows, direct=direct, transition=transition)
+    return replace(report, label_intervals=too_many or None), version
 
 
 def label_task(
@@ -118,14 +153,20 @@ def label_task(
     *,
     clamped: Mapping[str, TableVersion],
     fingerprints: Mapping[tuple[str, str], str],
+    asked: TaskGraphConfig,
 ) -> Written[LabelCounts]:
     """Turn votes on several tasks into the published labels of one of them, with a stored model.
 
     Known classes of `clamped` tasks are held: those of others as evidence, those of the task itself as its labels.
     """
     lf_names = {name: names for name, (_, names) in votes.items()}
-    loaded = savedgraph.graph_from_rows(read_rows(spark, model), classes, lf_names, fingerprints)
+    rows = read_rows(spark, model)
+    loaded = savedgraph.graph_from_rows(rows, classes, lf_names, fingerprints)
     own, others = votes[task][0], {name: gold for name, gold in clamped.items() if name != task}
+    doubt = Doubt()
+    if asked.label_intervals:
+        columns = {"bootstrap": asked.bootstrap != 0, "leave_one_out": asked.leave_one_out != 0}
+        doubt = doubt_of_rows(rows, lambda text: OneOfSeveral(graph_from_json(text), task, others), **columns)
     kernel = LabelsKernel(
         model=OneOfSeveral(loaded, task, others),
         key_dtype=own.schema[ITEM_ID],
@@ -136,22 +177,49 @@ def label_task(
         clamp_gold=task in clamped,
         n_outcomes=max(map(len, classes.values())),
         known=tuple(map(gold_column, others)),
+        doubt=doubt,
     )
     joined: Source = join_votes(spark, votes, others, first=task)
     if task in clamped:
         joined = join_gold(spark, joined, clamped[task], only_gold=False)
     in_rows = replace(options, lane="rows")
-    return write_batches(spark, kernel, joined, target, transition, in_rows, label_comments(classes[task]))
+    comments = {**label_comments(classes[task]), **doubt.comments}
+    return write_batches(spark, kernel, joined, target, transition, in_rows, comments)
 
 
-def slice_accuracies(
+def slice_figures(
+    spark: SparkSession,
+    model: Hierarchical,
+    task: str,
+    of: OfTask,
+    votes: VotesOn,
+    patterns: TableVersion,
+    gold: TableVersion | None,
+    slices: tuple[str, ...],
+    options: Options,
+) -> dict[str, dict[str, Any]]:
+    """What a report says of each slice of a task: its votes and majority vote, and where gold is how good the model is.
+
+    Parameters
+    ----------
+    patterns : TableVersion
+        Of the slices, and of this task's votes alone; what the model says hangs on those on all tasks.
+    """
+    figures = steps.slice_figures(spark, of.majority, patterns, votes[task][1], slices, options)
+    accuracies = {} if gold is None else _slice_accuracies(spark, model, task, votes, gold, slices)
+    return {
+        name: {**told, "accuracy": {**told["accuracy"], **accuracies.get(name, {})}} for name, told in figures.items()
+    }
+
+
+def _slice_accuracies(
     spark: SparkSession,
     model: Hierarchical,
     task: str,
     votes: VotesOn,
     gold: TableVersion,
     slices: tuple[str, ...],
-) -> dict[str, float | None]:
+) -> dict[str, dict[str, float | None]]:
     """How often a model of several tasks is right on the items of each slice of one whose class is known.
 
     They are those on which a function voted on the task itself, as for its majority vote.
@@ -165,4 +233,4 @@ def slice_accuracies(
     own = tuple(f"{of}.{lf}" for of, lf in model.columns if of == task)
     kernel = SliceFiguresKernel(OneOfSeveral(model, task), columns, slices, n_outcomes=largest, judging=own)
     told = kernel.told(reduce_batches(spark, kernel, Query("patterns of slices", summed)))
-    return {name: figures["accuracy"][model.kind] for name, figures in told.items()}
+    return {name: {model.kind: figures["accuracy"][model.kind]} for name, figures in told.items()}

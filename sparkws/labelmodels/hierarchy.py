@@ -11,23 +11,32 @@ true vector through the class that it has for that task only, so tables are shar
 the same class: P(vote on task | class of the task).
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, Self
+from collections.abc import Collection, Sequence
+from typing import Final, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sparkws.checks import check_amounts, check_integers, check_max_iter, first_few
-from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
+from sparkws.errors import ConfigError, InvalidLabelMatrix, NothingToFit
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS
 from sparkws.labelmodels.estimate import has_converged
+from sparkws.labelmodels.labelvectors import (
+    VectorParameters,
+    VectorRows,
+    hold,
+    log_balance,
+    log_factors,
+    vector_scores,
+)
 from sparkws.labelmodels.posterior import FLOOR, normalize, one_hot
 from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table, precise_table
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.vocab import ABSTAIN
 
 Column = tuple[str, str]
+BalanceSource = Literal["votes", "volume"]
+V = TypeVar("V")
 
 
 class Hierarchical:
@@ -54,6 +63,8 @@ class Hierarchical:
     cpts_ : tuple of (k_t, k_t) float64 arrays
         For each column P(vote | class of its task), given that it votes; of a column of a single class only the
         ratios within a row tell something.
+    seen_ : tuple of (k_t,) bool arrays
+        For each column which votes it cast: of the others a table holds pseudo-votes only.
     balance_ : (f,) float64 array
         P(label vector), in the order of `graph.feasible`.
     balance_source_ : {"votes", "volume"}
@@ -85,7 +96,8 @@ class Hierarchical:
         self.tol = tol
         self.cpts_: tuple[NDArray[np.float64], ...] = ()
         self.balance_ = np.full(len(graph.feasible), 1 / len(graph.feasible))
-        self.balance_source_ = "votes"
+        self.seen_: tuple[NDArray[np.bool_], ...] = ()
+        self.balance_source_: BalanceSource = "votes"
         self.log_likelihood_: float | None = None
         self.objective_: tuple[float, ...] = ()
         self.n_iter_ = 0
@@ -96,6 +108,8 @@ class Hierarchical:
         L: NDArray[np.int8],
         counts: NDArray[np.int64] | None = None,
         known: NDArray[np.int8] | None = None,
+        *,
+        start: "Hierarchical | None" = None,
     ) -> Self:
         """Estimate the tables from distinct rows of votes.
 
@@ -107,6 +121,9 @@ class Hierarchical:
             Items of each row, 1 by default.
         known : (u, t) int8 array, optional
             The known class of each task, which is held; -1 where unknown.
+        start : Hierarchical, optional
+            Fitted, with these columns and maybe others: what it had resolved stays, which columns vote a single
+            class and where the balance comes from. EM begins with its tables, unless that is the volume of voting.
 
         Raises
         ------
@@ -117,50 +134,86 @@ class Hierarchical:
         NothingToFit
             If no row has a vote.
         """
+        rows = self._rows(L, counts, known)
+        seen = self._seen(L) if start is None else tuple(self._of(start, start.seen_))
+        fixed = frozenset(c for c, votes in enumerate(seen) if votes.sum() <= 1)
+        self.balance_source_ = self._balance_source(rows, L, fixed) if start is None else start.balance_source_
+        begun = self._begin(rows, fixed, start)
+        found, likelihood, objective, self.converged_ = self._climb(rows, begun, fixed)
+        self.cpts_, self.balance_, self.seen_ = found.tables, found.balance, seen
+        self.log_likelihood_, self.objective_, self.n_iter_ = likelihood, objective, len(objective)
+        return self
+
+    def _rows(
+        self, L: NDArray[np.int8], counts: NDArray[np.int64] | None, known: NDArray[np.int8] | None
+    ) -> VectorRows:
         self._check(L)
         weights = np.ones(len(L)) if counts is None else counts.astype(np.float64)
         n_votes = float(weights @ (L != ABSTAIN).sum(axis=1))
         if not n_votes:
             raise NothingToFit(f"none of the {len(L):,} rows has a vote on any task; check that the functions fire.")
-        priors = [self.smoothing * accurate_table(PRIOR_ACCURACY, k).T for k in self._sizes]
+        held = np.zeros((1, len(self.balance_))) if known is None else hold(known, self.graph)
+        voted = (L != ABSTAIN).any(axis=1) | (held < 0).any(axis=1)
+        return VectorRows(one_hot(L, max(self._sizes)), held, weights, voted, n_votes)
+
+    def _seen(self, L: NDArray[np.int8]) -> tuple[NDArray[np.bool_], ...]:
+        """Which votes each column casts."""
+        return tuple(np.isin(np.arange(k), votes) for k, votes in zip(self._sizes, L.T, strict=True))
+
+    def _of(self, other: "Hierarchical", values: Sequence[V]) -> list[V]:
+        """The values that another model has for these columns."""
+        return [values[other.columns.index(column)] for column in self.columns]
+
+    def _balance_source(self, rows: VectorRows, L: NDArray[np.int8], fixed: Collection[int]) -> BalanceSource:
+        single = float(rows.weights @ (L[:, sorted(fixed)] != ABSTAIN).sum(axis=1)) / rows.n_votes
+        return "volume" if single >= MOSTLY_SINGLE_CLASS else "votes"
+
+    def _begin(self, rows: VectorRows, fixed: Collection[int], start: "Hierarchical | None") -> VectorParameters:
+        """Where EM starts, and what it leaves as it is: the tables of columns of one class, a balance by volume."""
         f = len(self.balance_)
+        if start is not None and self.balance_source_ == "votes":
+            return VectorParameters(tuple(self._of(start, start.cpts_)), start.balance_)
         # From votes that are right with the accuracy of the pseudo-votes, all vectors being as probable.
-        tables = [accurate_table(PRIOR_ACCURACY, k).T for k in self._sizes]
-        balance = np.full(f, 1 / f)
-        voted = (L != ABSTAIN).any(axis=1)
-        fixed = {c for c, votes in enumerate(L.T) if len(np.unique(votes[votes != ABSTAIN])) <= 1}
-        single = float(weights @ (L[:, sorted(fixed)] != ABSTAIN).sum(axis=1)) / n_votes
-        self.balance_source_ = "volume" if single >= MOSTLY_SINGLE_CLASS else "votes"
+        tables = tuple(accurate_table(PRIOR_ACCURACY, k).T for k in self._sizes)
+        begun = VectorParameters(tables, np.full(f, 1 / f))
+        if self.balance_source_ == "votes":
+            return begun
+        q, _ = self._expect(rows, begun)
+        balance = self._shares(rows.weights[:, None] * q, rows.voted)
+        precise = tuple(
+            precise_table(self._balance(balance, task)) if c in fixed else table
+            for c, ((task, _), table) in enumerate(zip(self.columns, tables, strict=True))
+        )
+        return VectorParameters(precise, balance)
+
+    def _climb(
+        self, rows: VectorRows, found: VectorParameters, fixed: Collection[int]
+    ) -> tuple[VectorParameters, float, tuple[float, ...], bool]:
+        """The parameters when EM ends, the log-likelihood, the objective of each step and whether it converged."""
+        priors = [self.smoothing * accurate_table(PRIOR_ACCURACY, k).T for k in self._sizes]
         objective: list[float] = []
-        converged = False
-        held = np.zeros((1, f)) if known is None else self._held(known)
-        voted |= (held < 0).any(axis=1)
-        cast = one_hot(L, max(self._sizes))  # (u, c * k): a product with it adds up over the votes of a row
-        q, _ = normalize(self._scores(cast, tables, balance) + held)
-        if self.balance_source_ == "volume":
-            balance = self._shares(weights[:, None] * q, voted)
-            tables = [
-                precise_table(self._balance(balance, task)) if c in fixed else table
-                for c, ((task, _), table) in enumerate(zip(self.columns, tables, strict=True))
-            ]
-            q, _ = normalize(self._scores(cast, tables, balance) + held)
+        converged, likelihood = False, 0.0
+        q, _ = self._expect(rows, found)
         while len(objective) < self.max_iter and not converged:
-            expected = weights[:, None] * q
-            learned = self._tables(np.asarray(cast.T @ expected), priors)
-            tables = [table if c in fixed else learned[c] for c, table in enumerate(tables)]
-            if self.balance_source_ == "votes":
-                balance = self._shares(expected, voted)
-            q, log_sum = normalize(self._scores(cast, tables, balance) + held)
-            likelihood = float(weights[voted] @ log_sum[voted])
-            pseudo = sum(
-                float((p * np.log(np.maximum(t, FLOOR))).sum()) for p, t in zip(priors, tables, strict=True)
-            ) + self.smoothing / f * float(np.log(np.maximum(balance, FLOOR)).sum())
-            objective.append(likelihood + pseudo)
-            converged = has_converged(objective, self.tol * n_votes)
-        self.cpts_, self.balance_ = tuple(tables), balance
-        self.log_likelihood_, self.objective_ = likelihood, tuple(objective)
-        self.n_iter_, self.converged_ = len(objective), converged
-        return self
+            expected = rows.weights[:, None] * q
+            learned = self._tables(np.asarray(rows.cast.T @ expected), priors)
+            tables = tuple(table if c in fixed else learned[c] for c, table in enumerate(found.tables))
+            balance = self._shares(expected, rows.voted) if self.balance_source_ == "votes" else found.balance
+            found = VectorParameters(tables, balance)
+            q, log_sum = self._expect(rows, found)
+            likelihood = float(rows.weights[rows.voted] @ log_sum[rows.voted])
+            objective.append(likelihood + self._of_pseudo_votes(found, priors))
+            converged = has_converged(objective, self.tol * rows.n_votes)
+        return found, likelihood, tuple(objective), converged
+
+    def _expect(self, rows: VectorRows, at: VectorParameters) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """P(vector | votes, known classes), `(u, f)`, and the logarithm of the probability of each row, `(u,)`."""
+        return normalize(vector_scores(rows.cast, self._factors(at.tables), at.balance) + rows.held)
+
+    def _of_pseudo_votes(self, at: VectorParameters, priors: Sequence[NDArray[np.float64]]) -> float:
+        """Their log-likelihood."""
+        of_tables = sum(float((p * np.log(np.maximum(t, FLOOR))).sum()) for p, t in zip(priors, at.tables, strict=True))
+        return of_tables + self.smoothing / len(at.balance) * float(log_balance(at.balance).sum())
 
     def posterior_vectors(self, L: NDArray[np.int8], known: NDArray[np.int8] | None = None) -> NDArray[np.float64]:
         """P(label vector | votes, known classes), `(n, f)`; NaN in the rows without a vote.
@@ -174,8 +227,8 @@ class Hierarchical:
         if not self.cpts_:
             raise NothingToFit("this Hierarchical has no tables yet; call fit first.")
         self._check(L)
-        scores = self._scores(one_hot(L, max(self._sizes)), self.cpts_, self.balance_)
-        probs = normalize(scores if known is None else scores + self._held(known))[0]
+        scores = vector_scores(one_hot(L, max(self._sizes)), self.factors_, self.balance_)
+        probs = normalize(scores if known is None else scores + hold(known, self.graph))[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan
         return probs
 
@@ -190,13 +243,17 @@ class Hierarchical:
             for t, (task, names) in enumerate(self.graph.classes.items())
         }
 
+    @property
+    def n_parameters(self) -> int:
+        """The numbers of its tables and of the balance."""
+        return len(self.balance_) + sum(k * k for k in self._sizes)
+
     def balance_of(self, task: str) -> NDArray[np.float64]:
         """P(class) of a task, `(k_t,)`."""
         return self._balance(self.balance_, task)
 
     def _balance(self, of_vectors: NDArray[np.float64], task: str) -> NDArray[np.float64]:
-        classes = self.graph.feasible[:, self.graph.tasks.index(task)]
-        shares = np.bincount(classes, weights=of_vectors, minlength=len(self.graph.classes[task]))
+        shares = np.bincount(self.graph.classes_of(task), weights=of_vectors, minlength=len(self.graph.classes[task]))
         return np.asarray(shares, np.float64)
 
     def _shares(self, expected: NDArray[np.float64], voted: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -209,38 +266,17 @@ class Hierarchical:
         """The classes of each column's task."""
         return [len(self.graph.classes[task]) for task, _ in self.columns]
 
+    @property
+    def factors_(self) -> NDArray[np.float64]:
+        """The logarithm of P(vote | label vector) of each column, `(c, k, f)`."""
+        return self._factors(self.cpts_)
+
+    def _factors(self, tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return log_factors(tables, np.stack([self._of_vectors(c) for c in range(len(self.columns))]))
+
     def _of_vectors(self, column: int) -> NDArray[np.int8]:
         """The class that each feasible vector has for the column's task, `(f,)`."""
-        return self.graph.feasible[:, self.graph.tasks.index(self.columns[column][0])]
-
-    def _scores(
-        self,
-        cast: "sparse.csr_array[Any, tuple[int, int]]",
-        tables: Sequence[NDArray[np.float64]],
-        balance: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """The logarithms of P(vector) Π P(vote | class), `(n, f)`."""
-        # (c, k, f): of each vote under each vector; abstentions have no entry in `cast`
-        factors = np.zeros((len(tables), max(self._sizes), len(balance)))
-        for c, table in enumerate(tables):
-            factors[c, : len(table)] = np.log(np.maximum(table, FLOOR))[:, self._of_vectors(c)]
-        summed: NDArray[np.float64] = cast @ factors.reshape(-1, len(balance))
-        return np.log(np.maximum(balance, FLOOR)) + summed
-
-    def _held(self, known: NDArray[np.int8]) -> NDArray[np.float64]:
-        """0 for the vectors that agree with the known classes of a row, else minus infinity, `(u, f)`."""
-        agrees = np.ones((len(known), len(self.graph.feasible)), np.bool_)
-        for classes, of_task in zip(known.T, self.graph.feasible.T, strict=True):
-            agrees &= (classes == ABSTAIN)[:, None] | (classes[:, None] == of_task)
-        impossible = np.flatnonzero(~agrees.any(axis=1))
-        if len(impossible):
-            first = zip(self.graph.classes.items(), known[impossible[0]].tolist(), strict=True)
-            told = {task: names[y] for (task, names), y in first if y != ABSTAIN}
-            raise InvalidGold(
-                f"{len(impossible):,} rows have known classes that the task graph does not let be true together, first "
-                f"{told}; mend the gold, or the graph."
-            )
-        return np.where(agrees, 0.0, -np.inf)
+        return self.graph.classes_of(self.columns[column][0])
 
     def _tables(
         self, expected: NDArray[np.float64], priors: Sequence[NDArray[np.float64]]

@@ -1,6 +1,7 @@
 """A multi-label task as one task of two classes for each label: its options, its report, its stored models."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,15 +12,17 @@ from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels import persist
+from sparkws.labelmodels.findings import Finding
 from sparkws.labelmodels.fitting import Fitted
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import evaluate
+from sparkws.labelmodels.modelreport import MultiLabelReport
 from sparkws.labelmodels.persist import SavedModel
-from sparkws.labelmodels.posterior import predict
+from sparkws.labelmodels.posterior import TIE, predict
 from sparkws.labelmodels.subset import chosen_functions
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
-from sparkws.vocab import ABSENT, LABEL, LABEL_CLASSES, PRESENT
+from sparkws.vocab import ABSENT, ABSTAINED, FAULTED, LABEL, LABEL_CLASSES, LABEL_STATUS, PRED, PRESENT, PROBS
 
 _COMPARED: Final = ("label model", "majority")
 
@@ -94,8 +97,8 @@ def report_of(
     fitted: Mapping[str, Fitted],
     missing: Mapping[str, str],
     counted: Mapping[str, Mapping[str, NDArray[np.int64]]],
-) -> dict[str, Any]:
-    """What has to be said of the models of all labels, as plain values.
+) -> MultiLabelReport:
+    """What has to be said of the models of all labels.
 
     Parameters
     ----------
@@ -107,33 +110,26 @@ def report_of(
         The `confusions` of each label.
     """
     warnings = [
-        {"code": "no_model", "label": label, "message": f"label {label!r} has no model and is never decided: {why}."}
+        (label, Finding("no_model", f"label {label!r} has no model and is never decided: {why}."))
         for label, why in missing.items()
     ]
     for label, one in fitted.items():
-        warnings += [
-            {**warning, "label": label, "message": _of_label(label, warning)} for warning in one.report["warnings"]
-        ]
-    reports = [one.report for one in fitted.values()]
+        warnings += [(label, replace(found, message=_of_label(label, found))) for found in one.report.warnings]
     metrics = {name: _over_labels([of_label[name] for of_label in counted.values()]) for name in _COMPARED}
-    return {
-        "kind": "multi_label",
-        "n_items": max(report["n_items"] for report in reports),
-        "n_patterns": sum(report["n_patterns"] for report in reports),
-        "left_out": sorted({name for report in reports for name in report["left_out"]}),
-        "labels": {label: one.report for label, one in fitted.items()},
-        "metrics": {name: figures for name, figures in metrics.items() if figures},
-        "warnings": warnings,
-    }
+    return MultiLabelReport(
+        labels={label: one.report for label, one in fitted.items()},
+        metrics={name: figures for name, figures in metrics.items() if figures},
+        warnings=warnings,
+    )
 
 
-def _of_label(label: str, warning: Mapping[str, str]) -> str:
-    if warning["code"] == "no_votes_for_class" and LABEL_CLASSES[ABSENT] in warning["message"]:
+def _of_label(label: str, found: Finding) -> str:
+    if found.code == "no_votes_for_class" and LABEL_CLASSES[ABSENT] in found.message:
         return (
             f"label {label!r}: no labeling function votes that an item has it not, so that items with a vote can only "
             "get it. Let one vote against it: absent: true in the configuration, a dict of class to False in Python."
         )
-    return f"label {label!r}: {warning['message']}"
+    return f"label {label!r}: {found.message}"
 
 
 def _over_labels(confusions: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
@@ -171,6 +167,16 @@ def _f1(right: float, known: float, predicted: float) -> float | None:
 def _mean(figures: Sequence[float | None]) -> float | None:
     determined = [figure for figure in figures if figure is not None]
     return float(np.mean(determined)) if determined else None
+
+
+def published(found: Mapping[str, Any], at: int) -> dict[str, Any]:
+    """The published prediction and status of the label number `at`, from the row of an item in the labels table."""
+    p = None if found[PROBS] is None else found[PROBS][at]
+    if p is None:
+        return {PRED: None, LABEL_STATUS: FAULTED if found[LABEL_STATUS] == FAULTED else ABSTAINED}
+    if at in found[PRED]:
+        return {PRED: PRESENT}
+    return {PRED: None if abs(p - 0.5) <= TIE else ABSENT}
 
 
 def to_rows(rows_by_label: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sparkws.config import LabelModelConfig
 from sparkws.engine.history import Transition
@@ -18,6 +18,7 @@ from sparkws.labelmodels import multilabel
 from sparkws.labelmodels.factory import Reads
 from sparkws.labelmodels.fitting import Fitted, fit_label_model
 from sparkws.labelmodels.labelcounts import LabelCounts
+from sparkws.labelmodels.modelreport import MultiLabelReport
 from sparkws.labelmodels.multikernel import MultiLabelsKernel
 from sparkws.labelmodels.multilabel import Columns
 from sparkws.labelmodels.sampling import MAX_PATTERNS
@@ -49,7 +50,7 @@ def fit_labels(
     moments: BothMoments | None = None,
     fingerprints: Mapping[str, str] | None = None,
     reads: Reads | None = None,
-) -> tuple[dict[str, Any], int]:
+) -> tuple[MultiLabelReport, int]:
     """Fit a label model for each label as `fit_model` does for a task, and store them together.
 
     It gives the report and the version of the table.

@@ -80,6 +80,18 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
     )
 
 
+def worst_pairs(pairs: pl.DataFrame, n_items: int, most: int) -> pl.DataFrame:
+    """The rows of a `pair_table` that the model explains worst; without tables, those that meet most often."""
+    if "excess" not in pairs.columns:
+        return pairs.sort("both", descending=True, maintain_order=True).head(most)
+    # As many errors as a correlation within a class is above its own of 1 / √n.
+    met = pl.lit(0.0)
+    if "correlation" in pairs.columns:
+        met = pl.col("correlation").abs().fill_null(0) * n_items**0.5
+    by = pl.max_horizontal(pl.col("excess").abs().fill_null(0), met)
+    return pairs.sort(by, descending=True, maintain_order=True).head(most)
+
+
 def _by_lf(moments: Moments, gram: NDArray[np.int64]) -> NDArray[np.int64]:
     """The sums of a symmetric matrix of columns `(c, c)` over those of each two functions, `(m, m)`."""
     # (m, c) with a one for each column at its function

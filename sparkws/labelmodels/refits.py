@@ -9,10 +9,12 @@ from copy import copy
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparkws.config import LabelModelConfig
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import AnyModel, MomentModel, fit_model, make_label_model
+from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.sampling import REFIT_GAIN
 from sparkws.labelmodels.superlf import SuperLF
@@ -24,6 +26,7 @@ Refit = Callable[[Patterns], AnyModel]
 
 _FEWEST_STEPS: Final = 5  # of EM, that a refit takes even from a good start
 _COLD: Final = 3  # times as many steps as the model took: without a start, and to the end
+_OF_A_SUM: Final = 2  # units of work for the posterior of a vector
 _OF_MOMENTS: Final = 3  # units of work for a pair of votes, and for a cell of the matrix of pairs
 
 
@@ -84,6 +87,13 @@ def work_of(model: AnyModel, patterns: Patterns) -> float:
         return L.size + _OF_MOMENTS * (float((votes**2).sum()) + float(L.shape[1] * model.cardinality) ** 2)
     steps = _COLD * model.n_iter_ if isinstance(model, SuperLF) else model.n_iter_
     return L.size + float(votes.sum()) * model.cardinality * max(steps, _FEWEST_STEPS)
+
+
+def work_of_vectors(model: Hierarchical, L: NDArray[np.int8]) -> float:
+    """As `work_of`, of a model of several tasks that was fitted on rows of votes `(u, c)`."""
+    # Every step adds up the votes of a row for each vector, and takes logarithms and exponentials of the sums.
+    sums = (np.count_nonzero(L != ABSTAIN) + _OF_A_SUM * len(L)) * len(model.balance_)
+    return L.size + float(sums) * max(model.n_iter_, _FEWEST_STEPS)
 
 
 def _of_some(model: DawidSkene, names: tuple[str, ...]) -> DawidSkene:

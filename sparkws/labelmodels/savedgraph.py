@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
+from sparkws.labelmodels.modelreport import ModelReport
 from sparkws.labelmodels.persist import SCHEMA
+from sparkws.labelmodels.refitted import Refitted
+from sparkws.labelmodels.savedtrust import trust_rows
 from sparkws.labelmodels.storedchecks import (
     check_keys,
     check_range,
@@ -65,8 +68,14 @@ def graph_to_json(model: Hierarchical, fingerprints: Mapping[Column, str] | None
         "balance": model.balance_.tolist(),
         "balance_source": model.balance_source_,
         "columns": [
-            {"task": task, "lf": lf, "fingerprint": known.get((task, lf)), "cpt": table.tolist()}
-            for (task, lf), table in zip(model.columns, model.cpts_, strict=True)
+            {
+                "task": task,
+                "lf": lf,
+                "fingerprint": known.get((task, lf)),
+                "cpt": table.tolist(),
+                "seen": seen.tolist(),
+            }
+            for (task, lf), table, seen in zip(model.columns, model.cpts_, model.seen_, strict=True)
         ],
         "log_likelihood": model.log_likelihood_,
         "n_iter": model.n_iter_,
@@ -120,8 +129,14 @@ def graph_from_json(
     _check(graph.classes, plain["columns"], classes, lf_names, fingerprints or {})
     model = Hierarchical(graph, columns)
     sizes = [len(graph.classes[task]) for task, _ in columns]
+    by_volume = plain["balance_source"] == "volume"
     model.cpts_ = tuple(
-        _stored_table(column["cpt"], lf, k) for column, (_, lf), k in zip(plain["columns"], columns, sizes, strict=True)
+        _stored_table(column["cpt"], lf, k, adds_up=not by_volume)
+        for column, (_, lf), k in zip(plain["columns"], columns, sizes, strict=True)
+    )
+    model.seen_ = tuple(
+        _stored_seen(column.get("seen", [True] * k), lf, k)
+        for column, (_, lf), k in zip(plain["columns"], columns, sizes, strict=True)
     )
     model.balance_ = stored_numbers(plain["balance"], "balance", (len(graph.feasible),))
     check_range(model.balance_, "balance", _SHARES)
@@ -168,12 +183,13 @@ def _stored_columns(columns: object, graph: TaskGraph) -> list[Column]:
     return [(column["task"], column["lf"]) for column in columns]
 
 
-def _stored_table(value: object, lf: str, k: int) -> NDArray[np.float64]:
-    """P(vote | class, voted) of a function, `(k, k)`."""
+def _stored_table(value: object, lf: str, k: int, *, adds_up: bool) -> NDArray[np.float64]:
+    """P(vote | class, voted) of a function, `(k, k)`; where columns need not add up to 1, see `tables.precise_table`."""
     called = f"cpt of {lf}"
     table = stored_numbers(value, called, (k, k))
     check_range(table, called, _SHARES)
-    check_sums(table, called, 0)
+    if adds_up:
+        check_sums(table, called, 0)
     return table
 
 
@@ -207,6 +223,28 @@ def task_rows(model: Hierarchical, task: str, fingerprints: Mapping[Column, str]
     return pl.DataFrame([{"kind": model.kind, **row} for row in plain], SCHEMA)
 
 
+def rows_with_trust(
+    model: Hierarchical,
+    task: str,
+    report: ModelReport,
+    kept: Refitted[Hierarchical] | None = None,
+    fingerprints: Mapping[Column, str] | None = None,
+) -> pl.DataFrame:
+    """The rows of `task_rows`, and those of what was found about the reliability of the task's labels.
+
+    Parameters
+    ----------
+    report : ModelReport
+        Of the task.
+    kept : Refitted, optional
+        The models fitted again, where labels are to tell how sure they are.
+    """
+    texts = None if kept is None else kept.map(graph_to_json)
+    replicates, without = ((), None) if texts is None else (texts.replicates, texts.without)
+    beside = trust_rows(model.kind, report.bootstrap, report.leave_one_out, replicates, without)
+    return pl.concat([task_rows(model, task, fingerprints), beside], rechunk=True)
+
+
 def graph_from_rows(
     rows: pl.DataFrame,
     classes: Mapping[str, Sequence[str]] | None = None,
@@ -228,6 +266,14 @@ def graph_from_rows(
             f"{sorted(rows['kind'].unique())}; fit it again."
         )
     return graph_from_json(texts[0], classes, lf_names, fingerprints)
+
+
+def _stored_seen(value: object, lf: str, k: int) -> NDArray[np.bool_]:
+    """Which votes a column cast. Models of before it was kept do not tell: any may have been."""
+    name = f"seen of {lf}"
+    seen = stored_numbers(value, name, (k,))
+    check_range(seen, name, Stored(number=bool))
+    return seen.astype(np.bool_)
 
 
 def _check(

@@ -5,14 +5,15 @@ function; where labels are to tell how sure they are, the models behind it too, 
 `replicate` with its number, or a model `without` one function. Readers of models pass over all of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
 
 from sparkws.labelmodels.assess import Assessed
 from sparkws.labelmodels.doubt import Doubt
-from sparkws.labelmodels.persist import SCHEMA, from_json, to_json, to_rows
+from sparkws.labelmodels.persist import SCHEMA, to_json, to_rows
+from sparkws.labelmodels.posterior import LabelModel
 
 REPLICATE: Final = "replicate"
 WITHOUT: Final = "without"
@@ -22,38 +23,64 @@ def rows_with_trust(
     assessed: Assessed, classes: Sequence[str], fingerprints: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
     """The rows of a model, see `persist.to_rows`, and those of what was found about its reliability."""
-    model, drawn = assessed.model, assessed.told["bootstrap"]
+    beside = trust_rows(
+        assessed.model.kind,
+        assessed.told["bootstrap"],
+        assessed.told["leave_one_out"],
+        [to_json(again, classes) for again in assessed.replicates],
+        {name: to_json(other, classes) for name, other in assessed.without.items()},
+    )
+    return pl.concat([to_rows(assessed.model, classes, fingerprints), beside], rechunk=True)
+
+
+def trust_rows(
+    kind: str,
+    bootstrap: Mapping[str, Any],
+    leave_one_out: Mapping[str, Any],
+    replicates: Sequence[str] = (),
+    without: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """The rows of what was found about the reliability of a model.
+
+    Parameters
+    ----------
+    kind : str
+        Of the model.
+    bootstrap, leave_one_out : mapping
+        As of `refitted.told_of_drawings` and `refitted.told_of_leaving_out`.
+    replicates : sequence of str
+        Models of items drawn again, as JSON.
+    without : mapping of str to str, optional
+        Models by the function that was left out, as JSON.
+    """
     rows: list[dict[str, Any]] = []
-    for name, ends in drawn.get("class_balance", {}).items():
+    for name, ends in bootstrap.get("class_balance", {}).items():
         rows += [
             {"parameter": parameter, "class": name, "value": value}
             for parameter, value in zip(("class_balance_low", "class_balance_high"), ends, strict=True)
         ]
-    for name, figures in drawn.get("accuracy", {}).items():
+    for name, figures in bootstrap.get("accuracy", {}).items():
         rows += [
             {"parameter": parameter, "lf": name, "value": value}
             for parameter, value in zip(("accuracy", "accuracy_low", "accuracy_high"), figures or (), strict=False)
         ]
-    changed = assessed.told["leave_one_out"]["changed"]
+    changed = leave_one_out["changed"]
     rows += [{"parameter": "changed_without", "lf": name, "value": share} for name, share in changed.items()]
-    rows += [
-        {"parameter": REPLICATE, "value": float(number), "text": to_json(again, classes)}
-        for number, again in enumerate(assessed.replicates)
-    ]
-    rows += [
-        {"parameter": WITHOUT, "lf": name, "text": to_json(other, classes)} for name, other in assessed.without.items()
-    ]
-    beside = pl.DataFrame([{"kind": model.kind, **row} for row in rows], SCHEMA)
-    return pl.concat([to_rows(model, classes, fingerprints), beside], rechunk=True)
+    rows += [{"parameter": REPLICATE, "value": float(number), "text": text} for number, text in enumerate(replicates)]
+    rows += [{"parameter": WITHOUT, "lf": name, "text": text} for name, text in (without or {}).items()]
+    return pl.DataFrame([{"kind": kind, **row} for row in rows], SCHEMA)
 
 
-def doubt_of_rows(rows: pl.DataFrame, classes: Sequence[str], *, bootstrap: bool, leave_one_out: bool) -> Doubt:
+def doubt_of_rows(
+    rows: pl.DataFrame, load: Callable[[str], LabelModel], *, bootstrap: bool, leave_one_out: bool
+) -> Doubt:
     """What makes the columns of labels that tell how sure they are, from the rows of a label model in any order.
 
     Parameters
     ----------
     rows : DataFrame
-    classes : sequence of str
+    load : function of str
+        Reads a model from its JSON.
     bootstrap, leave_one_out : bool
         Which of the columns there are, filled or not.
     """
@@ -61,7 +88,7 @@ def doubt_of_rows(rows: pl.DataFrame, classes: Sequence[str], *, bootstrap: bool
         return Doubt(() if bootstrap else None, () if leave_one_out else None)
     ordered = rows.filter(pl.col("parameter").is_in([REPLICATE, WITHOUT])).sort("parameter", "value", "lf")
     models = {
-        parameter: [from_json(text, classes) for text in ordered.filter(parameter=parameter)["text"]]
+        parameter: [load(text) for text in ordered.filter(parameter=parameter)["text"]]
         for parameter in (REPLICATE, WITHOUT)
     }
     return Doubt(models[REPLICATE] if bootstrap else None, models[WITHOUT] if leave_one_out else None)

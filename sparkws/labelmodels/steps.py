@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sparkws.config import LabelModelConfig
@@ -102,7 +103,7 @@ def label_items(
     doubt = Doubt()
     if config.label_intervals:
         asked = {"bootstrap": config.bootstrap != 0, "leave_one_out": config.leave_one_out != 0}
-        doubt = doubt_of_rows(rows, classes, **asked)
+        doubt = doubt_of_rows(rows, partial(persist.from_json, classes=classes), **asked)
     kernel = LabelsKernel(
         model=persist.from_rows(rows, classes, fingerprints=fingerprints),
         key_dtype=votes.schema[ITEM_ID],

@@ -39,6 +39,10 @@ class TaskGraph:
         """The tasks."""
         return tuple(self.classes)
 
+    def classes_of(self, task: str) -> NDArray[np.int8]:
+        """The class that each vector has for a task, `(f,)`."""
+        return self.feasible[:, self.tasks.index(task)]
+
 
 def graph_of(name: str, config: TaskGraphConfig, classes: Mapping[str, Sequence[str]]) -> TaskGraph:
     """The graph that a configuration calls `name`.

@@ -1,24 +1,29 @@
 """Several tasks labeled together: from patterns of all their votes to one model, and to what is told of each task."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.config import TaskGraphConfig
-from sparkws.grids import NO_GRIDS
 from sparkws.labelmodels.findings import below_chance, gold_of_one_class, never_votes, votes_of
 from sparkws.labelmodels.fitting import summary
 from sparkws.labelmodels.guard import check_labels
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import compare
+from sparkws.labelmodels.modelreport import ModelReport
+from sparkws.labelmodels.posterior import class_cpt
+from sparkws.labelmodels.refits import work_of_vectors
+from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_drawings, told_of_leaving_out
+from sparkws.labelmodels.sampling import REFIT_GAIN
 from sparkws.labelmodels.taskgraph import TaskGraph
+from sparkws.labelmodels.taskview import OneOfSeveral, gold_column, patterns_of_task
 from sparkws.stats.counters import Counters
-from sparkws.stats.patterns import Patterns, collapse, unpack
-from sparkws.vocab import ABSTAIN, GOLD
+from sparkws.stats.patterns import Patterns, collapse, select, unpack
+from sparkws.vocab import ABSTAIN
 
 # Said of a task by itself: votes on other tasks speak for its classes too, and may overrule those on it.
 _OF_ONE_TASK: Final = frozenset({"no_votes_for_class", "few_overlaps", "contradicts_votes"})
@@ -55,47 +60,6 @@ class OfTask:
         return majority
 
 
-class OneOfSeveral:
-    """One task of a fitted model of several, as a `LabelModel` over the columns `task.function` of all of them.
-
-    Parameters
-    ----------
-    model : Hierarchical
-    task : str
-    clamped : collection of str
-        Tasks of which known classes are held; their columns `task.gold` follow those of the votes.
-    """
-
-    kind: Final = Hierarchical.kind
-    fits: Literal["patterns", "moments"] = "patterns"
-
-    def __init__(self, model: Hierarchical, task: str, clamped: Collection[str] = ()) -> None:
-        self.model = model
-        self.task = task
-        self.clamped = tuple(name for name in model.graph.tasks if name in clamped)
-        self.cardinality = len(model.graph.classes[task])
-        self.lf_names_ = (*(f"{of}.{lf}" for of, lf in model.columns), *map(gold_column, self.clamped))
-        self.cpt_: NDArray[np.float64] | None = None
-        self.class_balance_ = model.balance_of(task)
-        self.log_likelihood_ = model.log_likelihood_
-        self.n_iter_ = model.n_iter_
-        self.converged_ = model.converged_
-        self.grids_ = NO_GRIDS
-        self.temperature_ = 1.0
-
-    def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
-        """P(class | votes on all tasks, known classes), `(n, k)`; NaN in the rows without a vote on any."""
-        n_votes = len(self.model.columns)
-        known = np.full((len(L), len(self.model.graph.tasks)), ABSTAIN, np.int8)
-        known[:, [self.model.graph.tasks.index(name) for name in self.clamped]] = L[:, n_votes:]
-        return self.model.posterior(L[:, :n_votes], known if self.clamped else None)[self.task]
-
-
-def gold_column(task: str) -> str:
-    """The column that holds the known classes of a task, beside those of votes on all tasks."""
-    return f"{task}.{GOLD}"
-
-
 def fit_together(
     config: TaskGraphConfig,
     graph: TaskGraph,
@@ -114,23 +78,56 @@ def fit_together(
     """
     columns: list[Column] = [(task, lf) for task, of in tasks.items() for lf in of.taking_part]
     model = Hierarchical(graph, columns, smoothing=config.smoothing, max_iter=config.max_iter, tol=config.tol)
-    flat = collapse(patterns)
-    L = unpack(flat)
-    known = np.full((len(L), len(graph.tasks)), ABSTAIN, np.int8)
-    for t, task in enumerate(graph.tasks):
-        if task in clamped:
-            known[:, t] = L[:, flat.lf_names.index(gold_column(task))]
-    votes = L[:, _places(flat, [f"{task}.{lf}" for task, lf in columns])]
-    distinct, row = np.unique(np.hstack([votes, known]), axis=0, return_inverse=True)
-    counts = np.zeros(len(distinct), np.int64)
-    np.add.at(counts, row.ravel(), flat.counts)
-    return model.fit(distinct[:, : len(columns)], counts, distinct[:, len(columns) :])
+    return model.fit(*_rows(model, patterns, clamped))
+
+
+def fit_again(
+    config: TaskGraphConfig, model: Hierarchical, patterns: Patterns, clamped: Collection[str] = ()
+) -> Refitted[Hierarchical]:
+    """The model of all tasks fitted again, to items drawn again and without functions, as the configuration asks.
+
+    Parameters
+    ----------
+    config : TaskGraphConfig
+    model : Hierarchical
+        What `fit_together` made of these.
+    patterns, clamped
+        See there.
+    """
+    names = [f"{task}.{lf}" for task, lf in model.columns]
+    seen = collapse(select(patterns, [*names, *map(gold_column, clamped)]))
+
+    def refit(counted: Patterns) -> Hierarchical:
+        columns = [column for column, name in zip(model.columns, names, strict=True) if name in counted.lf_names]
+        again = Hierarchical(model.graph, columns, smoothing=config.smoothing, max_iter=config.max_iter)
+        L, counts, known = _rows(again, counted, clamped)
+        again.tol = REFIT_GAIN / max(float(counts @ (L != ABSTAIN).sum(axis=1)), 1.0)
+        return again.fit(L, counts, known, start=model)
+
+    return refit_all(
+        refit,
+        seen,
+        np.random.default_rng(config.seed),
+        bootstrap=config.bootstrap,
+        leave_one_out=config.leave_one_out,
+        work=work_of_vectors(model, unpack(seen)),
+        functions=names,
+    )
 
 
 def report_of(
-    model: Hierarchical, task: str, of: OfTask, patterns: Patterns, *, n_items: int, level: int, gold_use: str
-) -> dict[str, Any]:
-    """What has to be said of one task, as plain values: its labels come from the votes on all of them.
+    model: Hierarchical,
+    task: str,
+    of: OfTask,
+    patterns: Patterns,
+    *,
+    n_items: int,
+    level: int,
+    gold_use: str,
+    refitted: Refitted[Hierarchical] | None = None,
+    clamped: Collection[str] = (),
+) -> ModelReport:
+    """What has to be said of one task: its labels come from the votes on all of them.
 
     Parameters
     ----------
@@ -138,50 +135,70 @@ def report_of(
         Over the columns `task.function`, and `task.gold` where classes are known.
     n_items, level : int
         The patterns are those of a 2^-level sample of so many items.
+    refitted : Refitted, optional
+        The model fitted again, see `fit_again`.
+    clamped : collection of str
+        Tasks of which known classes are held: those of others are evidence of this one's labels.
     """
     view, classes = OneOfSeveral(model, task), model.graph.classes[task]
-    flat = collapse(patterns)
-    L, counts = unpack(flat), flat.counts
-    probs = view.posterior(L[:, _places(flat, view.lf_names_)])
-    own = L[:, _places(flat, [f"{task}.{lf}" for lf in of.taking_part])]
-    at_gold = gold_column(task)
-    gold = L[:, flat.lf_names.index(at_gold)] if at_gold in flat.lf_names else np.full(len(L), ABSTAIN, np.int8)
+    counted = patterns_of_task(view, patterns)
+    L, counts, gold = unpack(counted), counted.counts, counted.gold
+    probs, own = view.posterior(L), L[:, view.own]
     voted = (own != ABSTAIN).any(axis=1)  # elsewhere majority vote has nothing to say, and cannot be compared
     found = check_labels(view, probs[voted], own[voted], counts[voted], gold[voted], of.taking_part, classes, of.out)
     findings = [
         *never_votes(votes_of(of.counters, of.taking_part)),
         *gold_of_one_class(of.counters.gold_items, classes),
+        *(finding for finding in found if finding.code not in _OF_ONE_TASK),
     ]
-    findings += [finding for finding in found if finding.code not in _OF_ONE_TASK]
-    tables = [table for (of_task, _), table in zip(model.columns, model.cpts_, strict=True) if of_task == task]
-    if tables:
-        # (m, k + 1, k): abstaining tells nothing, so its row is empty
-        cpt = np.stack([np.vstack([np.zeros(len(classes)), table]) for table in tables])
-        findings += below_chance(cpt, view.class_balance_, of.taking_part)
-    return {
-        "kind": model.kind,
-        "tasks": list(model.graph.tasks),
-        "choice": None,
-        "class_balance": dict(zip(classes, view.class_balance_.tolist(), strict=True)),
-        "balance_source": model.balance_source_,
-        "abstain": "missing",
-        "n_iter": model.n_iter_,
-        "converged": model.converged_,
-        "log_likelihood": model.log_likelihood_,
-        "n_items": n_items,
-        "n_patterns": flat.rows.height,
-        "level": level,
-        "largest_standard_error": None,
-        "polish": None,
-        "dependencies": None,
-        "left_out": list(of.out),
-        "not_chosen": list(of.not_chosen),
-        "lf_summary": summary(of.counters),
-        "gold_use": gold_use,
-        "metrics": compare({model.kind: probs, MajorityVote.kind: of.majority.posterior(own)}, gold, counts),
-        "warnings": [asdict(finding) for finding in findings],
-    }
+    if view.own:
+        alone = view.by_itself()
+        findings += below_chance(class_cpt(alone), alone.class_balance_, alone.lf_names_)
+    bootstrap, leave_one_out = _trust(view, patterns, refitted or Refitted(), clamped)
+    return ModelReport(
+        kind=model.kind,
+        tasks=model.graph.tasks,
+        class_balance=dict(zip(classes, view.class_balance_.tolist(), strict=True)),
+        balance_source=model.balance_source_,
+        abstain="missing",
+        n_iter=model.n_iter_,
+        converged=model.converged_,
+        log_likelihood=model.log_likelihood_,
+        n_items=n_items,
+        n_patterns=collapse(patterns).rows.height,
+        level=level,
+        left_out=of.out,
+        not_chosen=of.not_chosen,
+        lf_summary=summary(of.counters),
+        gold_use=gold_use,
+        metrics=compare({model.kind: probs, MajorityVote.kind: of.majority.posterior(own)}, gold, counts),
+        bootstrap=bootstrap,
+        leave_one_out=leave_one_out,
+        warnings=findings,
+    )
 
 
-def _places(patterns: Patterns, columns: Sequence[str]) -> list[int]:
-    return [patterns.lf_names.index(name) for name in columns]
+def _trust(
+    view: OneOfSeveral, patterns: Patterns, refitted: Refitted[Hierarchical], clamped: Collection[str]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What models of items drawn again, and without functions, tell of a task."""
+    others, classes = [name for name in clamped if name != view.task], view.model.graph.classes[view.task]
+    held = OneOfSeveral(view.model, view.task, others)
+    counted = collapse(select(patterns, held.lf_names_), keep_gold=False)
+    views = refitted.map(lambda again: OneOfSeveral(again, view.task, others))
+    return (
+        told_of_drawings(views, held, counted, classes, held.told),
+        told_of_leaving_out(views, held, counted, held.told),
+    )
+
+
+def _rows(
+    model: Hierarchical, patterns: Patterns, clamped: Collection[str]
+) -> tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.int8]]:
+    """The distinct rows of votes, their items, and the known classes that are held."""
+    graph, golds = model.graph, [gold_column(task) for task in model.graph.tasks if task in clamped]
+    flat = collapse(select(patterns, [*(f"{task}.{lf}" for task, lf in model.columns), *golds]), keep_gold=False)
+    L, n_votes = unpack(flat), len(model.columns)
+    known = np.full((len(L), len(graph.tasks)), ABSTAIN, np.int8)
+    known[:, [t for t, task in enumerate(graph.tasks) if task in clamped]] = L[:, n_votes:]
+    return L[:, :n_votes], flat.counts, known

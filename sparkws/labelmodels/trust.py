@@ -17,10 +17,11 @@ from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, predict
+from sparkws.labelmodels.taskview import OneOfSeveral
 from sparkws.stats.patterns import Patterns, select, unpack, with_counts
 from sparkws.vocab import ABSTAIN
 
-M = TypeVar("M", bound=LabelModel)
+M = TypeVar("M")
 
 COVERED: Final = 0.9  # of an interval
 MOST_LEFT_OUT: Final = 50
@@ -34,7 +35,8 @@ class Intervals:
     ----------
     n_replicates : int
     accuracy : (m, 2) float64 array
-        Lower and upper end of P(right | voted) of each function; NaN where a model has no tables.
+        Lower and upper end of P(right | voted) of each function; NaN where a model has no tables, and for
+        functions that vote on other tasks of a graph.
     class_balance : (k, 2) float64 array
     confidence : (u, 2) float64 array
         Of the probability of each pattern's predicted class; NaN in patterns without a prediction.
@@ -130,11 +132,26 @@ def intervals(replicates: Sequence[LabelModel], model: LabelModel, patterns: Pat
         confidence[number] = of_class(probs, preds)
         steady += predict(probs) == preds
         balance[number] = again.class_balance_
-        if again.cpt_ is not None:
-            accuracy[number] = estimated_accuracy(class_cpt(again), again.class_balance_)[0]
+        estimated = accuracies(again) or {}
+        accuracy[number] = [estimated.get(name, np.nan) for name in model.lf_names_]
     return Intervals(
         len(replicates), quantiles(accuracy), quantiles(balance), quantiles(confidence), steady / len(replicates)
     )
+
+
+def accuracies(model: LabelModel) -> dict[str, float] | None:
+    """P(right | voted) of each function under the model, NaN without a vote; None where a model has no tables.
+
+    Of a task of a graph, of the functions that vote on it.
+    """
+    if isinstance(model, OneOfSeveral):
+        alone, names = model.by_itself(), [model.lf_names_[c] for c in model.own]
+        estimated = estimated_accuracy(class_cpt(alone), alone.class_balance_)[0]
+    elif model.cpt_ is not None:
+        names, estimated = list(model.lf_names_), estimated_accuracy(class_cpt(model), model.class_balance_)[0]
+    else:
+        return None
+    return dict(zip(names, estimated.tolist(), strict=True))
 
 
 def leave_one_out(fit: Fit, model: LabelModel, patterns: Patterns, most: int = MOST_LEFT_OUT) -> LeftOut:
@@ -154,11 +171,20 @@ def leave_one_out(fit: Fit, model: LabelModel, patterns: Patterns, most: int = M
     return left_out(models_without(fit, patterns, most), model, patterns)
 
 
-def models_without(fit: Callable[[Patterns], M], patterns: Patterns, most: int = MOST_LEFT_OUT) -> dict[str, M]:
-    """A model without each of the functions, by the one left out; none where the others leave nothing to fit."""
+def models_without(
+    fit: Callable[[Patterns], M],
+    patterns: Patterns,
+    most: int = MOST_LEFT_OUT,
+    functions: Sequence[str] | None = None,
+) -> dict[str, M]:
+    """A model without each of the functions, by the one left out; none where the others leave nothing to fit.
+
+    `functions` are the columns that may be left out, all by default: where others hold known classes.
+    """
     names = patterns.lf_names
-    often = patterns.counts @ (unpack(patterns) != ABSTAIN)
-    busiest = np.argsort(-often, kind="stable")[:most] if len(names) > 1 else np.empty(0, np.int64)
+    may = np.array([functions is None or name in functions for name in names])
+    often = np.where(may, patterns.counts @ (unpack(patterns) != ABSTAIN), 0)
+    busiest = np.argsort(-often, kind="stable")[:most] if may.sum() > 1 else np.empty(0, np.int64)
     models = {}
     for j in sorted(busiest[often[busiest] > 0].tolist()):
         rest = select(patterns, [name for name in names if name != names[j]])

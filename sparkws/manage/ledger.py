@@ -98,3 +98,13 @@ def last_success(records: Sequence[StepRecord], step: str) -> StepRecord | None:
     """The last run of a step that ended well."""
     done = [record for record in records if record.step == step and record.status == "done"]
     return max(done, key=lambda record: record.sequence, default=None)
+
+
+def maker_of(records: Sequence[StepRecord], table: str, version: int) -> StepRecord | None:
+    """The run that made a table as it is at a version: the last that ended well and left it at that or before.
+
+    A table that was only rearranged since has a later version than the one that the run left.
+    """
+    done = [record for record in records if record.status == "done" and record.outputs.get(table) is not None]
+    made = [record for record in done if (record.outputs[table] or 0) <= version]
+    return max(made, key=lambda record: record.sequence, default=None)

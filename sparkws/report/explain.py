@@ -10,6 +10,7 @@ from sparkws.vocab import ABSTAINED, FAULTED, GOLD_LABEL
 
 MOST_PAIRS: Final = 10
 _SEEN: Final = 0.005  # what two digits show
+_DECIDES: Final = 500.0  # log-odds that only a known class gives
 
 
 def describe_item(found: ExplainedItem) -> str:
@@ -29,17 +30,29 @@ def describe_item(found: ExplainedItem) -> str:
             f"a {account.kind} model has no log-odds: each vote counts as one, and probabilities are shares of them"
         ]
         return "\n".join([*lines, *_columns(rows), _probabilities(account.probs), *_aside(found)])
-    rows = [("prior", "", f"{account.prior:+.2f}")]
+    rows = [("prior", "", _amount(account.prior))]
     votes = account.votes.sort(pl.col("log_odds").abs(), descending=True, maintain_order=True)
-    for lf, vote, log_odds, group in votes.drop_nulls("vote").iter_rows():
+    cast = votes.drop_nulls("vote")
+    for lf, vote, log_odds, group in cast.filter(pl.col("task").is_null()).drop("task").iter_rows():
         with_others = f", one vote with {', '.join(group)}" if group else ""
-        rows.append((lf, f"{vote}{with_others}", f"{log_odds:+.2f}"))
+        rows.append((lf, f"{vote}{with_others}", _amount(log_odds)))
+    others = cast.drop_nulls("task")
+    if account.beside is not None and others.height == 1:
+        rows.append((others["lf"][0], others["vote"][0], _amount(account.beside)))
+    elif account.beside is not None and others.height:
+        on = ", ".join(sorted(set(others["task"])))
+        rows.append((f"votes on {on}", f"{others.height} together", _amount(account.beside)))
     silent = account.votes.filter(pl.col("vote").is_null())["log_odds"]
     if abs(sum(silent)) >= _SEEN:
         rows.append((f"{len(silent)} that abstained", "", f"{sum(silent):+.2f}"))
-    rows.append(("sum", "", f"{account.total:+.2f}"))
+    rows.append(("sum", "", _amount(account.total)))
     cooled = "" if account.temperature == 1 else f", divided by a temperature of {account.temperature:.3f}"
     lines += [f"log-odds of {account.label} against {account.against}{cooled}:", *_columns(rows)]
+    if others.height > 1:
+        lines += ["of these together, what leaving out one of them takes away; they overlap, so it is no sum:"]
+        lines += _columns(
+            [(lf, vote, _amount(away)) for lf, vote, away in others["lf", "vote", "log_odds"].iter_rows()]
+        )
     return "\n".join([*lines, _probabilities(account.probs), *_aside(found)])
 
 
@@ -50,6 +63,8 @@ def describe_task(found: ExplainedTask, most_pairs: int = MOST_PAIRS) -> str:
         lines.append(f"a {found.kind} model has no log-odds: each vote counts as one")
     else:
         sampled = f", in a 2^-{found.level} sample of the items" if found.level else ""
+        if found.functions["lf"].str.contains(".", literal=True).any():
+            sampled += ", by leaving out its votes; those called task.function vote on other tasks"
         lines += [f"what each function adds{sampled}:", _table(found.functions)]
     worst = found.worst_pairs(most_pairs)
     if not worst.height:
@@ -81,6 +96,13 @@ def _aside(found: ExplainedItem) -> list[str]:
             f"Run: sparkws run --task {found.task}"
         )
     return aside
+
+
+def _amount(log_odds: float) -> str:
+    """Two digits; a known class decides, whatever the votes are."""
+    if abs(log_odds) >= _DECIDES:
+        return "certain" if log_odds > 0 else "excluded"
+    return f"{log_odds:+.2f}"
 
 
 def _probabilities(probs: Mapping[str, float]) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sparkws.labelmodels.assess import FAR_APART
 from sparkws.labelmodels.crossfit import N_FOLDS
+from sparkws.labelmodels.refitted import FAR_APART
 from sparkws.labelmodels.trust import COVERED
 
 _MOST_CLASSES: Final = 10

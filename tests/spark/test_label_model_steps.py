@@ -105,9 +105,9 @@ def test_lanes_and_partitions_change_no_bit(spark: SparkSession, counted: Patter
         assert rows.equals(found[0][0])
         assert report == found[0][1]
     report = found[0][1]
-    assert report["level"] > 0
-    assert report["n_patterns"] < 2 * CAP < collapse(counted).rows.height
-    assert report["polish"]["n_steps"] == 1
+    assert report.level > 0
+    assert report.n_patterns < 2 * CAP < collapse(counted).rows.height
+    assert report.polish["n_steps"] == 1
 
 
 def test_polished_to_the_end_it_is_the_fit_from_everything(
@@ -122,10 +122,10 @@ def test_polished_to_the_end_it_is_the_fit_from_everything(
     np.testing.assert_allclose(model.cpt_, full.cpt_, atol=1e-4)
     np.testing.assert_allclose(model.class_balance_, full.class_balance_, atol=1e-4)
     report = stored.fitted.report
-    assert report["level"] == 0
-    assert report["polish"]["converged"]
-    assert report["polish"]["n_steps"] == model.n_polish_ > 3
-    assert report["largest_standard_error"] < 1e-4 < report["polish"]["largest_standard_error_before"]
+    assert report.level == 0
+    assert report.polish["converged"]
+    assert report.polish["n_steps"] == model.n_polish_ > 3
+    assert report.largest_standard_error < 1e-4 < report.polish["largest_standard_error_before"]
     everything, _ = fit(spark, counted, table, "rows", reach, cap=1 << 18)
-    assert (everything.fitted.report["level"], everything.fitted.report["polish"]) == (0, None)
+    assert (everything.fitted.report.level, everything.fitted.report.polish) == (0, None)
     assert everything.fitted.model.log_likelihood_ == pytest.approx(model.log_likelihood_)

@@ -147,14 +147,14 @@ def test_every_table_is_that_of_the_kernels(
     for label in ("news", "sports"):
         whole = DawidSkene(2, abstain="missing").fit(collapse(counted[label], keep_gold=False))
         assert found["models"][label].cpt_.tolist() == whole.cpt_.tolist()
-        assert report["labels"][label]["metrics"]["dawid_skene"]["accuracy"] > 0.75
+        assert report.labels[label].metrics["dawid_skene"]["accuracy"] > 0.75
         of_label = found["parameters"].filter(label=label)
-        told = report["labels"][label]["bootstrap"]["accuracy"]
+        told = report.labels[label].bootstrap["accuracy"]
         assert of_label.filter(parameter="accuracy_low").select("lf", "value").rows() == [
             (name, low) for name, (_, low, _) in told.items()
         ]
-    assert report["metrics"]["label model"]["n_labels"] == 2
-    assert report["warnings"][0]["code"] == "no_model"
+    assert report.metrics["label model"]["n_labels"] == 2
+    assert report.to_plain()["warnings"][0]["code"] == "no_model"
 
     made_from = {"key_dtype": pl.String(), "votes_version": n_files - 1, "model_version": 0}
     rows, counts = MultiLabelsKernel(models=found["models"], **made_from).run(votes)

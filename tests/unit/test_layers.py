@@ -33,7 +33,7 @@ STAGES = ("lfs", "stats", "labelmodels", "neighbors", "multitask", "deploy")
 # May import anything public; nothing below them may import them.
 TOP = (
     *("__init__", "__main__", "pipeline", "opening", "votesteps", "taskgraphs", "multilabel", "runner", "upkeep"),
-    *("explain", "cli", "report", "datasets", "demo"),
+    *("explain", "readback", "cli", "report", "datasets", "demo"),
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(FOUNDATION, FOUNDATION),

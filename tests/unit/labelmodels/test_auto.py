@@ -138,7 +138,7 @@ def test_a_report_tells_candidates_and_dependencies_in_plain_values(copy):
     L, _ = world(groups=[(0, 1, 4)], copy=copy)
     patterns = of_matrix(L, LFS, 2)
     report = fit_label_model(LabelModelConfig(), patterns, of_patterns(patterns), ("no", "yes")).report
-    plain = json.loads(json.dumps(report))
+    plain = json.loads(json.dumps(report.to_plain()))
     assert {"name", "heldout_gain", "accuracy_gain", "against", "unsteady"} == set(plain["choice"]["trials"][0])
     assert bool(plain["dependencies"]["edges"]) == (copy > 0)
     assert plain["dependencies"]["counted_once"] == (copy > 0)

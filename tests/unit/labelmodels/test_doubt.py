@@ -1,5 +1,7 @@
 """How sure a label is itself: columns by hand from models by hand, and rows that bring the models back."""
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ from sparkws.config import LabelModelConfig
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.kernel import LabelsKernel
-from sparkws.labelmodels.persist import SCHEMA, from_rows
+from sparkws.labelmodels.persist import SCHEMA, from_json, from_rows
 from sparkws.labelmodels.savedtrust import doubt_of_rows, rows_with_trust
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.counters import of_patterns
@@ -17,6 +19,7 @@ from sparkws.stats.patterns import of_matrix
 from sparkws.vocab import ITEM_ID
 
 CLASSES = ("no", "yes")
+LOAD = partial(from_json, classes=CLASSES)
 LFS = synthetic.lf_names(6)
 
 
@@ -69,14 +72,14 @@ def test_stored_models_give_the_same_columns_in_any_order_of_rows(assessed):
     rows = rows_with_trust(found, CLASSES, {"lf_0": "f0"})
     assert rows.schema == SCHEMA
     shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
-    doubt = doubt_of_rows(shuffled, CLASSES, bootstrap=True, leave_one_out=True)
+    doubt = doubt_of_rows(shuffled, LOAD, bootstrap=True, leave_one_out=True)
     direct = Doubt(found.replicates, tuple(found.without.values()))
     model = from_rows(shuffled, CLASSES)
     ours, theirs = (each.of(model, L[:40], model.posterior(L[:40])) for each in (doubt, direct))
     assert ours.equals(theirs)
-    only = doubt_of_rows(shuffled, CLASSES, bootstrap=False, leave_one_out=True)
+    only = doubt_of_rows(shuffled, LOAD, bootstrap=False, leave_one_out=True)
     assert only.schema.names() == ["confidence_spread"]
-    before = doubt_of_rows(rows.drop("text"), CLASSES, bootstrap=True, leave_one_out=False)
+    before = doubt_of_rows(rows.drop("text"), LOAD, bootstrap=True, leave_one_out=False)
     assert (before.replicates, before.without) == ((), None)
 
 

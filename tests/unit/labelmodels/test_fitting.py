@@ -30,10 +30,10 @@ def config_of(kind, **options):
 def test_every_kind_is_fitted_and_reported(kind):
     L, patterns = world()
     fitted = fit_label_model(config_of(kind), patterns, of_patterns(patterns), ["no", "yes"])
-    assert fitted.report["kind"] == fitted.model.kind == kind
-    assert fitted.report["metrics"][kind]["accuracy_ties_shared"] > 0.85
+    assert fitted.report.kind == fitted.model.kind == kind
+    assert fitted.report.metrics[kind]["accuracy_ties_shared"] > 0.85
     np.testing.assert_allclose(fitted.model.posterior(L[:50]).sum(axis=1), 1)
-    assert fitted.report["warnings"] == []
+    assert fitted.report.warnings == []
 
 
 def test_models_of_moments_read_those_of_all_items_where_patterns_are_a_sample():
@@ -47,7 +47,7 @@ def test_models_of_moments_read_those_of_all_items_where_patterns_are_a_sample()
             config, half, of_patterns(patterns), ["no", "yes"], gold_use="dev", level=1, moments=both
         )
         assert isinstance(sampled.model, MomentModel)
-        assert sampled.report["level"] == 0
+        assert sampled.report.level == 0
         assert whole.model.balance_source_ == "dev"
         # Known classes are counted in the sample, votes in all items.
         np.testing.assert_allclose(sampled.model.cpt_, whole.model.cpt_, atol=0.02)
@@ -67,7 +67,7 @@ def test_a_function_that_faults_takes_no_part_in_moments_either():
 def test_a_balance_from_triples_reaches_every_kind(kind):
     _, patterns = world()
     fitted = fit_label_model(config_of(kind, class_balance="tensor"), patterns, of_patterns(patterns), ["no", "yes"])
-    assert fitted.report["balance_source"] == "tensor"
+    assert fitted.report.balance_source == "tensor"
     np.testing.assert_array_equal(fitted.model.class_balance_, tensor_balance(patterns))
 
 
@@ -77,6 +77,6 @@ def test_what_functions_read_is_told_beside_the_evidence():
     patterns = of_matrix(synthetic.sample(truth, 5000, rng)[0], LFS, 2)
     reads = {"lf_0": ["column text", "data WORDS"], "lf_1": ["data WORDS"]}
     report = fit_label_model(config_of("super_lf"), patterns, of_patterns(patterns), ["no", "yes"], reads=reads).report
-    assert [(edge["a"], edge["b"], edge["shared"]) for edge in report["dependencies"]["edges"]] == [
+    assert [(edge["a"], edge["b"], edge["shared"]) for edge in report.dependencies["edges"]] == [
         ("lf_0", "lf_1", ("data WORDS",))
     ]

@@ -57,8 +57,8 @@ def test_figures_over_labels_by_hand():
     two, of_b = fitted([[1], [0], [0]], [1, 1, 0], ("f__b",))
     assert of_a["label model"].tolist() == [[0, 0, 1], [1, 0, 1]]
     report = multilabel.report_of({"a": one, "b": two}, {}, {"a": of_a, "b": of_b})
-    figures = report["metrics"]["label model"]
-    assert figures == report["metrics"]["majority"]
+    figures = report.metrics["label model"]
+    assert figures == report.metrics["majority"]
     assert (figures["n_labels"], figures["n_known"], figures["n_decided"]) == (2, 6, 5)
     assert figures["accuracy"] == 3 / 5
     # F1 of decided labels: a 2 * 1 / (1 + 2), b 2 * 1 / (2 + 1); together 2 * 2 / (3 + 3)
@@ -74,9 +74,9 @@ def test_a_label_without_a_model_lowers_the_figures_over_all():
     counters = of_patterns(of_matrix(np.array([[-1]], np.int8), ["f__b"], 2, np.array([1], np.int8)))
     counted = {"a": of_a, "b": multilabel.undecided(counters), "c": multilabel.undecided(None)}
     report = multilabel.report_of({"a": one}, {"b": "nobody votes"}, counted)
-    figures = report["metrics"]["label model"]
+    figures = report.metrics["label model"]
     assert (figures["micro_f1"], figures["macro_f1_overall"]) == (1.0, 0.5)
-    assert report["warnings"][0] == {
+    assert report.to_plain()["warnings"][0] == {
         "code": "no_model",
         "label": "b",
         "message": "label 'b' has no model and is never decided: nobody votes.",
@@ -85,12 +85,14 @@ def test_a_label_without_a_model_lowers_the_figures_over_all():
 
 def test_without_known_classes_there_are_no_figures():
     one, of_a = fitted([[1]], [-1], ("f__a",))
-    assert multilabel.report_of({"a": one}, {}, {"a": of_a})["metrics"] == {}
+    assert multilabel.report_of({"a": one}, {}, {"a": of_a}).metrics == {}
 
 
 def test_findings_name_their_label():
     one, of_a = fitted([[1, -1], [-1, 1]], [-1, -1], ("f__a", "g__a"))
-    warnings = {found["code"]: found for found in multilabel.report_of({"a": one}, {}, {"a": of_a})["warnings"]}
+    warnings = {
+        found["code"]: found for found in multilabel.report_of({"a": one}, {}, {"a": of_a}).to_plain()["warnings"]
+    }
     assert warnings["few_overlaps"]["label"] == "a"
     assert warnings["few_overlaps"]["message"].startswith("label 'a': No two labeling functions ever vote")
     assert "no labeling function votes that an item has it not" in warnings["no_votes_for_class"]["message"]

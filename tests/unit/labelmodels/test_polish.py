@@ -128,25 +128,25 @@ def test_a_report_tells_what_polishing_did():
     fitted = fit_label_model(config, at_level(whole, 4), counters, ["no", "yes"], level=4, carry=over(whole, kernels))
     assert not any(kernel.clamp_gold for kernel in kernels), "gold that is there to evaluate is not seen"
     report = fitted.report
-    assert report["level"] == 0
-    assert report["polish"]["converged"]
-    assert report["polish"]["sample_level"] == 4
-    assert report["polish"]["n_steps"] == fitted.model.n_polish_ == len(fitted.model.objective_)
-    before, after = report["polish"]["largest_standard_error_before"], report["largest_standard_error"]
+    assert report.level == 0
+    assert report.polish["converged"]
+    assert report.polish["sample_level"] == 4
+    assert report.polish["n_steps"] == fitted.model.n_polish_ == len(fitted.model.objective_)
+    before, after = report.polish["largest_standard_error_before"], report.largest_standard_error
     assert 0 < after < before / 10
-    assert report["log_likelihood"] == fitted.model.log_likelihood_ < -20_000
+    assert report.log_likelihood == fitted.model.log_likelihood_ < -20_000
 
     one = fit_label_model(
         replace_polish(config, 1), at_level(whole, 4), counters, ["no", "yes"], level=4, carry=over(whole)
     ).report
-    assert (one["level"], one["polish"]["n_steps"], one["polish"]["converged"]) == (4, 1, False)
-    assert after < one["largest_standard_error"] < before
+    assert (one.level, one.polish["n_steps"], one.polish["converged"]) == (4, 1, False)
+    assert after < one.largest_standard_error < before
     none = fit_label_model(
         replace_polish(config, 0), at_level(whole, 4), counters, ["no", "yes"], level=4, carry=over(whole)
     ).report
-    assert (none["level"], none["polish"], none["largest_standard_error"]) == (4, None, before)
+    assert (none.level, none.polish, none.largest_standard_error) == (4, None, before)
     everything = fit_label_model(config, whole, counters, ["no", "yes"], carry=over(whole)).report
-    assert (everything["level"], everything["polish"], everything["largest_standard_error"]) == (0, None, None)
+    assert (everything.level, everything.polish, everything.largest_standard_error) == (0, None, None)
 
 
 def replace_polish(config, n_steps):

@@ -58,7 +58,7 @@ def test_of_a_slice_of_everything_they_are_those_of_the_report_and_parts_add_up(
     rows = rows_of({"first": (L[:300], gold[:300]), "all": (L, gold)}, names, 3)
     whole = kernel.of_batch(rows)
     for kind, accuracy in kernel.told(whole)["all"]["accuracy"].items():
-        assert accuracy == pytest.approx(fitted.report["metrics"][kind]["accuracy_ties_shared"], abs=1e-8)
+        assert accuracy == pytest.approx(fitted.report.metrics[kind]["accuracy_ties_shared"], abs=1e-8)
     shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
     parts = [kernel.of_batch(part) for part in (shuffled[:200], shuffled[200:], shuffled[:0])]
     np.testing.assert_array_equal(kernel.merge(kernel.merge(parts[0], parts[1]), parts[2]), whole)

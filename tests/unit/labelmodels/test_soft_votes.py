@@ -308,7 +308,7 @@ def test_a_fit_with_its_report(kind):
     L[rng.random((400, 3)) < 0.2] = -1
     counted = of_matrix(L.astype(np.int8), LFS, K, gold, GRIDS)
     fitted = fit_label_model(LabelModelConfig(kind=kind), counted, counters.of_patterns(counted), ("ham", "spam"))
-    accuracy = fitted.report["metrics"][fitted.model.kind]["accuracy_ties_shared"]
+    accuracy = fitted.report.metrics[fitted.model.kind]["accuracy_ties_shared"]
     assert accuracy > 0.8
     assert fitted.model.grids_ == GRIDS
 
@@ -367,5 +367,5 @@ def test_auto_weighs_probabilities_where_classes_are_voted_alike():
     L = np.column_stack([single, single, cell]).astype(np.int8)
     counted = of_matrix(L, ("ham", "spam", "ham_copy", "spam_copy", "soft"), K, grids=GRIDS)
     fitted = fit_label_model(LabelModelConfig(), counted, counters.of_patterns(counted), ("ham", "spam"))
-    against = {trial["name"]: trial["against"] for trial in fitted.report["choice"]["trials"]}
+    against = {trial["name"]: trial["against"] for trial in fitted.report.choice["trials"]}
     assert "even_volumes" not in against["precision"]

@@ -201,6 +201,8 @@ def graph_text():
         (["columns", 1, "cpt"], [[1.0, 0.5], [0.2, 0.5]], "'cpt of lf_b' of the label model must add up to 1"),
         (["columns", 1, "cpt"], [[1.0, -0.5], [0.0, 1.5]], "'cpt of lf_b' of the label model must be within 0 and 1"),
         (["columns", 2, "cpt"], [[1.0, 0.0], [0.0, 1.0]], "'cpt of lf_a' of the label model has the shape (2, 2)"),
+        (["columns", 0, "seen"], [True], "'seen of lf_a' of the label model has the shape (1,), expected (2,)"),
+        (["columns", 0, "seen"], [1, 2], "'seen of lf_a' of the label model must be true or false, got 2.0"),
         (["columns", 2, "cpt"], ..., "a function of the label model of several tasks lacks ['cpt']"),
         (["columns", 2, "task"], "jobs", "has the function 'lf_a' of task 'jobs', which it does not name"),
         (["columns"], {}, "'columns' of the label model of several tasks must be a list of functions, got {}"),

@@ -35,9 +35,9 @@ def test_it_is_the_model_of_votes_that_never_had_the_others(kind):
         assert ours.model.lf_names_ == SOME
         L = unpack(part)
         np.testing.assert_allclose(ours.model.posterior(L), alone.model.posterior(L), atol=1e-9)
-        assert ours.report["lf_summary"] == alone.report["lf_summary"]
-        assert ours.report["not_chosen"] == ["lf_1", "lf_4"]
-        assert ours.report["metrics"]["majority"] == alone.report["metrics"]["majority"]
+        assert ours.report.lf_summary == alone.report.lf_summary
+        assert ours.report.not_chosen == ["lf_1", "lf_4"]
+        assert ours.report.metrics["majority"] == alone.report.metrics["majority"]
 
 
 def test_overlaps_are_counted_without_the_others_also_where_patterns_are_a_sample():

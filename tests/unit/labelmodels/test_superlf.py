@@ -185,8 +185,8 @@ def test_a_configuration_fits_it_and_the_report_tells_the_groups():
     _, _, _, patterns = planted(3, n=5000)
     config = LabelModelConfig(kind="super_lf")
     fitted = fit_label_model(config, patterns, of_patterns(patterns), ("ham", "spam"))
-    told = json.loads(json.dumps(fitted.report["dependencies"]))
-    assert fitted.report["kind"] == "super_lf"
+    told = json.loads(json.dumps(fitted.report.dependencies))
+    assert fitted.report.kind == "super_lf"
     assert told["groups"] == [list(PLANTED)]
     assert {(edge["a"], edge["b"]) for edge in told["edges"]} == {
         ("lf_0", "lf_1"),
@@ -195,6 +195,6 @@ def test_a_configuration_fits_it_and_the_report_tells_the_groups():
     }
     given = LabelModelConfig(kind="super_lf", groups=(("lf_2", "lf_3"),))
     report = fit_label_model(given, patterns, of_patterns(patterns), ("ham", "spam")).report
-    assert report["dependencies"] == {"groups": [["lf_2", "lf_3"]], "counted_once": True}
+    assert report.dependencies == {"groups": [["lf_2", "lf_3"]], "counted_once": True}
     other = LabelModelConfig(kind="dawid_skene")
-    assert fit_label_model(other, patterns, of_patterns(patterns), ("ham", "spam")).report["dependencies"] is None
+    assert fit_label_model(other, patterns, of_patterns(patterns), ("ham", "spam")).report.dependencies is None

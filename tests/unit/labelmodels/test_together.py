@@ -17,7 +17,8 @@ from sparkws.labelmodels.metrics import evaluate
 from sparkws.labelmodels.posterior import LabelModel, predict
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
 from sparkws.labelmodels.taskgraph import task_tree
-from sparkws.labelmodels.together import OfTask, OneOfSeveral, fit_together, report_of
+from sparkws.labelmodels.taskview import OneOfSeveral
+from sparkws.labelmodels.together import OfTask, fit_together, report_of
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.patterns import of_matrix
 
@@ -92,7 +93,7 @@ def test_a_report_compares_with_majority_vote_of_the_task_alone():
     L, truth = world()
     patterns, tasks = counted(L, truth)
     model = fit_together(CONFIG, TREE, tasks, patterns)
-    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate").to_plain()
     known = np.arange(len(L)) % 2 == 1
     gold = truth[known, TREE.tasks.index("kind")]
     for kind, probs in (
@@ -105,7 +106,7 @@ def test_a_report_compares_with_majority_vote_of_the_task_alone():
     assert told["metrics"]["hierarchical"]["n_labeled"] > told["metrics"]["majority"]["n_labeled"]
     assert [row["lf"] for row in told["lf_summary"]] == list(LFS["kind"])
     assert told["warnings"] == []
-    job = report_of(model, "job", tasks["job"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    job = report_of(model, "job", tasks["job"], patterns, n_items=len(L), level=0, gold_use="evaluate").to_plain()
     assert job["metrics"] == {}
     assert list(job["class_balance"]) == ["cook", "pilot", "nurse", "not applicable"]
     json.dumps([told, job], allow_nan=False)
@@ -117,7 +118,7 @@ def test_a_function_that_is_worse_than_blind_or_faulted_is_told():
     patterns, tasks = counted(L, truth, kind=("lf_c",))
     model = fit_together(CONFIG, TREE, tasks, patterns)
     assert ("kind", "lf_c") not in model.columns
-    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate").to_plain()
     said = {warning["code"]: warning["message"] for warning in told["warnings"]}
     assert "'lf_a' is estimated to be right" in said["below_chance"]
     assert "['lf_c'] faulted on too many items" in said["out_for_faults"]
@@ -139,6 +140,24 @@ def test_what_is_stored_for_any_task_is_the_whole_model():
         np.testing.assert_allclose(cpt.group_by("lf", "class").agg(pl.col("value").sum())["value"], 1)
     text = graph_to_json(model, FINGERPRINTS)
     np.testing.assert_array_equal(graph_from_json(text).posterior_vectors(L), expected)
+
+
+def test_a_model_by_volume_and_one_of_before_votes_were_kept_come_back():
+    """Tables of columns of one class need not add up to 1; an older model may have cast any vote."""
+    rng = np.random.default_rng(0)
+    columns = [("kind", "a"), ("kind", "b"), ("job", "c"), ("job", "d")]
+    L = np.where(rng.random((200, 4)) < [0.5, 0.3, 0.2, 0.1], [0, 1, 0, 1], -1).astype(np.int8)
+    model = Hierarchical(TREE, columns).fit(L)
+    assert model.balance_source_ == "volume"
+    assert [seen.tolist() for seen in model.seen_[:3]] == [[True, False], [False, True], [True, False, False, False]]
+    text = graph_to_json(model)
+    assert graph_to_json(graph_from_json(text)) == text
+    plain = json.loads(text)
+    for column in plain["columns"]:
+        del column["seen"]
+    older = graph_from_json(json.dumps(plain))
+    assert all(seen.all() for seen in older.seen_)
+    np.testing.assert_array_equal(older.posterior_vectors(L), model.posterior_vectors(L))
 
 
 def test_a_stored_model_that_does_not_fit_is_refused():

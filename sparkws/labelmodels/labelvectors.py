@@ -1,0 +1,135 @@
+"""Scores of label vectors, the classes of several tasks at once, from votes on any of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sparkws.errors import InvalidGold
+from sparkws.labelmodels.posterior import FLOOR
+from sparkws.labelmodels.taskgraph import TaskGraph
+from sparkws.vocab import ABSTAIN
+
+# The logarithm of nothing that still can be added: no votes outweigh it.
+NEVER: Final = float(np.log(np.finfo(float).tiny))
+
+
+@dataclass(frozen=True, eq=False)
+class VectorRows:
+    """Distinct rows of votes, as EM reads them.
+
+    Attributes
+    ----------
+    cast : (u, c * k) sparse array
+        The votes as ones: a product with it adds up over those of a row.
+    held : (u, f) or (1, f) float64 array
+        0 for the vectors that agree with what is known, else minus infinity.
+    weights : (u,) float64 array
+        The items of each row.
+    voted : (u,) bool array
+        Whether a row has a vote or a known class.
+    n_votes : float
+        Of all items.
+    """
+
+    cast: "sparse.csr_array[Any, tuple[int, int]]"
+    held: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    voted: NDArray[np.bool_]
+    n_votes: float
+
+
+@dataclass(frozen=True, eq=False)
+class VectorParameters:
+    """P(vote | class) of each column, and P(vector), `(f,)`."""
+
+    tables: tuple[NDArray[np.float64], ...]
+    balance: NDArray[np.float64]
+
+
+def log_factors(tables: Sequence[NDArray[np.float64]], classes: NDArray[np.int8]) -> NDArray[np.float64]:
+    """The logarithm of P(vote | label vector) of each column, `(c, k, f)`; zeros where a task has fewer classes.
+
+    Parameters
+    ----------
+    tables : sequence of (k_t, k_t) float64 arrays
+        P(vote | class of its task) of each column.
+    classes : (c, f) int8 array
+        The class that each vector has for the column's task.
+    """
+    factors = np.zeros((len(tables), max(map(len, tables), default=1), classes.shape[1]))
+    for c, table in enumerate(tables):
+        factors[c, : len(table)] = np.log(np.maximum(table, FLOOR))[:, classes[c]]
+    return factors
+
+
+def vector_scores(
+    cast: "sparse.csr_array[Any, tuple[int, int]]", factors: NDArray[np.float64], balance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The logarithms of P(vector) Π P(vote | vector), `(n, f)`.
+
+    Parameters
+    ----------
+    cast : (n, c * k) sparse array
+        The votes as ones, see `posterior.one_hot`: abstentions have no entry.
+    factors : (c, k, f) float64 array
+    balance : (f,) float64 array
+    """
+    summed: NDArray[np.float64] = cast @ factors.reshape(-1, len(balance))
+    return log_balance(balance) + summed
+
+
+def log_balance(balance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of P(vector), `(f,)`."""
+    return np.asarray(np.log(np.maximum(balance, FLOOR)), np.float64)
+
+
+def hold(known: NDArray[np.int8], graph: TaskGraph) -> NDArray[np.float64]:
+    """0 for the vectors that agree with the known classes of a row, else minus infinity, `(u, f)`.
+
+    Parameters
+    ----------
+    known : (u, t) int8 array
+        The known class of each task, -1 where unknown.
+    graph : TaskGraph
+
+    Raises
+    ------
+    InvalidGold
+        If the known classes of a row cannot be true together.
+    """
+    possible = np.ones((len(known), len(graph.feasible)), np.bool_)
+    for classes, of_task in zip(known.T, graph.feasible.T, strict=True):
+        possible &= (classes == ABSTAIN)[:, None] | (classes[:, None] == of_task)
+    impossible = np.flatnonzero(~possible.any(axis=1))
+    if len(impossible):
+        first = zip(graph.classes.items(), known[impossible[0]].tolist(), strict=True)
+        told = {task: names[y] for (task, names), y in first if y != ABSTAIN}
+        raise InvalidGold(
+            f"{len(impossible):,} rows have known classes that the task graph does not let be true together, first "
+            f"{told}; mend the gold, or the graph."
+        )
+    return np.where(possible, 0.0, -np.inf)
+
+
+def log_sums(scores: NDArray[np.float64], classes: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
+    """The logarithm of the sum over the vectors of each class of one task, `(n, k)`; `NEVER` for a class of none.
+
+    Parameters
+    ----------
+    scores : (n, f) float64 array
+        Logarithms.
+    classes : (f,) int8 array
+        The class of each vector.
+    cardinality : int
+        The number of classes k.
+    """
+    order = np.argsort(classes, kind="stable")
+    present, first = np.unique(classes[order], return_index=True)
+    sums = np.full((len(scores), cardinality), NEVER)
+    # (n, f) in the order of classes -> (n, classes that there are)
+    sums[:, present] = np.logaddexp.reduceat(scores[:, order], first, axis=1)
+    return sums
