@@ -184,7 +184,7 @@ def _stored_columns(columns: object, graph: TaskGraph) -> list[Column]:
 
 
 def _stored_table(value: object, lf: str, k: int, *, adds_up: bool) -> NDArray[np.float64]:
-    """P(vote | class, voted) of a function, `(k, k)`; where columns need not add up to 1, see `tables.precise_table`."""
+    """P(vote | class, voted) of a function, `(k, k)`; where they do not add up to 1, see `tables.precise_table`."""
     called = f"cpt of {lf}"
     table = stored_numbers(value, called, (k, k))
     check_range(table, called, _SHARES)
