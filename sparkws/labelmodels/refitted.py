@@ -50,6 +50,8 @@ class Refitted(Generic[M]):
         By the function that was left out; None where none was to be.
     functions : tuple of str
         Those that might have been left out.
+    needed : tuple of str
+        Those that were, and left nothing to fit.
     why_no_replicates, why_none_without : str
         Why there are none although a number was left open, or something was asked for.
     """
@@ -57,6 +59,7 @@ class Refitted(Generic[M]):
     replicates: Sequence[M] = ()
     without: Mapping[str, M] | None = None
     functions: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
     why_no_replicates: str = ""
     why_none_without: str = ""
 
@@ -66,6 +69,7 @@ class Refitted(Generic[M]):
             [change(again) for again in self.replicates],
             None if self.without is None else {name: change(other) for name, other in self.without.items()},
             self.functions,
+            self.needed,
             self.why_no_replicates,
             self.why_none_without,
         )
@@ -112,8 +116,8 @@ def refit_all(
             why_no_replicates = str(error)
     selecting = _SELECTING * patterns.rows.height * len(patterns.lf_names)
     n, why_none_without = _number(leave_one_out, (work + selecting) / share, MOST_LEFT_OUT, 1, size)
-    without = models_without(refit, patterns, n, names) if n else None
-    return Refitted(replicates, without, names, why_no_replicates, why_none_without)
+    without, needed = models_without(refit, patterns, n, names) if n else (None, ())
+    return Refitted(replicates, without, names, needed, why_no_replicates, why_none_without)
 
 
 def told_of_drawings(
@@ -154,7 +158,7 @@ def told_of_leaving_out(
     n_functions = len(refitted.functions)
     if refitted.without is None:
         return {"changed": {}, "n_functions": n_functions, "why_not": refitted.why_none_without}
-    found = left_out(refitted.without, model, patterns)
+    found = left_out(refitted.without, model, patterns, refitted.needed)
     labeled = ~np.isnan(found.spread)
     told: dict[str, Any] = {"changed": dict(zip(map(called, found.names), found.changed.tolist(), strict=True))}
     told["n_functions"] = n_functions

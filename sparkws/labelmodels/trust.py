@@ -60,7 +60,8 @@ class LeftOut:
     names : tuple of str
         The functions that were left out, one at a time: the busiest.
     changed : (f,) float64 array
-        The share of the labeled items that another class, or none, is predicted for without the function.
+        The share of the labeled items that another class, or none, is predicted for without the function; all of
+        them where the others leave nothing to fit.
     spread : (u,) float64 array
         How far the probability of a pattern's predicted class lies apart without one or another function,
         NaN in patterns without a vote.
@@ -168,7 +169,8 @@ def leave_one_out(fit: Fit, model: LabelModel, patterns: Patterns, most: int = M
     most : int
         The busiest so many functions are left out.
     """
-    return left_out(models_without(fit, patterns, most), model, patterns)
+    without, needed = models_without(fit, patterns, most)
+    return left_out(without, model, patterns, needed)
 
 
 def models_without(
@@ -176,36 +178,43 @@ def models_without(
     patterns: Patterns,
     most: int = MOST_LEFT_OUT,
     functions: Sequence[str] | None = None,
-) -> dict[str, M]:
-    """A model without each of the functions, by the one left out; none where the others leave nothing to fit.
+) -> tuple[dict[str, M], tuple[str, ...]]:
+    """A model without each of the functions, by the one left out, and those without which nothing can be fitted.
 
     `functions` are the columns that may be left out, all by default: where others hold known classes.
     """
     names = patterns.lf_names
     may = np.array([functions is None or name in functions for name in names])
     often = np.where(may, patterns.counts @ (unpack(patterns) != ABSTAIN), 0)
-    busiest = np.argsort(-often, kind="stable")[:most] if may.sum() > 1 else np.empty(0, np.int64)
-    models = {}
-    for j in sorted(busiest[often[busiest] > 0].tolist()):
-        rest = select(patterns, [name for name in names if name != names[j]])
+    busiest = np.argsort(-often, kind="stable")[:most]
+    models: dict[str, M] = {}
+    chosen = [names[j] for j in sorted(busiest[often[busiest] > 0].tolist())]
+    for left in chosen:
+        rest = [name for name in names if name != left]
         with suppress(NothingToFit):
-            models[names[j]] = fit(rest)
-    return models
+            models |= {left: fit(select(patterns, rest))} if rest else {}
+    return models, tuple(name for name in chosen if name not in models)
 
 
-def left_out(without: Mapping[str, LabelModel], model: LabelModel, patterns: Patterns) -> LeftOut:
-    """How the labels of models without one of the functions differ from those of the model; see `leave_one_out`."""
+def left_out(
+    without: Mapping[str, LabelModel], model: LabelModel, patterns: Patterns, needed: Sequence[str] = ()
+) -> LeftOut:
+    """How the labels of models without one of the functions differ from those of the model; see `leave_one_out`.
+
+    Without one of those `needed` all labels vanish, which is a change and no spread.
+    """
     L, counts = unpack(patterns), patterns.counts
     probs = model.posterior(L)
     preds = predict(probs)
     labeled = preds != ABSTAIN
     n_labeled = max(int(counts[labeled].sum()), 1)
-    changed, confidences = [], [of_class(probs, preds)]
-    for other in without.values():
+    changed, confidences = dict.fromkeys(needed, float(labeled.any())), [of_class(probs, preds)]
+    for name, other in without.items():
         theirs = other.posterior(votes_of(other, model, L))
-        changed.append(float(counts[labeled & (predict(theirs) != preds)].sum() / n_labeled))
+        changed[name] = float(counts[labeled & (predict(theirs) != preds)].sum() / n_labeled)
         confidences.append(of_class(theirs, preds))
-    return LeftOut(tuple(without), np.array(changed, np.float64), spread_of(confidences))
+    names = tuple(name for name in patterns.lf_names if name in changed)
+    return LeftOut(names, np.array([changed[name] for name in names], np.float64), spread_of(confidences))
 
 
 def votes_of(some: LabelModel, model: LabelModel, L: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -89,11 +89,12 @@ def _leave_one_out(found: Mapping[str, Any] | None) -> list[str]:
     changed = sorted(found["changed"].items(), key=lambda entry: -entry[1])
     most = ", ".join(f"{name} {_percent(share)}" for name, share in changed[:_MOST_FUNCTIONS] if share)
     tried = len(changed)
-    of = f"{tried} of {found['n_functions']} functions" if tried < found["n_functions"] else f"{tried} functions"
+    n = found["n_functions"]
+    of = "the only function" if n == 1 else f"one of {tried} of {n} functions" if tried < n else f"one of {n} functions"
     far = ""
     if found["far_apart"] is not None:
         far = f"; the probabilities of {_percent(found['far_apart'])} of the labels differ by more than {FAR_APART}"
-    return [f"labels that change when one of {of} is left out: {most or 'none'}{far}"]
+    return [f"labels that change when {of} is left out: {most or 'none'}{far}"]
 
 
 def _percent(share: float) -> str:

@@ -98,8 +98,19 @@ def test_the_spread_is_how_far_the_probability_of_the_predicted_class_lies_apart
     assert left_out.changed.round(3).tolist() == [0.667, 0.667, 0]
 
 
-def test_a_single_function_cannot_be_left_out():
-    counted = of_matrix(np.array([[1], [0]], np.int8), ("lf_a",), 2)
-    left_out = leave_one_out(lambda p: MajorityVote(2).fit(p), MajorityVote(2).fit(counted), counted)
-    assert left_out.names == ()
-    assert left_out.spread.tolist() == [0, 0]
+def test_without_a_function_that_alone_votes_all_labels_vanish():
+    L = np.array([[1, -1], [0, -1]], np.int8)
+    for names in (("lf_a", "lf_silent"), ("lf_a",)):
+        counted = of_matrix(L[:, : len(names)], names, 2)
+        left_out = leave_one_out(lambda p: MajorityVote(2).fit(p), MajorityVote(2).fit(counted), counted)
+        assert left_out.names == ("lf_a",)
+        assert left_out.changed.tolist() == [1.0]
+        assert left_out.spread.tolist() == [0, 0]
+
+
+def test_a_class_that_vanishes_without_its_function_counts_as_changed():
+    # Class 2 is known to lf_c alone, which agrees with no other: without it those items get another class.
+    L = np.array([[0, 0, -1]] * 4 + [[1, 1, -1]] * 4 + [[-1, -1, 2]] * 2, np.int8)
+    counted = of_matrix(L, ("lf_a", "lf_b", "lf_c"), 3)
+    left_out = leave_one_out(lambda p: DawidSkene(3).fit(p), DawidSkene(3).fit(counted), counted)
+    assert dict(zip(left_out.names, left_out.changed.tolist(), strict=True))["lf_c"] == pytest.approx(0.2)

@@ -73,6 +73,8 @@ def test_what_hangs_on_one_function():
     ]
     (line,) = lines(leave_one_out={**found, "changed": {"lf_a": 0.0}, "far_apart": None})
     assert line == "labels that change when one of 1 of 3 functions is left out: none"
+    only = {"changed": {"lf_a": 1.0}, "n_functions": 1, "far_apart": None, "why_not": ""}
+    assert lines(leave_one_out=only) == ["labels that change when the only function is left out: lf_a 100.0%"]
     assert lines(leave_one_out={"changed": {}, "n_functions": 3, "why_not": "too many"}) == [
         "no function was left out: too many"
     ]
