@@ -21,7 +21,7 @@ from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, gra
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
-from sparkws.labelmodels.thirds import tensor_balance
+from sparkws.labelmodels.thirds import moments_of, tensor_balance
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.trust import bootstrap, leave_one_out
 from sparkws.labelmodels.weighted import WeightedVote
@@ -53,6 +53,7 @@ __all__ = [
     "learn_dependencies",
     "leave_one_out",
     "make_label_model",
+    "moments_of",
     "pair_table",
     "posterior",
     "predict",

@@ -90,7 +90,11 @@ def tensor_balance(statistics: Patterns | BothMoments) -> NDArray[np.float64]:
 
 
 def moments_of(patterns: Patterns) -> BothMoments:
-    """Second moments, and third ones of some triples of functions, of items whose patterns are in memory."""
+    """Second moments, and third ones of some triples of functions, of items whose patterns are in memory.
+
+    What `Triplet`, `PublishedTriplet` and `MatrixCompletion` are fitted from; of votes in memory the patterns come
+    from `sparkws.patterns_of_matrix`. See the example of `Triplet`.
+    """
     votes = count_votes(unpack(patterns), patterns.counts, patterns.n_outcomes)
     # The same triples as a pass over the votes counts.
     return joint.of_patterns(patterns, choose_triples(votes, np.random.default_rng(0)))

@@ -49,6 +49,18 @@ class Triplet(TableModel):
     balance_source_ : {"given", "uniform", "dev", "estimate", "volume"}
     identified_ : (m,) bool array
         Which functions could be estimated; the others have the accuracy of the pseudo-votes.
+
+    Examples
+    --------
+    From a matrix of votes in memory, as in a notebook: patterns, their moments, the fit.
+
+    >>> from sparkws import patterns_of_matrix
+    >>> from sparkws.labelmodels import moments_of
+    >>> L = np.array([[0, 0, 0]] * 40 + [[1, 1, 1]] * 40 + [[0, 1, 1], [1, 0, 1], [1, 1, 0]] * 5, np.int8)
+    >>> both = moments_of(patterns_of_matrix(L, ["lf_a", "lf_b", "lf_c"], 2))
+    >>> model = Triplet(2).fit(both.pairs, triples=both.triples)
+    >>> model.posterior(L[-1:]).round(2).tolist()
+    [[0.02, 0.98]]
     """
 
     kind: Final = "triplet"

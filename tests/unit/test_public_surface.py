@@ -3,9 +3,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sparkws
+from sparkws import labelmodels, stats
 from sparkws.errors import MissingExtra
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,29 @@ def test_every_public_name_says_what_it_is():
     for name in sparkws.__all__:
         value = getattr(sparkws, name)
         assert not callable(value) or value.__doc__, name
+
+
+def test_models_are_fitted_in_a_notebook_by_public_names_alone():
+    votes = [[0, 0, 0]] * 40 + [[1, 1, 1]] * 40 + [[0, 1, 1], [1, 0, 1], [1, 1, 0]] * 5
+    L = np.array(votes, np.int8)
+    patterns = sparkws.patterns_of_matrix(L, ["lf_a", "lf_b", "lf_c"], 2)
+    both = labelmodels.moments_of(patterns)
+    for model in (labelmodels.Triplet(2), labelmodels.PublishedTriplet(2), labelmodels.MatrixCompletion(2)):
+        probs = model.fit(both.pairs, triples=both.triples).posterior(L)
+        assert (probs.argmax(axis=1) == np.where(L.sum(axis=1) >= 2, 1, 0)).all()
+    # The same in parts, with triples of one's own.
+    chosen = stats.choose_triples(both.pairs.votes, np.random.default_rng(0))
+    again = stats.moments_of_patterns(patterns, chosen)
+    assert isinstance(again, stats.BothMoments)
+    assert (type(again.pairs), type(again.triples)) == (stats.Moments, stats.Triples)
+    assert again.triples.counts.tolist() == both.triples.counts.tolist()
+
+
+@pytest.mark.parametrize("stage", [labelmodels, stats])
+def test_a_stage_gives_the_names_that_it_lists(stage):
+    assert sorted(stage.__all__) == stage.__all__
+    for name in stage.__all__:
+        assert getattr(stage, name).__doc__, name
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
