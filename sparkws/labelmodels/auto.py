@@ -100,7 +100,7 @@ def choose_for(
     )
     if isinstance(choice.model, SuperLF):
         return replace(choice, dependencies=choice.model.dependencies_)
-    own = [each for each in found.values() if each.abstain == getattr(choice.model, "abstain_", None)]
+    own = [each for each in found.values() if each.abstain == choice.model.abstain_]
     # Of a model without a meaning, like majority vote, what the one finds that finds less: see `_candidates`.
     fewest = min(found.values(), key=lambda each: len(each.edges), default=None)
     return replace(choice, dependencies=own[0] if own else fewest)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.checks import first_few
-from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.stats.counters import Counters
 
@@ -78,10 +77,9 @@ def not_identified(model: LabelModel) -> list[Finding]:
 
 
 def _dependent(model: LabelModel) -> list[Finding]:
-    dependencies: Dependencies | None = getattr(model, "dependencies_", None)
-    if dependencies is None or not dependencies.cut:
+    if model.dependencies_ is None or not model.dependencies_.cut:
         return []
-    pairs = [(edge.a, edge.b) for edge in dependencies.cut]
+    pairs = [(edge.a, edge.b) for edge in model.dependencies_.cut]
     return [
         Finding(
             "not_identified",
@@ -93,7 +91,7 @@ def _dependent(model: LabelModel) -> list[Finding]:
 
 
 def _balance(model: LabelModel) -> list[Finding]:
-    if model.fits != "moments" or getattr(model, "balance_source_", None) != "volume":
+    if model.fits != "moments" or model.balance_source_ != "volume":
         return []
     return [
         Finding(
@@ -105,8 +103,8 @@ def _balance(model: LabelModel) -> list[Finding]:
 
 
 def _functions(model: LabelModel) -> list[Finding]:
-    identified: NDArray[np.bool_] = getattr(model, "identified_", np.ones(0, np.bool_))
-    names = [name for name, is_identified in zip(model.lf_names_, identified, strict=False) if not is_identified]
+    is_known = model.identified_
+    names = [name for name, is_identified in zip(model.lf_names_, is_known, strict=False) if not is_identified]
     if not names:
         return []
     return [

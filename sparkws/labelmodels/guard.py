@@ -107,7 +107,7 @@ def check_labels(
     votes = count_votes(voted_for, counts, len(classes))
     findings = [
         *_about_functions(L, counts, votes, lf_names, classes, out_for_faults),
-        *_repeated(copies(voted_for, counts, len(classes)), getattr(model, "groups_", ()), lf_names, model.kind),
+        *_repeated(copies(voted_for, counts, len(classes)), model.groups_, lf_names, model.kind),
     ]
     if model.kind == MajorityVote.kind:
         return findings
@@ -194,7 +194,7 @@ def _several_voices(model: LabelModel, votes: NDArray[np.int64], lf_names: Seque
     Nothing but their votes tells what they are for.
     """
     where = {name: j for j, name in enumerate(lf_names) if (votes[j] > 0).sum() > 1}
-    return [[where[name] for name in group if name in where] for group in getattr(model, "groups_", ())]
+    return [[where[name] for name in group if name in where] for group in model.groups_]
 
 
 def _contradicts(against_all: float) -> list[Finding]:

@@ -15,6 +15,7 @@ from scipy import sparse
 from sparkws import hashing
 from sparkws.errors import ConfigError
 from sparkws.grids import Grids
+from sparkws.labelmodels.edges import Dependencies
 from sparkws.vocab import ABSTAIN
 
 TieBreakPolicy = Literal["abstain", "random"]
@@ -47,6 +48,16 @@ class LabelModel(Protocol):
         How the fit ended.
     temperature_ : float
         The correction of its probabilities, see `calibration`; 1 as long as there is none.
+    balance_source_ : str
+        Where `class_balance_` is from.
+    abstain_ : {"outcome", "missing"} or None
+        What abstaining means to it, None where it means nothing.
+    groups_ : tuple of tuples of str
+        The functions whose votes it counts as one.
+    dependencies_ : Dependencies or None
+        What was found of functions that depend on each other, None where nobody looked.
+    identified_ : (m,) bool array
+        Which functions the statistics tell something of; empty where that is not in question.
     """
 
     @property
@@ -69,9 +80,30 @@ class LabelModel(Protocol):
     converged_: bool
     temperature_: float
 
+    @property
+    def balance_source_(self) -> str: ...
+    @property
+    def abstain_(self) -> Literal["outcome", "missing"] | None: ...
+    @property
+    def groups_(self) -> tuple[tuple[str, ...], ...]: ...
+    @property
+    def dependencies_(self) -> Dependencies | None: ...
+    @property
+    def identified_(self) -> NDArray[np.bool_]: ...
+
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
         ...
+
+
+class Unsaid:
+    """What most label models have nothing to say of, as `LabelModel` tells it."""
+
+    balance_source_: str = "votes"
+    abstain_: Literal["outcome", "missing"] | None = None
+    groups_: tuple[tuple[str, ...], ...] = ()
+    dependencies_: Dependencies | None = None
+    identified_: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
 
 def posterior(
