@@ -147,7 +147,7 @@ def _run(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
     with session(config.spark, app_name=f"sparkws {config.project}", submitted=submitted) as spark:
         result = run(spark, config, tasks=arguments.tasks, overwrite=arguments.overwrite)
     log_report(result)
-    return result.to_json()
+    return result.to_plain()
 
 
 def _clean(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def _explain(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         if not arguments.item_ids:
             explained = explain_task(spark, config, task, label=arguments.label)
             logger.info("%s", describe_task(explained, arguments.pairs))
-            return {**result, **explained.to_json(arguments.pairs)}
+            return {**result, **explained.to_plain(arguments.pairs)}
         items, missed = [], []
         for item_id in arguments.item_ids:
             try:
@@ -241,7 +241,7 @@ def _explain(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         logger.info("\n%s", describe_item(item))
     for miss in missed:
         logger.error("%s", miss)
-    return {**result, "items": [item.to_json() for item in items], "n_missed": len(missed)}
+    return {**result, "items": [item.to_plain() for item in items], "n_missed": len(missed)}
 
 
 def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
@@ -264,7 +264,7 @@ def _demo(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
             write_rows(spark, items, read_vader(), direct=False)
         result = run(spark, config)
     log_report(result)
-    return result.to_json()
+    return result.to_plain()
 
 
 def _log_to_stderr(*, verbose: bool) -> None:

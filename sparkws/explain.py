@@ -53,7 +53,7 @@ class ExplainedItem:
     newest_votes: int
     of_label: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """Plain values."""
         plain = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "account"}
         account = {entry.name: getattr(self.account, entry.name) for entry in fields(self.account)}
@@ -92,7 +92,7 @@ class ExplainedTask:
         """The pairs that the model explains worst; without tables, those that meet most often."""
         return worst_pairs(self.pairs, self.n_items, most)
 
-    def to_json(self, most_pairs: int) -> dict[str, Any]:
+    def to_plain(self, most_pairs: int) -> dict[str, Any]:
         """Plain values, with some of the pairs."""
         functions = None if self.functions is None else self.functions.to_dicts()
         pairs = self.worst_pairs(most_pairs).to_dicts()

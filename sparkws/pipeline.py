@@ -246,7 +246,7 @@ def _labels_step(
             clamped=output_of(spark, job, gold, f"{name}_gold") if clamps and gold is not None else None,
             fingerprints=votes.details.get("fingerprints", {}),
         )
-        result = {"lane": written.lane.name, **written.statistic.told(task.classes)}
+        result = {"lane": written.lane.name, **written.statistic.to_plain(task.classes)}
         return Done(outputs={f"{name}_labels": written.version}, n_rows=written.n_rows, details={"result": result})
 
     inputs = {f"{name}_votes": votes.outputs[f"{name}_votes"], **model.outputs}

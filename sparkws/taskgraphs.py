@@ -222,7 +222,7 @@ def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, m
             fingerprints=together.fingerprints,
             asked=together.config,
         )
-        result = {"lane": written.lane.name, **written.statistic.told(classes[task])}
+        result = {"lane": written.lane.name, **written.statistic.to_plain(classes[task])}
         return Done(outputs={table: written.version}, n_rows=written.n_rows, details={"result": result})
 
     inputs = {f"{name}_votes": one.votes.outputs[f"{name}_votes"] for name, one in together.tasks.items()}

@@ -1,4 +1,4 @@
-"""The candidates of `label_model.kind: auto`, made from one configuration, and the choice as plain values."""
+"""The candidates of `label_model.kind: auto`, made from one configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,12 +8,11 @@ import numpy as np
 
 from sparkws.config import LabelModelConfig
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share, volume
-from sparkws.labelmodels.choose import Candidate, Choice, Fit, Trial, choose_model
+from sparkws.labelmodels.choose import Candidate, Choice, Fit, choose_model
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.estimate import Abstain
 from sparkws.labelmodels.factory import AnyModel, Reads, fit_model, make_label_model
-from sparkws.labelmodels.heldout import Gain
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
@@ -146,22 +145,3 @@ def _candidates(
             # Those outside the groups are taken for independent as well.
             candidates.append(Candidate(f"super_lf, abstain {meaning}", super_lf, () if are_given else untested))
     return candidates
-
-
-def told(choice: Choice[AnyModel]) -> dict[str, Any]:
-    """A choice as plain values."""
-    trials = [_told(trial) for trial in choice.trials]
-    return {"name": choice.name, "reason": choice.reason, "trials": trials}
-
-
-def _told(trial: Trial) -> dict[str, Any]:
-    def plain(gain: Gain | None) -> dict[str, float] | None:
-        return None if gain is None else {"per_item": gain.per_item, "error": gain.error}
-
-    return {
-        "name": trial.name,
-        "heldout_gain": plain(trial.gain),
-        "accuracy_gain": plain(trial.known),
-        "against": list(trial.against),
-        "unsteady": trial.unsteady,
-    }

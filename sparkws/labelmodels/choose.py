@@ -10,7 +10,7 @@ there are some.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,20 @@ class Trial:
     known: Gain | None = None
     unsteady: float = 0.0
 
+    def to_plain(self) -> dict[str, Any]:
+        """As plain values, for reports."""
+
+        def plain(gain: Gain | None) -> dict[str, float] | None:
+            return None if gain is None else {"per_item": gain.per_item, "error": gain.error}
+
+        return {
+            "name": self.name,
+            "heldout_gain": plain(self.gain),
+            "accuracy_gain": plain(self.known),
+            "against": list(self.against),
+            "unsteady": self.unsteady,
+        }
+
 
 @dataclass(frozen=True)
 class Choice(Generic[M]):
@@ -109,6 +123,10 @@ class Choice(Generic[M]):
     reason: str
     trials: tuple[Trial, ...] = ()
     dependencies: Dependencies | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Name, reason and trials as plain values, for reports."""
+        return {"name": self.name, "reason": self.reason, "trials": [trial.to_plain() for trial in self.trials]}
 
 
 def choose_model(

@@ -9,7 +9,6 @@ import numpy as np
 from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
-from sparkws.labelmodels import auto
 from sparkws.labelmodels.assess import Assessed, assess
 from sparkws.labelmodels.choose import Choice
 from sparkws.labelmodels.chosen import choose_and_fit
@@ -98,7 +97,7 @@ def fit_label_model(
     own = counters_of(chosen, counters, patterns, level, carry)
     report = ModelReport(
         kind=model.kind,
-        choice=None if choice is None else auto.told(choice),
+        choice=None if choice is None else choice.to_plain(),
         class_balance=dict(zip(classes, model.class_balance_.tolist(), strict=True)),
         balance_source="tensor" if config.class_balance == "tensor" else model.balance_source_,
         abstain=model.abstain_,

@@ -232,5 +232,5 @@ def _slice_accuracies(
     summed = sum_rows([tabulate_batches(spark, counting, known, counting.dump_schema)], N_ITEMS)
     own = tuple(f"{of}.{lf}" for of, lf in model.columns if of == task)
     kernel = SliceFiguresKernel(OneOfSeveral(model, task), columns, slices, n_outcomes=largest, judging=own)
-    told = kernel.told(reduce_batches(spark, kernel, Query("patterns of slices", summed)))
+    told = kernel.to_plain(reduce_batches(spark, kernel, Query("patterns of slices", summed)))
     return {name: {model.kind: figures["accuracy"][model.kind]} for name, figures in told.items()}

@@ -51,7 +51,7 @@ class LabelCounts:
         n = int(self.statuses[LABEL_STATUSES.index(LABELED)] + self.statuses[LABEL_STATUSES.index(GOLD_LABEL)])
         return self.confidence * CONFIDENCE_UNIT / n if n else None
 
-    def told(self, classes: Sequence[str]) -> dict[str, Any]:
+    def to_plain(self, classes: Sequence[str]) -> dict[str, Any]:
         """What a report says of them, as plain values."""
         return {
             "statuses": self.by_status,

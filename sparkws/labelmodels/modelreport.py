@@ -23,7 +23,7 @@ class ModelReport:
     tasks : sequence of str or None
         The tasks of the graph that it labels together.
     choice : mapping or None
-        Why `auto` took it, see `auto.told`.
+        Why `auto` took it, see `choose.Choice`.
     class_balance : mapping of str to float
     balance_source : str
         Where it comes from.

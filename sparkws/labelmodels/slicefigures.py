@@ -91,13 +91,13 @@ class SliceFiguresKernel:
         np.add.at(value, (rows[SLICE].to_numpy(), rows["figure"].to_numpy()), rows["value"].to_numpy())
         return value
 
-    def told(self, value: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+    def to_plain(self, value: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
         """For each slice what a report says, as plain values: shares of its items, and accuracies by kind of model.
 
         An accuracy is over the items with a known class and a vote; a tie is right in its share. A share of no
         items is None.
         """
-        return {name: _told(row, self.kinds) for name, row in zip(self.slices, value.tolist(), strict=True)}
+        return {name: _plain(row, self.kinds) for name, row in zip(self.slices, value.tolist(), strict=True)}
 
     @property
     def _largest(self) -> int:
@@ -127,7 +127,7 @@ def _units(shares: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.round(shares / _UNIT).astype(np.int64)
 
 
-def _told(row: Sequence[int], kinds: Sequence[str]) -> dict[str, Any]:
+def _plain(row: Sequence[int], kinds: Sequence[str]) -> dict[str, Any]:
     counted, right = dict(zip(_COUNTS, row, strict=False)), row[len(_COUNTS) :]
     n, judged = counted["n_items"], counted["n_gold_voted"]
     return {

@@ -148,7 +148,7 @@ def slice_figures(
 ) -> dict[str, dict[str, Any]]:
     """What a report says of each slice, from the patterns of its items; all are read, however many there are."""
     kernel = SliceFiguresKernel(model, lf_names, slices, grids)
-    return kernel.told(reduce_batches(spark, kernel, patterns, options))
+    return kernel.to_plain(reduce_batches(spark, kernel, patterns, options))
 
 
 def label_comments(classes: Sequence[str]) -> dict[str, str]:

@@ -61,7 +61,7 @@ class RunResult:
                 return step
         raise KeyError(f"the run has no step {name!r}; it has {[step.step for step in self.steps]}")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """Plain values: for each step its status, tables, rows and seconds; for each task what was found."""
         steps = [
             {

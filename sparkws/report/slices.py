@@ -10,7 +10,7 @@ def describe_slices(slices: Mapping[str, Mapping[str, Any]], faults: Mapping[str
     Parameters
     ----------
     slices : mapping of str to figures
-        As `SliceFiguresKernel.told` gives them.
+        As `SliceFiguresKernel.to_plain` gives them.
     faults : mapping of str to int
         Items on which the condition of a slice failed.
     """

@@ -40,7 +40,7 @@ def run_by_name(url: str, folder: str, config: str) -> None:
     spark.read.format("delta").load(f"{folder}/items").write.format("delta").saveAsTable("by_name.items")
     spark.sql("CREATE VIEW by_name.seen AS SELECT * FROM by_name.items")
     project = sparkws.load_config(config)
-    tell(sparkws.run(spark, project, tasks=["spam"]).to_json())
+    tell(sparkws.run(spark, project, tasks=["spam"]).to_plain())
 
     task = project.tasks["spam"]
     assert task.lfs is not None

@@ -69,7 +69,7 @@ def test_slices_are_counted_and_told_as_in_memory(spark: SparkSession, tmp_path:
 
     model = DawidSkene(3).fit(PatternsKernel(LFS, 3).of_batch(votes))
     kernel = SliceFiguresKernel(model, LFS, SLICES)
-    in_memory = kernel.told(kernel.of_batch(SlicesKernel(LFS, 3, SLICES).dump(expected)))
+    in_memory = kernel.to_plain(kernel.of_batch(SlicesKernel(LFS, 3, SLICES).dump(expected)))
     assert slice_figures(spark, model, stored, LFS, SLICES, options) == in_memory
     assert in_memory["none"] == {
         **dict.fromkeys(("n_items", "coverage", "overlaps", "conflicts", "n_gold"), 0),

@@ -8,7 +8,7 @@ import pytest
 from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.labelmodels import auto
-from sparkws.labelmodels.auto import choose_for, told
+from sparkws.labelmodels.auto import choose_for
 from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.posterior import hits
@@ -142,7 +142,7 @@ def test_a_report_tells_candidates_and_dependencies_in_plain_values(copy):
     assert {"name", "heldout_gain", "accuracy_gain", "against", "unsteady"} == set(plain["choice"]["trials"][0])
     assert bool(plain["dependencies"]["edges"]) == (copy > 0)
     assert plain["dependencies"]["counted_once"] == (copy > 0)
-    assert told(choose(L))["name"] == plain["choice"]["name"]
+    assert choose(L).to_plain()["name"] == plain["choice"]["name"]
 
 
 def test_of_a_few_items_majority_vote_stays_and_tells_why():

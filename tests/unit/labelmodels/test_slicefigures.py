@@ -27,7 +27,7 @@ def test_figures_by_hand():
     rows = rows_of({"all": (L, gold), "empty": (L[:0], gold[:0])}, names, 2)
     model = MajorityVote(2).fit(of_matrix(L, names, 2))
     kernel = SliceFiguresKernel(model, names, ("all", "empty"))
-    told = kernel.told(kernel.of_batch(rows))
+    told = kernel.to_plain(kernel.of_batch(rows))
     assert told["all"] == {
         "n_items": 5,
         "coverage": 0.8,
@@ -39,10 +39,10 @@ def test_figures_by_hand():
     nothing = {"coverage": None, "overlaps": None, "conflicts": None, "accuracy": {"majority": None}}
     assert told["empty"] == {"n_items": 0, "n_gold": 0, **nothing}
     judged = SliceFiguresKernel(model, names, ("all",), judging=("b",))
-    assert judged.told(judged.of_batch(rows))["all"]["accuracy"] == {"majority": (1 + 0.5) / 2}
+    assert judged.to_plain(judged.of_batch(rows))["all"]["accuracy"] == {"majority": (1 + 0.5) / 2}
     # Of a model that does not read them, the votes are not there.
     without = SliceFiguresKernel(MajorityVote(2).fit(of_matrix(L[:, [0, 2]], ("a", "c"), 2)), names, ("all",))
-    assert without.told(without.of_batch(rows))["all"]["overlaps"] == 0
+    assert without.to_plain(without.of_batch(rows))["all"]["overlaps"] == 0
 
 
 def test_of_a_slice_of_everything_they_are_those_of_the_report_and_parts_add_up():
@@ -57,7 +57,7 @@ def test_of_a_slice_of_everything_they_are_those_of_the_report_and_parts_add_up(
     kernel = SliceFiguresKernel(fitted.model, names, ("first", "all"))
     rows = rows_of({"first": (L[:300], gold[:300]), "all": (L, gold)}, names, 3)
     whole = kernel.of_batch(rows)
-    for kind, accuracy in kernel.told(whole)["all"]["accuracy"].items():
+    for kind, accuracy in kernel.to_plain(whole)["all"]["accuracy"].items():
         assert accuracy == pytest.approx(fitted.report.metrics[kind]["accuracy_ties_shared"], abs=1e-8)
     shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
     parts = [kernel.of_batch(part) for part in (shuffled[:200], shuffled[200:], shuffled[:0])]

@@ -35,7 +35,7 @@ RUN = RunResult(
 
 
 def test_as_json():
-    plain = RUN.to_json()
+    plain = RUN.to_plain()
     assert json.loads(json.dumps(plain)) == plain
     assert {name: plain[name] for name in ("project", "workspace", "unchanged")} == {
         "project": "demo",
@@ -61,7 +61,7 @@ def test_as_json():
 
 
 def test_json_holds_no_part_of_the_result():
-    plain = RUN.to_json()
+    plain = RUN.to_plain()
     plain["steps"][0]["outputs"]["spam_votes"] = 99
     plain["tasks"]["spam"]["votes"]["lane"] = "rows"
     assert RUN.step("spam.votes").outputs["spam_votes"] == 3
@@ -73,7 +73,7 @@ def test_unchanged_is_a_run_that_skipped_everything(statuses):
     steps = tuple(step(f"spam.{i}", status) for i, status in enumerate(statuses))
     run = RunResult(project="demo", workspace="w", tasks=(), steps=steps)
     assert run.is_unchanged == ("done" not in statuses)
-    assert run.to_json()["unchanged"] == run.is_unchanged
+    assert run.to_plain()["unchanged"] == run.is_unchanged
 
 
 def test_a_step_by_name():

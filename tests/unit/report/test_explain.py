@@ -79,7 +79,7 @@ def test_functions_and_the_pairs_that_are_explained_worst():
     text = describe_task(task(level=3), 2)
     assert "what each function adds, in a 2^-3 sample of the items:" in text
     assert "the 2 of 3 pairs that the model explains worst:" in text
-    plain = task().to_json(1)
+    plain = task().to_plain(1)
     assert (plain["functions"], len(plain["pairs"])) == ([{"lf": "lf_a"}], 1)
 
 
