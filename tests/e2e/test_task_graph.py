@@ -124,9 +124,19 @@ def test_labels_are_those_of_the_model_in_memory(tree: Any, run: Any) -> None:
     assert short["accuracy"]["hierarchical"] == pytest.approx(hits(expected["kind"][judged], gold[judged]).mean())
     assert set(short["accuracy"]) == {"hierarchical", "majority"}
 
+    assert log.count("Est. Acc.") == 2
+    accuracy = result["tasks"]["about"]["label_model"]["bootstrap"]["accuracy"]
+    assert list(accuracy) == [lf["name"] for lf in ABOUT]
+    rows = table(path, "about_label_model")
+    low = dict(rows.filter(parameter="accuracy_low").select("lf", "value").iter_rows())
+    assert low == {name: figures[1] for name, figures in accuracy.items()}
+    changed = result["tasks"]["kind"]["label_model"]["leave_one_out"]["changed"]
+    assert list(changed) == [*(lf["name"] for lf in KIND), *(f"about.{lf['name']}" for lf in ABOUT)]
+
     # Known classes that are held are evidence for the other task, too.
     config = yaml.safe_load(path.read_text())
     config["tasks"]["kind"]["gold"]["use"] = "clamp"
+    config["task_graphs"]["asked"] |= {"label_intervals": True, "bootstrap": 3, "leave_one_out": 2}
     path.write_text(yaml.safe_dump(config))
     assert run(path)[0] == 0
     known = np.full((len(L), 2), -1, np.int8)
@@ -137,6 +147,61 @@ def test_labels_are_those_of_the_model_in_memory(tree: Any, run: Any) -> None:
     expected = model.posterior(L, known)["about"][told]
     np.testing.assert_allclose(np.stack(labels.filter(told)["probs"].to_list()), expected, atol=1e-6)
     assert (table(path, "kind_labels")["label_status"] == "gold").sum() == 32
+    doubt = labels.filter(told).select("confidence_low", "confidence_high", "confidence_spread")
+    assert doubt.null_count().row(0) == (0, 0, 0)
+    assert (doubt["confidence_low"] <= doubt["confidence_high"]).all()
+    known = labels.filter(told)["confidence_spread"].to_numpy()
+    assert (known >= 0).all()
+    assert (known > 0).any()
+
+
+def test_a_label_is_explained_by_the_votes_on_all_tasks(tree: Any, run: Any) -> None:
+    path = tree(lambda config: config["tasks"]["kind"]["gold"].update(use="clamp"))
+    code, _, log = run(path, "--task", "kind", command="explain")
+    assert code == 3
+    assert "kind_label_model' yet. Run: sparkws run --task kind." in log
+    assert run(path)[0] == 0
+    for task, own in (("kind", KIND), ("about", ABOUT)):
+        labels = {row["item_id"]: row for row in table(path, f"{task}_labels").to_dicts()}
+        code, result, log = run(path, "c003", "c012", "c013", "--task", task, command="explain")
+        assert code == 0
+        for item in result["items"]:
+            assert item["task"] == task
+            mine = [vote for vote in item["votes"] if vote["task"] is None]
+            others = [vote for vote in item["votes"] if vote["task"] is not None]
+            assert [vote["lf"] for vote in mine] == [lf["name"] for lf in own]
+            if not item["probs"]:
+                assert labels[item["item_id"]]["probs"] is None
+                continue
+            if item["status"] == "labeled":
+                np.testing.assert_allclose(list(item["probs"].values()), labels[item["item_id"]]["probs"], atol=1e-12)
+            odds = np.log(item["probs"][item["label"]] / item["probs"][item["against"]])
+            assert item["total"] == pytest.approx(odds)
+            assert item["prior"] + sum(vote["log_odds"] for vote in mine) + item["beside"] == pytest.approx(odds)
+            assert {vote["task"] for vote in others} == {"about" if task == "kind" else "kind"}
+    assert "task about, item c012: " in log
+    # The known class of the other task is evidence, and told as such.
+    (box,) = (item for item in result["items"] if item["item_id"] == "c012")
+    assert [vote["vote"] for vote in box["votes"] if vote["lf"] == "kind.gold"] == [None]
+    _, result, log = run(path, "c004", "--task", "about", command="explain")
+    (known,) = (vote for vote in result["items"][0]["votes"] if vote["lf"] == "kind.gold")
+    assert known["vote"] == "statement"
+    assert re.search(r"kind.gold +statement +certain", log)
+
+    code, result, log = run(path, "--task", "about", "--pairs", "2", command="explain")
+    assert code == 0
+    assert [row["lf"] for row in result["functions"]] == [lf["name"] for lf in ABOUT] + [
+        f"kind.{lf['name']}" for lf in KIND
+    ]
+    votes = table(path, "about_votes")
+    assert [row["items_voted"] for row in result["functions"]][:4] == [
+        int((votes[lf["name"]] >= 0).sum()) for lf in ABOUT
+    ]
+    assert len(result["pairs"]) == 2
+    assert "those called task.function vote on other tasks" in log
+    code, _, log = run(path, "c999", "--task", "about", command="explain")
+    assert code == 3
+    assert "there is no item 'c999' in" in log
 
 
 def test_what_did_not_change_is_not_done_again(tree: Any, run: Any) -> None:

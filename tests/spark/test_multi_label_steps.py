@@ -164,7 +164,7 @@ def test_every_table_is_that_of_the_kernels(
 
 def test_too_many_patterns_are_fitted_from_a_sample(spark: SparkSession, votes: pl.DataFrame, tmp_path: Path) -> None:
     found = run(spark, votes, tmp_path, "direct", 1, 60, kind="dawid_skene", abstain="missing", polish=2)
-    polish = found["report"]["labels"]["news"]["polish"]
+    polish = found["report"].labels["news"].polish
     assert polish["sample_level"] > 0
     assert polish["n_steps"] > 0
 

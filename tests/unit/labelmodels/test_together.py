@@ -9,16 +9,17 @@ import pytest
 from sparkws import synthetic
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels import persist
+from sparkws.labelmodels import persist, savedgraph
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import evaluate
 from sparkws.labelmodels.posterior import LabelModel, predict
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
+from sparkws.labelmodels.savedtrust import doubt_of_rows
 from sparkws.labelmodels.taskgraph import task_tree
 from sparkws.labelmodels.taskview import OneOfSeveral
-from sparkws.labelmodels.together import OfTask, fit_together, report_of
+from sparkws.labelmodels.together import OfTask, fit_again, fit_together, report_of
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.patterns import of_matrix
 
@@ -110,6 +111,132 @@ def test_a_report_compares_with_majority_vote_of_the_task_alone():
     assert job["metrics"] == {}
     assert list(job["class_balance"]) == ["cook", "pilot", "nurse", "not applicable"]
     json.dumps([told, job], allow_nan=False)
+
+
+def fitted_again(L, truth, clamped=(), **options):
+    patterns, tasks = counted(L, truth)
+    config = CONFIG.model_copy(update=options)
+    model = fit_together(config, TREE, tasks, patterns, clamped)
+    return patterns, tasks, model, fit_again(config, model, patterns, clamped)
+
+
+def test_intervals_and_functions_left_out_are_those_of_each_task():
+    L, truth = world(600)
+    patterns, tasks, model, refitted = fitted_again(L, truth, bootstrap=12, leave_one_out=3)
+    again = fitted_again(L, truth, bootstrap=12, leave_one_out=3)[3]
+    assert [one.balance_.tolist() for one in again.replicates] == [one.balance_.tolist() for one in refitted.replicates]
+    told = {
+        task: report_of(model, task, of, patterns, n_items=600, level=0, gold_use="evaluate", refitted=refitted)
+        for task, of in tasks.items()
+    }
+    for task, names in LFS.items():
+        drawn = told[task].bootstrap
+        assert drawn["n_replicates"] == 12
+        assert list(drawn["accuracy"]) == list(names), "its own functions, by their names alone"
+        for name, (estimate, low, high) in drawn["accuracy"].items():
+            of_column = L[:, COLUMNS.index((task, name))]
+            voted, own = of_column >= 0, truth[:, TREE.tasks.index(task)]
+            assert low < estimate < high
+            assert low - 0.1 < (of_column == own)[voted].mean() < high + 0.1
+        for low, high in drawn["class_balance"].values():
+            assert 0 < low < high < 1
+        assert drawn["steady"] > 0.5
+    # The busiest three functions are left out, whatever task they vote on; what changes is this task's labels.
+    for task in LFS:
+        left = told[task].leave_one_out
+        probs = model.posterior(L)[task]
+        assert left["n_functions"] == len(COLUMNS)
+        assert len(left["changed"]) == 3
+        for name, share in left["changed"].items():
+            column = tuple(name.split(".")) if "." in name else (task, name)
+            c = COLUMNS.index(column)
+            rest = [other for other in COLUMNS if other != column]
+            without = Hierarchical(TREE, rest, tol=1e-9).fit(np.delete(L, c, axis=1))
+            theirs = without.posterior(np.delete(L, c, axis=1))[task]
+            labeled = (L >= 0).any(axis=1)
+            assert share == pytest.approx((predict(theirs) != predict(probs))[labeled].mean(), abs=0.02)
+
+
+def test_known_classes_that_are_held_stay_so_in_refits():
+    L, truth = world(400)
+    patterns, tasks, model, refitted = fitted_again(L, truth, ["kind"], bootstrap=4, leave_one_out=100)
+    assert len(refitted.without) == len(COLUMNS), "known classes are no function that could be left out"
+    report = report_of(
+        model,
+        "job",
+        tasks["job"],
+        patterns,
+        n_items=400,
+        level=0,
+        gold_use="clamp",
+        refitted=refitted,
+        clamped=["kind"],
+    )
+    assert set(report.leave_one_out["changed"]) == {
+        *LFS["job"],
+        *(f"kind.{lf}" for lf in LFS["kind"]),
+    }
+    nothing = fitted_again(L, truth, bootstrap=0, leave_one_out=0)[3]
+    assert (nothing.replicates, nothing.without) == ((), None)
+
+
+def test_what_takes_too_long_is_told(monkeypatch):
+    monkeypatch.setattr("sparkws.labelmodels.refitted._BUDGET", 1e3)
+    L, truth = world(300)
+    patterns, tasks, model, refitted = fitted_again(L, truth)
+    report = report_of(
+        model, "kind", tasks["kind"], patterns, n_items=300, level=0, gold_use="evaluate", refitted=refitted
+    )
+    assert report.bootstrap["why_not"].endswith(
+        "of 7 functions take too long to fit 10 times again unless a number is given"
+    )
+    assert report.leave_one_out["why_not"].endswith("take too long to fit again unless a number is given")
+
+
+def test_a_refit_keeps_what_the_model_had_resolved():
+    L, _ = world(300)
+    model = Hierarchical(TREE, COLUMNS).fit(L)
+    some = L[:, 1:].copy()
+    some[:, 0] = np.where(some[:, 0] == 0, 0, -1)  # of the items drawn, it votes one class
+    again = Hierarchical(TREE, COLUMNS[1:]).fit(some, start=model)
+    assert [seen.tolist() for seen in again.seen_] == [seen.tolist() for seen in model.seen_[1:]]
+    assert again.balance_source_ == model.balance_source_ == "votes"
+    assert not np.allclose(again.cpts_[0], [[0.7, 0.3], [0.3, 0.7]]), "its table is still learned"
+    # From its own start the fit stands still.
+    same = Hierarchical(TREE, COLUMNS, tol=1e-9).fit(L, start=model)
+    assert same.n_iter_ < model.n_iter_
+    np.testing.assert_allclose(same.posterior_vectors(L), model.posterior_vectors(L), atol=0.005)
+
+
+def test_what_is_stored_beside_a_model_tells_how_far_to_trust_it():
+    L, truth = world(500)
+    patterns, tasks, model, refitted = fitted_again(L, truth, bootstrap=3, leave_one_out=2)
+    report = report_of(
+        model, "job", tasks["job"], patterns, n_items=500, level=0, gold_use="evaluate", refitted=refitted
+    )
+    rows = savedgraph.rows_with_trust(model, "job", report, refitted).sample(fraction=1, shuffle=True, seed=0)
+    assert rows.schema == persist.SCHEMA
+    np.testing.assert_array_equal(graph_from_rows(rows).posterior_vectors(L), model.posterior_vectors(L))
+    for parameter, place in (("accuracy", 0), ("accuracy_low", 1), ("accuracy_high", 2)):
+        stored = dict(rows.filter(parameter=parameter).select("lf", "value").iter_rows())
+        assert stored == {name: figures[place] for name, figures in report.bootstrap["accuracy"].items()}
+    changed = dict(rows.filter(parameter="changed_without").select("lf", "value").iter_rows())
+    assert changed == report.leave_one_out["changed"]
+
+    def load(text):
+        return OneOfSeveral(graph_from_json(text), "job")
+
+    doubt = doubt_of_rows(rows, load, bootstrap=True, leave_one_out=True)
+    view = OneOfSeveral(model, "job")
+    columns = doubt.of(view, L, view.posterior(L))
+    top = view.posterior(L).argmax(axis=1)
+    voted = (L >= 0).any(axis=1)
+    drawn = np.array([OneOfSeveral(one, "job").posterior(L)[np.arange(len(L)), top] for one in refitted.replicates])
+    np.testing.assert_allclose(columns["confidence_low"].to_numpy()[voted], drawn.min(axis=0)[voted])
+    np.testing.assert_allclose(columns["confidence_high"].to_numpy()[voted], drawn.max(axis=0)[voted])
+    assert columns.filter(~pl.Series(voted)).null_count().row(0) == ((~voted).sum(),) * 3
+    without = savedgraph.rows_with_trust(model, "job", report)
+    assert without.filter(pl.col("parameter").is_in(["replicate", "without"])).is_empty()
 
 
 def test_a_function_that_is_worse_than_blind_or_faulted_is_told():

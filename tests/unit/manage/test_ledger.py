@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkws.manage.ledger import SCHEMA, StepRecord, from_rows, last_success, next_sequence, to_rows
+from sparkws.manage.ledger import SCHEMA, StepRecord, from_rows, last_success, maker_of, next_sequence, to_rows
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.integers(-(2**62), 2**62)
@@ -90,3 +90,18 @@ def test_the_last_success_of_a_step():
     assert last_success(records, "spam.labels") == records[5]
     assert last_success(records, "spam.stats") is None
     assert last_success([], "spam.votes") is None
+
+
+def test_the_run_that_made_a_table_as_it_is_at_a_version():
+    records = [
+        record(1, outputs={"spam_labels": 0}),
+        record(3, outputs={"spam_labels": 4, "other": 9}),
+        record(4, status="failed", outputs={"spam_labels": 5}),
+        record(2, outputs={"spam_labels": 2}),
+        record(5, outputs={"spam_labels": None}),
+    ]
+    made = {version: maker_of(records, "spam_labels", version) for version in (0, 1, 3, 6)}
+    # Version 6 is the fourth after it was rearranged; a failed run made nothing.
+    assert {version: one.sequence for version, one in made.items()} == {0: 1, 1: 1, 3: 2, 6: 3}
+    assert maker_of(records, "spam_votes", 7) is None
+    assert maker_of([], "spam_labels", 7) is None

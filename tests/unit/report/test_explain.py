@@ -6,7 +6,10 @@ import polars as pl
 from sparkws.explain import ExplainedItem, ExplainedTask
 from sparkws.labelmodels.account import account_of
 from sparkws.labelmodels.calibration import Calibration, calibrated
+from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.taskgraph import task_graph
+from sparkws.labelmodels.taskview import OneOfSeveral
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.report.explain import describe_item, describe_task
 from sparkws.stats.patterns import of_matrix
@@ -47,6 +50,43 @@ def test_what_makes_an_item_different_is_told():
     assert explained([0, 1, -1], newest_votes=5)[-1] == (
         "the label is made from votes version 2, the table is at 5. Run: sparkws run --task spam"
     )
+
+
+def of_a_graph(votes, clamped=()):
+    """The lines of a task t: one function votes on it, two on u, whose known class may be held."""
+    graph = task_graph({"t": ["x", "y"], "u": ["a", "b"]}, [("x", "a"), ("x", "b"), ("y", "b")])
+    model = Hierarchical(graph, [("t", "lf"), ("u", "lf"), ("u", "lf_h")])
+    model.cpts_ = (np.array([[0.8, 0.4], [0.2, 0.6]]), *[np.array([[0.9, 0.3], [0.1, 0.7]])] * 2)
+    model.seen_, model.balance_ = (np.ones(2, np.bool_),) * 3, np.array([0.2, 0.3, 0.5])
+    account = account_of(OneOfSeveral(model, "t", clamped), np.array(votes, np.int8), ("x", "y"))
+    found = {"task": "t", "item_id": "c7", "status": "labeled", "pred": account.label, "faulted": ()}
+    versions = {"labels_version": 3, "votes_version": 2, "model_version": 1, "newest_votes": 2}
+    return describe_item(ExplainedItem(**found, **versions, account=account)).splitlines()
+
+
+def test_votes_on_other_tasks_are_told_together_and_one_by_one():
+    # By hand: log 2; of both, log (.4 * .81 + .6 * .09) / .09; without one of them, log (.4 * .9 + .6 * .3) / .3.
+    assert of_a_graph([0, 0, 0])[2:] == [
+        "log-odds of x against y:",
+        "  prior                   +0.00",
+        "  lf          x           +0.69",
+        "  votes on u  2 together  +1.44",
+        "  sum                     +2.13",
+        "of these together, what leaving out one of them takes away; they overlap, so it is no sum:",
+        "  u.lf    a  +0.85",
+        "  u.lf_h  a  +0.85",
+        "probabilities: x 0.894, y 0.106",
+    ]
+    alone = of_a_graph([0, -1, 0])
+    assert alone[5:7] == ["  u.lf_h  a  +0.59", "  sum        +1.28"]
+    assert len(alone) == 8, "a vote that stands alone is its term"
+
+
+def test_a_known_class_of_another_task_is_certain():
+    lines = of_a_graph([-1, -1, 1, 0], ["u"])
+    assert "  sum                     certain" in lines
+    assert "  u.gold  a  certain" in lines
+    assert lines[-1] == "probabilities: x 1.000, y 0.000"
 
 
 def test_majority_vote_says_what_counts():
