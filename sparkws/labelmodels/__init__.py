@@ -1,4 +1,28 @@
-"""Label models: from exact statistics of votes to the probability of each class."""
+"""Label models: from exact statistics of votes to the probability of each class.
+
+A map of the folder. Start with `fitting`, which takes a task from counts to a model and its report, and `posterior`,
+which says what a model is.
+
+- Models, a file each: majority, weighted, precision, dawidskene, superlf, triplet, publishedtriplet, completion,
+  hierarchy.
+- What they are made of: posterior (P(class | votes)), tables (P(vote | class)), balance (P(class)); em, estimate,
+  expectations (EM on patterns); recoding, groupscores (votes of a group as one); labelvectors (classes of several
+  tasks at once).
+- From moments to parameters: covariances, maskedloss (pairs), thirds, tensor (three at a time).
+- From a configuration to a fit: factory (makes models), subset (of which functions), fitting, modelreport (what is
+  said of it); sampling, polish (more patterns than fit in memory).
+- Choosing, `auto`: choose (the rule), auto (the candidates), chosen (from how many items), heldout (unseen votes).
+- Dependent functions: structure (finds them), residuals, sparse (from moments), ratio (by likelihood), edges (the
+  evidence), copies (that vote alike).
+- Trusting: guard, findings (what looks wrong); assess (what was asked for), refits, refitted (fits again), trust
+  (intervals, leaving out), calibration, crossfit; metrics, slicefigures (against known classes).
+- Explaining: contributions, account (of an item), overview, pairs (of a task).
+- From votes to published labels: kernel, multikernel, labelcounts, doubt (how sure a confidence is).
+- Storing: persist, savedgroups, savedgrids, savedgraph, savedtrust; storedchecks, differences (what is refused).
+- Several tasks: taskgraph (what can be true), together (fits and reports), taskview (one of them as a label model);
+  multilabel (each label by itself).
+- Steps, which alone know tables and Spark: steps, multisteps, graphsteps.
+"""
 
 from sparkws.labelmodels.calibration import Calibration, calibrate
 from sparkws.labelmodels.completion import MatrixCompletion

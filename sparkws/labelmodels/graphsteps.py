@@ -19,16 +19,16 @@ from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.modelreport import ModelReport
-from sparkws.labelmodels.refitted import Refitted, too_large
+from sparkws.labelmodels.refitted import Refitted
 from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.labelmodels.savedgraph import graph_from_json
-from sparkws.labelmodels.savedtrust import doubt_of_rows
+from sparkws.labelmodels.savedtrust import doubt_of_rows, task_rows_with_trust
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.labelmodels.steps import label_comments, read_capped
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.taskview import OneOfSeveral, gold_column
-from sparkws.labelmodels.together import OfTask, fit_again, fit_together, report_of
+from sparkws.labelmodels.together import OfTask, fit_again, fit_together, kept_of, report_of
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.patterns import Patterns, PatternsKernel
 from sparkws.stats.slices import SlicesKernel
@@ -133,11 +133,10 @@ def store_task_model(
         refitted=fitted.refitted,
         clamped=fitted.clamped,
     )
-    too_many = too_large(fitted.refitted, fitted.model.n_parameters) if label_intervals else ""
-    kept = fitted.refitted if label_intervals and not too_many else None
-    rows = savedgraph.rows_with_trust(fitted.model, task, report, kept, fingerprints)
+    kept, why_not = kept_of(fitted.refitted, fitted.model) if label_intervals else (None, None)
+    rows = task_rows_with_trust(fitted.model, task, report, kept, fingerprints)
     version = write_rows(spark, target, rows, direct=direct, transition=transition)
-    return replace(report, label_intervals=too_many or None), version
+    return replace(report, label_intervals=why_not), version
 
 
 def label_task(

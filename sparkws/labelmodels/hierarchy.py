@@ -243,11 +243,6 @@ class Hierarchical:
             for t, (task, names) in enumerate(self.graph.classes.items())
         }
 
-    @property
-    def n_parameters(self) -> int:
-        """The numbers of its tables and of the balance."""
-        return len(self.balance_) + sum(k * k for k in self._sizes)
-
     def balance_of(self, task: str) -> NDArray[np.float64]:
         """P(class) of a task, `(k_t,)`."""
         return self._balance(self.balance_, task)

@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 from sparkws.checks import check_columns, first_few
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
-from sparkws.labelmodels.modelreport import ModelReport
 from sparkws.labelmodels.persist import SCHEMA
-from sparkws.labelmodels.refitted import Refitted
-from sparkws.labelmodels.savedtrust import trust_rows
 from sparkws.labelmodels.storedchecks import (
     check_keys,
     check_range,
@@ -221,28 +218,6 @@ def task_rows(model: Hierarchical, task: str, fingerprints: Mapping[Column, str]
     rows.append({"parameter": _WHOLE, "text": whole})
     plain = [{name: float(value) if name == "value" else value for name, value in row.items()} for row in rows]
     return pl.DataFrame([{"kind": model.kind, **row} for row in plain], SCHEMA)
-
-
-def rows_with_trust(
-    model: Hierarchical,
-    task: str,
-    report: ModelReport,
-    kept: Refitted[Hierarchical] | None = None,
-    fingerprints: Mapping[Column, str] | None = None,
-) -> pl.DataFrame:
-    """The rows of `task_rows`, and those of what was found about the reliability of the task's labels.
-
-    Parameters
-    ----------
-    report : ModelReport
-        Of the task.
-    kept : Refitted, optional
-        The models fitted again, where labels are to tell how sure they are.
-    """
-    texts = None if kept is None else kept.map(graph_to_json)
-    replicates, without = ((), None) if texts is None else (texts.replicates, texts.without)
-    beside = trust_rows(model.kind, report.bootstrap, report.leave_one_out, replicates, without)
-    return pl.concat([task_rows(model, task, fingerprints), beside], rechunk=True)
 
 
 def graph_from_rows(

@@ -12,8 +12,12 @@ import polars as pl
 
 from sparkws.labelmodels.assess import Assessed
 from sparkws.labelmodels.doubt import Doubt
+from sparkws.labelmodels.hierarchy import Column, Hierarchical
+from sparkws.labelmodels.modelreport import ModelReport
 from sparkws.labelmodels.persist import SCHEMA, to_json, to_rows
 from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.refitted import Refitted
+from sparkws.labelmodels.savedgraph import graph_to_json, task_rows
 
 REPLICATE: Final = "replicate"
 WITHOUT: Final = "without"
@@ -31,6 +35,30 @@ def rows_with_trust(
         {name: to_json(other, classes) for name, other in assessed.without.items()},
     )
     return pl.concat([to_rows(assessed.model, classes, fingerprints), beside], rechunk=True)
+
+
+def task_rows_with_trust(
+    model: Hierarchical,
+    task: str,
+    report: ModelReport,
+    kept: Refitted[Hierarchical] | None = None,
+    fingerprints: Mapping[Column, str] | None = None,
+) -> pl.DataFrame:
+    """The rows of a model of several tasks as that of one, see `savedgraph.task_rows`, and of what was found about it.
+
+    Parameters
+    ----------
+    model : Hierarchical
+    task : str
+    report : ModelReport
+        Of the task.
+    kept : Refitted, optional
+        The models fitted again, where labels are to tell how sure they are.
+    fingerprints : mapping of (str, str) to str, optional
+    """
+    texts = Refitted[str]() if kept is None else kept.map(graph_to_json)
+    beside = trust_rows(model.kind, report.bootstrap, report.leave_one_out, texts.replicates, texts.without)
+    return pl.concat([task_rows(model, task, fingerprints), beside], rechunk=True)
 
 
 def trust_rows(

@@ -17,7 +17,7 @@ from sparkws.labelmodels.metrics import compare
 from sparkws.labelmodels.modelreport import ModelReport
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import work_of_vectors
-from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_drawings, told_of_leaving_out
+from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_drawings, told_of_leaving_out, too_large
 from sparkws.labelmodels.sampling import REFIT_GAIN
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.taskview import OneOfSeveral, gold_column, patterns_of_task
@@ -113,6 +113,12 @@ def fit_again(
         work=work_of_vectors(model, unpack(seen)),
         functions=names,
     )
+
+
+def kept_of(refitted: Refitted[Hierarchical], model: Hierarchical) -> tuple[Refitted[Hierarchical] | None, str | None]:
+    """The models that make labels tell how sure they are; where they are too many numbers to keep, why not."""
+    why_not = too_large(refitted, model.balance_.size + sum(table.size for table in model.cpts_))
+    return (None, why_not) if why_not else (refitted, None)
 
 
 def report_of(

@@ -9,14 +9,14 @@ import pytest
 from sparkws import synthetic
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels import persist, savedgraph
+from sparkws.labelmodels import persist
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import evaluate
 from sparkws.labelmodels.posterior import LabelModel, predict
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
-from sparkws.labelmodels.savedtrust import doubt_of_rows
+from sparkws.labelmodels.savedtrust import doubt_of_rows, task_rows_with_trust
 from sparkws.labelmodels.taskgraph import task_tree
 from sparkws.labelmodels.taskview import OneOfSeveral
 from sparkws.labelmodels.together import OfTask, fit_again, fit_together, report_of
@@ -214,7 +214,7 @@ def test_what_is_stored_beside_a_model_tells_how_far_to_trust_it():
     report = report_of(
         model, "job", tasks["job"], patterns, n_items=500, level=0, gold_use="evaluate", refitted=refitted
     )
-    rows = savedgraph.rows_with_trust(model, "job", report, refitted).sample(fraction=1, shuffle=True, seed=0)
+    rows = task_rows_with_trust(model, "job", report, refitted).sample(fraction=1, shuffle=True, seed=0)
     assert rows.schema == persist.SCHEMA
     np.testing.assert_array_equal(graph_from_rows(rows).posterior_vectors(L), model.posterior_vectors(L))
     for parameter, place in (("accuracy", 0), ("accuracy_low", 1), ("accuracy_high", 2)):
@@ -235,7 +235,7 @@ def test_what_is_stored_beside_a_model_tells_how_far_to_trust_it():
     np.testing.assert_allclose(columns["confidence_low"].to_numpy()[voted], drawn.min(axis=0)[voted])
     np.testing.assert_allclose(columns["confidence_high"].to_numpy()[voted], drawn.max(axis=0)[voted])
     assert columns.filter(~pl.Series(voted)).null_count().row(0) == ((~voted).sum(),) * 3
-    without = savedgraph.rows_with_trust(model, "job", report)
+    without = task_rows_with_trust(model, "job", report)
     assert without.filter(pl.col("parameter").is_in(["replicate", "without"])).is_empty()
 
 
