@@ -195,10 +195,6 @@ class TaskConfig(Section):
                 "a multi_label task takes votes in format: wide, and 'columns' says on which class each column votes: "
                 f"{{ana_1: {self.classes[0]}, ana_2: {self.classes[1]}}}"
             )
-        if self.multi_label and self.label_model.label_intervals:
-            raise ValueError(
-                "label_model.label_intervals is for tasks where an item has one class, not for multi_label"
-            )
         if self.multi_label and self.slices:
             raise ValueError(
                 f"slices {list(self.slices)} are of a task where an item has one class, not of multi_label"

@@ -220,7 +220,7 @@ def _labels_step(spark: SparkSession, job: Job, together: Together, task: str, m
             job.options,
             clamped={name: output_of(spark, job, gold, f"{name}_gold") for name, gold in golds.items()},
             fingerprints=together.fingerprints,
-            asked=together.config,
+            graph=together.config,
         )
         result = {"lane": written.lane.name, **written.statistic.to_plain(classes[task])}
         return Done(outputs={table: written.version}, n_rows=written.n_rows, details={"result": result})

@@ -62,7 +62,8 @@ def assess(
     classes : sequence of str
     gold_use : {"evaluate", "dev", "clamp"}
     share : float
-        Of what refits may cost where the configuration says `auto`: several models of one task share it.
+        Of what refits may cost where the configuration says `auto`, and of what may be kept of them: several models
+        of one task share it.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def assess(
     corrected = calibrated(model, calibration)
     if not config.label_intervals:
         return Assessed(corrected, told, findings=findings)
-    too_many = too_large(refitted, _size(model))
+    too_many = too_large(refitted, _size(model), share)
     if too_many:
         return Assessed(corrected, {**told, "label_intervals": too_many}, findings=findings)
     kept = refitted.map(lambda again: calibrated(again, calibration))

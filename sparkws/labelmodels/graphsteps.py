@@ -13,7 +13,6 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, read_rows
 from sparkws.engine.writes import write_rows
 from sparkws.labelmodels import savedgraph, steps
-from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.fitting import faulty
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
@@ -22,7 +21,7 @@ from sparkws.labelmodels.modelreport import ModelReport
 from sparkws.labelmodels.refitted import Refitted
 from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.labelmodels.savedgraph import graph_from_json
-from sparkws.labelmodels.savedtrust import doubt_of_rows, task_rows_with_trust
+from sparkws.labelmodels.savedtrust import asked_of, doubt_of_rows, task_rows_with_trust
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.labelmodels.steps import label_comments, read_capped
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
@@ -152,7 +151,7 @@ def label_task(
     *,
     clamped: Mapping[str, TableVersion],
     fingerprints: Mapping[tuple[str, str], str],
-    asked: TaskGraphConfig,
+    graph: TaskGraphConfig,
 ) -> Written[LabelCounts]:
     """Turn votes on several tasks into the published labels of one of them, with a stored model.
 
@@ -162,10 +161,7 @@ def label_task(
     rows = read_rows(spark, model)
     loaded = savedgraph.graph_from_rows(rows, classes, lf_names, fingerprints)
     own, others = votes[task][0], {name: gold for name, gold in clamped.items() if name != task}
-    doubt = Doubt()
-    if asked.label_intervals:
-        columns = {"bootstrap": asked.bootstrap != 0, "leave_one_out": asked.leave_one_out != 0}
-        doubt = doubt_of_rows(rows, lambda text: OneOfSeveral(graph_from_json(text), task, others), **columns)
+    doubt = doubt_of_rows(rows, lambda text: OneOfSeveral(graph_from_json(text), task, others), asked_of(graph))
     kernel = LabelsKernel(
         model=OneOfSeveral(loaded, task, others),
         key_dtype=own.schema[ITEM_ID],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from sparkws.checks import first_few
 from sparkws.config import LabelModelConfig
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels import persist
+from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.findings import Finding
 from sparkws.labelmodels.fitting import Fitted
 from sparkws.labelmodels.majority import MajorityVote
@@ -19,6 +21,7 @@ from sparkws.labelmodels.metrics import evaluate
 from sparkws.labelmodels.modelreport import MultiLabelReport
 from sparkws.labelmodels.persist import SavedModel
 from sparkws.labelmodels.posterior import TIE, predict
+from sparkws.labelmodels.savedtrust import doubt_of_rows
 from sparkws.labelmodels.subset import chosen_functions
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
@@ -184,6 +187,12 @@ def to_rows(rows_by_label: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     parts = [rows.with_columns(pl.lit(label).alias(LABEL)) for label, rows in rows_by_label.items()]
     # In one piece: the pieces of a table are written in any order.
     return pl.concat(parts, rechunk=True).select(LABEL, pl.all().exclude(LABEL))
+
+
+def doubts_of_rows(rows: pl.DataFrame, asked: Doubt) -> dict[str, Doubt]:
+    """What makes the columns that tell how sure the labels of each class are, by label; see `doubt_of_rows`."""
+    load = partial(persist.from_json, classes=LABEL_CLASSES)
+    return {label: doubt_of_rows(rows.filter(pl.col(LABEL) == label), load, asked) for label in rows[LABEL].unique()}
 
 
 def from_rows(

@@ -22,7 +22,7 @@ from sparkws.labelmodels.modelreport import MultiLabelReport
 from sparkws.labelmodels.multikernel import MultiLabelsKernel
 from sparkws.labelmodels.multilabel import Columns
 from sparkws.labelmodels.sampling import MAX_PATTERNS
-from sparkws.labelmodels.savedtrust import rows_with_trust
+from sparkws.labelmodels.savedtrust import asked_of, rows_with_trust
 from sparkws.labelmodels.steps import of_label, read_capped, write_labels
 from sparkws.stats import joint
 from sparkws.stats.bylabel import label_kernel
@@ -120,15 +120,19 @@ def label_items(
         PRED: f"indices of the classes that the item has more probably than not: {named}",
         CONFIDENCE: "that of the least certain class that was voted on",
     }
+    rows, asked = read_rows(spark, model), asked_of(config)
     kernel = MultiLabelsKernel(
-        models=multilabel.from_rows(read_rows(spark, model), classes, fingerprints),
+        models=multilabel.from_rows(rows, classes, fingerprints),
         key_dtype=votes.schema[ITEM_ID],
         votes_version=votes.version,
         model_version=model.version,
         tie_break_policy=config.tie_break_policy,
         seed=config.seed,
         clamp_gold=clamped is not None,
+        doubts=multilabel.doubts_of_rows(rows, asked),
+        asked=asked,
     )
+    comments |= kernel.doubt_comments
     return write_labels(spark, kernel, votes, clamped, target, transition, options, comments)
 
 

@@ -166,12 +166,16 @@ def told_of_leaving_out(
     return {**told, "why_not": ""}
 
 
-def too_large(refitted: Refitted[M], size: int) -> str:
-    """Why models of so many numbers are not kept beside the labels; nothing where they are."""
+def too_large(refitted: Refitted[M], size: int, share: float = 1.0) -> str:
+    """Why models of so many numbers are not kept beside the labels; nothing where they are.
+
+    `share` is that of one of several models of a task.
+    """
     n_numbers = size * (len(refitted.replicates) + len(refitted.without or ()))
-    if n_numbers <= _MOST_NUMBERS:
+    most = int(_MOST_NUMBERS * share)
+    if n_numbers <= most:
         return ""
-    return f"{n_numbers:,} numbers of the models behind them, of which at most {_MOST_NUMBERS:,} are kept"
+    return f"{n_numbers:,} numbers of the models behind them, of which at most {most:,} are kept"
 
 
 def _number(asked: Asked, work: float, most: int, fewest: int, size: str) -> tuple[int, str]:

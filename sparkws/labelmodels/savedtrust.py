@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from sparkws.config import LabelModelConfig, TaskGraphConfig
 from sparkws.labelmodels.assess import Assessed
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
@@ -99,9 +100,14 @@ def trust_rows(
     return pl.DataFrame([{"kind": kind, **row} for row in rows], SCHEMA)
 
 
-def doubt_of_rows(
-    rows: pl.DataFrame, load: Callable[[str], LabelModel], *, bootstrap: bool, leave_one_out: bool
-) -> Doubt:
+def asked_of(config: LabelModelConfig | TaskGraphConfig) -> Doubt:
+    """Which columns labels have that tell how sure they are, without the models that fill them."""
+    if not config.label_intervals:
+        return Doubt()
+    return Doubt(() if config.bootstrap != 0 else None, () if config.leave_one_out != 0 else None)
+
+
+def doubt_of_rows(rows: pl.DataFrame, load: Callable[[str], LabelModel], asked: Doubt) -> Doubt:
     """What makes the columns of labels that tell how sure they are, from the rows of a label model in any order.
 
     Parameters
@@ -109,14 +115,14 @@ def doubt_of_rows(
     rows : DataFrame
     load : function of str
         Reads a model from its JSON.
-    bootstrap, leave_one_out : bool
+    asked : Doubt
         Which of the columns there are, filled or not.
     """
-    if "text" not in rows.columns:  # a model of before there was any
-        return Doubt(() if bootstrap else None, () if leave_one_out else None)
+    if not asked.schema or "text" not in rows.columns:  # there is none in a model of before there was any
+        return asked
     ordered = rows.filter(pl.col("parameter").is_in([REPLICATE, WITHOUT])).sort("parameter", "value", "lf")
-    models = {
-        parameter: [load(text) for text in ordered.filter(parameter=parameter)["text"]]
-        for parameter in (REPLICATE, WITHOUT)
-    }
-    return Doubt(models[REPLICATE] if bootstrap else None, models[WITHOUT] if leave_one_out else None)
+    replicates, without = (
+        [load(text) for text in ordered.filter(parameter=parameter)["text"]] if wanted is not None else None
+        for parameter, wanted in ((REPLICATE, asked.replicates), (WITHOUT, asked.without))
+    )
+    return Doubt(replicates, without)

@@ -16,14 +16,13 @@ from sparkws.engine.writes import write_rows
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.kernels import WriteKernel
 from sparkws.labelmodels import persist
-from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.factory import Reads
 from sparkws.labelmodels.fitting import Fitted, fit_label_model
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.labelcounts import LabelCounts
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
-from sparkws.labelmodels.savedtrust import doubt_of_rows, rows_with_trust
+from sparkws.labelmodels.savedtrust import asked_of, doubt_of_rows, rows_with_trust
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.stats.counters import Counters
 from sparkws.stats.joint import BothMoments
@@ -100,10 +99,7 @@ def label_items(
     A model that was fitted on votes of functions with other `fingerprints` is refused.
     """
     rows = read_rows(spark, model)
-    doubt = Doubt()
-    if config.label_intervals:
-        asked = {"bootstrap": config.bootstrap != 0, "leave_one_out": config.leave_one_out != 0}
-        doubt = doubt_of_rows(rows, partial(persist.from_json, classes=classes), **asked)
+    doubt = doubt_of_rows(rows, partial(persist.from_json, classes=classes), asked_of(config))
     kernel = LabelsKernel(
         model=persist.from_rows(rows, classes, fingerprints=fingerprints),
         key_dtype=votes.schema[ITEM_ID],

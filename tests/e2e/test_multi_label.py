@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -143,6 +144,35 @@ def test_each_label_is_explained_by_itself(run: Run, tmp_path: Path) -> None:
         got, _, log = run(path, *label, command="explain")
         assert got == code
         assert message in log
+
+
+def test_labels_tell_how_sure_they_are_where_that_is_asked_for(run: Run, tmp_path: Path) -> None:
+    model = {"kind": "dawid_skene", "bootstrap": 3, "leave_one_out": 2, "label_intervals": True}
+    path = project(tmp_path, label_model=model)
+    code, result, log = run(path)
+    assert code == 0, log
+    labels = table(path, "topics_labels").drop_nulls("probs")
+    ends = labels.select(pl.col("probs", "probs_low", "probs_high", "probs_spread").list.get(0)).drop_nulls("probs")
+    assert ends.height
+    assert ends.null_count().row(0) == (0, 0, 0, 0)
+    assert (ends["probs_low"] <= ends["probs_high"]).all()
+    assert labels["probs_low"].list.get(3).is_null().all(), "nobody votes on the last label"
+    stored = table(path, "topics_label_model").filter(label="sports", parameter="replicate")
+    assert stored.height == 3
+    assert "probs" in DeltaTable(str(tmp_path / "tables" / "topics_labels")).schema().fields[-1].name
+    report = result["tasks"]["topics"]["label_model"]["labels"]["sports"]
+    assert "Est. Acc." in log
+    assert set(report["leave_one_out"]["changed"]) <= {"lf_words__sports", "lf_both__sports", "lf_goal__sports"} | {
+        "lf_vote__sports"
+    }
+    code, told, log = run(path, "--label", "sports", command="explain")
+    assert code == 0
+    assert "task topics, label sports, dawid_skene" in log
+    assert [row["lf"] for row in told["functions"]] == list(report["bootstrap"]["accuracy"])
+    _, told, _ = run(path, "c03", "--label", "sports", command="explain")
+    (item,) = told["items"]
+    odds = np.log(item["probs"][item["label"]] / item["probs"][item["against"]])
+    assert item["prior"] + sum(vote["log_odds"] for vote in item["votes"]) == pytest.approx(odds)
 
 
 def test_votes_made_elsewhere_and_gold_that_is_held(run: Run, tmp_path: Path) -> None:

@@ -229,7 +229,6 @@ def test_an_unknown_key_is_refused_with_a_suggestion(change, said):
             {"multi_label": True, "label_model": {"class_balance": [0.5, 1.0]}},
             "above 0 and below 1, got {'spam': 1.0}.",
         ),
-        ({"multi_label": True, "label_model": {"label_intervals": True}}, "is for tasks where an item has one class"),
         (
             {"multi_label": True, "slices": {"long": "x > 1"}},
             "slices ['long'] are of a task where an item has one class",

@@ -72,14 +72,14 @@ def test_stored_models_give_the_same_columns_in_any_order_of_rows(assessed):
     rows = rows_with_trust(found, CLASSES, {"lf_0": "f0"})
     assert rows.schema == SCHEMA
     shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
-    doubt = doubt_of_rows(shuffled, LOAD, bootstrap=True, leave_one_out=True)
+    doubt = doubt_of_rows(shuffled, LOAD, Doubt((), ()))
     direct = Doubt(found.replicates, tuple(found.without.values()))
     model = from_rows(shuffled, CLASSES)
     ours, theirs = (each.of(model, L[:40], model.posterior(L[:40])) for each in (doubt, direct))
     assert ours.equals(theirs)
-    only = doubt_of_rows(shuffled, LOAD, bootstrap=False, leave_one_out=True)
+    only = doubt_of_rows(shuffled, LOAD, Doubt(None, ()))
     assert only.schema.names() == ["confidence_spread"]
-    before = doubt_of_rows(rows.drop("text"), LOAD, bootstrap=True, leave_one_out=False)
+    before = doubt_of_rows(rows.drop("text"), LOAD, Doubt(()))
     assert (before.replicates, before.without) == ((), None)
 
 

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkws.errors import InvalidLabelMatrix
+from sparkws.grids import NO_GRIDS
+from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.multikernel import MultiLabelsKernel
@@ -104,3 +106,45 @@ def test_each_label_is_decided_as_a_task_of_its_own(rows, cut):
 def test_votes_outside_are_refused():
     with pytest.raises(InvalidLabelMatrix, match="'g__a' voted 2 on item_id 0"):
         kernel().run(votes([(1, 2, 0)]))
+
+
+class Says:
+    """A label model that says the same of every item with a vote."""
+
+    cardinality, grids_, temperature_, cpt_ = 2, NO_GRIDS, 1.0, None
+
+    def __init__(self, names, present):
+        self.lf_names_, self.present = names, present
+
+    def posterior(self, L):
+        probs = np.tile([1 - self.present, self.present], (len(L), 1))
+        return np.where((L >= 0).any(axis=1)[:, None], probs, np.nan)
+
+
+def test_how_sure_each_probability_is_is_told_of_being_present():
+    """Of a label that is rather absent what is told of the confidence is turned around."""
+    models = {"a": Says(COLUMNS["a"], 0.8), "b": Says(COLUMNS["b"], 0.1), "c": None}
+    # Ends of 19 replicates by the Weibull rule are the smallest and the largest.
+    doubts = {
+        "a": Doubt([Says(COLUMNS["a"], p) for p in np.linspace(0.6, 0.9, 19)], [Says(("f__a",), 0.7)]),
+        "b": Doubt([Says(COLUMNS["b"], p) for p in np.linspace(0.05, 0.3, 19)], [Says(("f__b",), 0.4)]),
+    }
+    options = {"doubts": doubts, "asked": Doubt((), ()), "clamp_gold": True}
+    made = MultiLabelsKernel(models=models, key_dtype=pl.Int64(), votes_version=0, model_version=0, **options)
+    gold = pl.Series([None, None, [0, 2]], dtype=pl.List(pl.Int8))
+    rows, _ = made.run(votes([(1, -1, 0), (-1, -1, -1), (1, 0, 1)], gold=gold))
+    assert rows.schema == made.schema
+    told = rows.select("probs_low", "probs_high", "probs_spread").rows()
+    np.testing.assert_allclose(np.array(told[0], float)[:, :2], [[0.6, 0.05], [0.9, 0.3], [0.1, 0.3]])
+    assert [column[2] for column in told[0]] == [None] * 3
+    assert told[1] == (None, None, None)
+    assert told[2] == ([1.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 0.0])
+    assert list(made.doubt_comments) == ["probs_low", "probs_high", "probs_spread"]
+
+    empty = MultiLabelsKernel(
+        models=models, key_dtype=pl.Int64(), votes_version=0, model_version=0, asked=Doubt(None, ())
+    )
+    rows, _ = empty.run(votes([(1, -1, 0)]))
+    assert rows.columns[-1] == "probs_spread"
+    assert rows["probs_spread"].to_list() == [[None, None, None]]
+    assert kernel().run(votes([(1, 1, 0)]))[0].columns[-1] == "model_version"
