@@ -11,8 +11,9 @@ from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share,
 from sparkws.labelmodels.choose import Candidate, Choice, Fit, choose_model
 from sparkws.labelmodels.edges import Dependencies
 from sparkws.labelmodels.em import count_votes
-from sparkws.labelmodels.estimate import Abstain
+from sparkws.labelmodels.estimate import SOME_SINGLE_CLASS, Abstain
 from sparkws.labelmodels.factory import AnyModel, Reads, fit_model, make_label_model
+from sparkws.labelmodels.firing import fire_by_class
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
@@ -66,13 +67,19 @@ def choose_for(
         return PrecisionVote(len(classes), precision=precision, class_balance=balance, volume_power=power).fit(counted)
 
     flat = collapse(patterns, keep_gold=False)
-    votes = count_votes(unpack_classes(flat), flat.counts, len(classes))
-    mostly_single = single_class_share(votes) >= MOSTLY_SINGLE_CLASS
-    # What a function of one class is worth is not estimated without its abstentions.
+    voted_for = unpack_classes(flat)
+    votes = count_votes(voted_for, flat.counts, len(classes))
+    share = single_class_share(votes)
+    mostly_single = share >= MOSTLY_SINGLE_CLASS
+    # What a function of one class is worth is not estimated without its abstentions: unless the configuration sets
+    # them aside, they are evidence where such functions cast most votes, or some and fire by what the item is.
+    tells = mostly_single or (
+        config.abstain == "auto" and share >= SOME_SINGLE_CLASS and fire_by_class(voted_for, flat.counts, len(classes))
+    )
     meanings = [
         meaning
         for meaning in ABSTAIN_MEANS
-        if config.abstain in ("auto", meaning) and not (mostly_single and meaning == "missing")
+        if config.abstain in ("auto", meaning) and not (tells and meaning == "missing")
     ]
     found: dict[Abstain, Dependencies] = {}
     if config.groups == "auto" and np.count_nonzero(votes) <= _MOST_CELLS:

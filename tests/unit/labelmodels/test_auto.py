@@ -69,6 +69,26 @@ def test_abstaining_that_depends_on_the_class_is_evidence():
     assert accuracy(chosen.model, L, Y) > accuracy(MajorityVote(2), L, Y) + 0.02
 
 
+def some_of_one_class(hit, false, rng):
+    """Three functions of one class, which cast a fifth of the votes, beside four that vote both."""
+    single = [synthetic.single_class_table(label, hit, false, 2) for label in (0, 1, 1)]
+    several = [synthetic.table(accuracy, 0.8, 2) for accuracy in (0.7, 0.75, 0.8, 0.85)]
+    truth = synthetic.Truth(class_balance=np.array([0.6, 0.4]), cpt=np.stack([*single, *several]))
+    return synthetic.sample(truth, 3000, rng)[0]
+
+
+def test_rules_of_one_class_are_not_taken_for_people_who_were_not_asked():
+    L = some_of_one_class(0.5, 0.05, np.random.default_rng(3))
+    assert [trial.name for trial in choose(L).trials] == ["dawid_skene, abstain outcome"]
+    named = [trial.name for trial in choose(L, abstain="missing").trials]
+    assert "dawid_skene, abstain missing" in named
+
+
+def test_people_who_answer_always_the_same_leave_abstaining_missing():
+    L = some_of_one_class(0.3, 0.3, np.random.default_rng(4))
+    assert "dawid_skene, abstain missing" in [trial.name for trial in choose(L).trials]
+
+
 def test_options_narrow_the_candidates():
     L, _ = world(groups=[(0, 1)], copy=0.9, n=2000)
     names = [trial.name for trial in choose(L, abstain="missing").trials]
