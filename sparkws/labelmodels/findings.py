@@ -13,6 +13,8 @@ from sparkws.stats.counters import Counters
 
 _SEEN: Final = 0.01  # a difference that two digits show
 
+_MOST_VOTES: Final = 0.5
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -73,7 +75,7 @@ def not_converged(model: LabelModel) -> list[Finding]:
 
 def not_identified(model: LabelModel) -> list[Finding]:
     """What the votes do not tell about a model, so that it has guessed: dependence, the class balance, functions."""
-    return [*_dependent(model), *_balance(model), *_functions(model)]
+    return [*_dependent(model), *_outvoting(model), *_balance(model), *_functions(model)]
 
 
 def _dependent(model: LabelModel) -> list[Finding]:
@@ -86,6 +88,26 @@ def _dependent(model: LabelModel) -> list[Finding]:
             f"So many labeling functions depend on each other that {first_few(pairs)} had to be taken for "
             f"independent: {model.kind} may have found what they share instead of the class. Add functions that "
             "look at something else, or use majority vote.",
+        )
+    ]
+
+
+def _outvoting(model: LabelModel) -> list[Finding]:
+    """A group that was learned and casts most votes: what it shares explains more votes than the class does."""
+    if model.dependencies_ is None or model.cpt_ is None:
+        return []
+    often = 1 - model.cpt_[:, 0] @ model.class_balance_
+    of_lf = dict(zip(model.lf_names_, (often / max(float(often.sum()), 1e-300)).tolist(), strict=True))
+    shares = {group: sum(of_lf[name] for name in group) for group in model.groups_}
+    group = max(shares, key=lambda members: shares[members], default=())
+    if not group or shares[group] <= _MOST_VOTES:
+        return []
+    return [
+        Finding(
+            "not_identified",
+            f"{first_few(group)} depend on each other and cast {shares[group]:.0%} of the votes, so the votes do not "
+            f"tell what they share from the class: {model.kind} may have found the one for the other. Add functions "
+            "that look at something else, or use majority vote.",
         )
     ]
 

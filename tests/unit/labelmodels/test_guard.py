@@ -87,6 +87,22 @@ def test_functions_that_pairs_do_not_identify_are_named():
     assert "and 1 more meet the other functions does not tell how good they are, so matrix_completion" in message
 
 
+@pytest.mark.parametrize(("often", "share"), [(0.5, None), (0.95, "59%")])
+def test_a_learned_group_that_casts_most_votes_is_not_told_from_the_class(often, share):
+    rng = np.random.default_rng(2)
+    cpt = np.stack([synthetic.table(0.75, coverage, 2) for coverage in [often] * 3 + [0.5] * 4])
+    truth = synthetic.Truth(class_balance=np.array([0.5, 0.5]), cpt=cpt, groups=((0, 1, 2),), copy=0.9)
+    patterns = of_matrix(synthetic.sample(truth, 4000, rng)[0], synthetic.lf_names(7), 2)
+    model = SuperLF(2, abstain="missing").fit(patterns)
+    assert model.groups_ == (("lf_0", "lf_1", "lf_2"),)
+    found = codes(model, patterns)
+    assert ("not_identified" in found) == (share is not None)
+    if share is not None:
+        assert f"cast {share} of the votes" in found["not_identified"]
+    given = SuperLF(2, groups=model.groups_, abstain="missing").fit(patterns)
+    assert "not_identified" not in codes(given, patterns)
+
+
 def test_dependence_that_groups_leave_and_a_balance_that_triples_do_not_tell_are_named():
     rng = np.random.default_rng(0)
     leader = rng.integers(0, 2, 3000)
