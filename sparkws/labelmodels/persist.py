@@ -266,7 +266,8 @@ def _cells(rows: pl.DataFrame, how: Stored, model: SavedModel, classes: Sequence
         raise DataError(
             f"the label model has numbers of {error.args[0]!r}, which it does not name; fit it again."
         ) from None
-    if rows.height > len(set(zip(*at, strict=True))) and (how.axes or rows.height > 1):
+    n_distinct = len(np.unique(np.ravel_multi_index(at, array.shape))) if how.axes and rows.height else 1
+    if rows.height > n_distinct:
         raise DataError(f"the label model has a number of {rows['parameter'][0]} more than once; fit it again.")
     if rows.height:
         array[at] = rows["value"].to_numpy() if how.axes else rows["value"][0]
