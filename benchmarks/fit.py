@@ -163,9 +163,10 @@ def _large_fits(large: LargeFit, figures: dict[str, float]) -> dict[str, Fitted]
     took = time_in_turns({name: partial(fit, name) for name in polish}, rounds=ROUNDS)
     figures["rows"] = counters.n_rows
     figures["seconds_5m"], figures["seconds_5m_polished"] = took.median("sampled"), took.median("polished")
-    figures["level"] = found["sampled"].report["level"]
-    figures["polish_steps"] = found["polished"].report["polish"]["n_steps"]
-    figures["polish_converged"] = float(found["polished"].report["polish"]["converged"])
+    figures["level"] = found["sampled"].report.level
+    polished = found["polished"].report.polish
+    assert polished is not None
+    figures["polish_steps"], figures["polish_converged"] = polished["n_steps"], float(polished["converged"])
     return found
 
 
@@ -179,7 +180,8 @@ def _compare(found: dict[str, Fitted], L: NDArray[np.int8], figures: dict[str, f
     full = _full_fit(by_function, q)
     for name, fitted in found.items():
         figures[f"largest_error_{name}"] = _error(fitted, *full)
-        figures[f"largest_standard_error_{name}"] = fitted.report["largest_standard_error"]
+        error = fitted.report.largest_standard_error
+        figures[f"largest_standard_error_{name}"] = np.nan if error is None else error
 
 
 def _full_fit(by_function: NDArray[np.int8], q: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

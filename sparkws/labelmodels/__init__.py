@@ -11,7 +11,8 @@ which says what a model is.
 - From moments to parameters: covariances, maskedloss (pairs), thirds, tensor (three at a time).
 - From a configuration to a fit: factory (makes models), subset (of which functions), fitting, modelreport (what is
   said of it); sampling, polish (more patterns than fit in memory).
-- Choosing, `auto`: choose (the rule), auto (the candidates), chosen (from how many items), heldout (unseen votes).
+- Choosing, `auto`: choose (the rule), auto (the candidates), firing (what abstaining may mean), chosen (from how many
+  items), heldout (unseen votes).
 - Dependent functions: structure (finds them), residuals, sparse (from moments), ratio (by likelihood), edges (the
   evidence), copies (that vote alike).
 - Trusting: guard, findings (what looks wrong); assess (what was asked for), refits, refitted (fits again), trust

@@ -11,6 +11,7 @@ from benchmarks.quality_data import VoteSet, find_sets
 from benchmarks.quality_drawn import drawn_sets
 from benchmarks.quality_made import made_sets, thinned
 from benchmarks.quality_score import difference, hits_of
+from benchmarks.quality_tables import table_sets
 
 
 @pytest.fixture
@@ -84,8 +85,9 @@ def test_made_situations_are_the_same_in_every_run():
         assert one.scored.mean() > 0.5
 
 
-def test_drawn_worlds_have_names_of_their_own_and_votes_to_score():
-    drawn = list(drawn_sets())
+@pytest.mark.parametrize("sets", [drawn_sets, table_sets])
+def test_drawn_sets_have_names_of_their_own_and_votes_to_score(sets):
+    drawn = list(sets())
     assert len({votes.name for votes in drawn}) == len(drawn)
     assert all(votes.scored.sum() > 100 and votes.L.max() < votes.cardinality for votes in drawn)
 
