@@ -35,6 +35,7 @@ from sparkws.kernels import MapKernel, ReduceKernel, WriteKernel
 S = TypeVar("S")
 logger = logging.getLogger(__name__)
 
+_COUNTED_AT_ONCE: Final = 10  # batches: counting makes nothing of the size of its rows, and each batch has a cost
 WRITTEN_DDL: Final = "add string, n_rows long, statistic binary"  # the columns of programs.WRITTEN
 
 
@@ -48,7 +49,7 @@ class Options:
     task_bytes : int
         The most that a task of the direct lane reads.
     batch_rows : int
-        The most rows that a kernel sees at once.
+        The most rows that a kernel sees at once; one that only counts sees ten times as many.
     care : Care
         How workers guard against functions that misbehave.
     reach : Reach or None
@@ -180,12 +181,13 @@ def _stream(
     lane = choose_lane(spark, source, options)
     logger.info("%s lane for %s: %s", lane.name, source, lane.reason)
     wanted = _narrowed(source, columns)
+    batch_rows = options.batch_rows * (_COUNTED_AT_ONCE if isinstance(program, programs.FoldFrames) else 1)
     if lane.name == "direct":
         tasks = _tasks(spark, source, options, widest_rows=1 << 62)
-        carried = programs.OfTasks(program, tasks, Scan(wanted, options.batch_rows))
+        carried = programs.OfTasks(program, tasks, Scan(wanted, batch_rows))
         return _numbers(spark, len(tasks)).mapInArrow(carry(carried, options.care), schema)
     frame = _numbered_columns(spark, source, columns)
-    return frame.mapInArrow(carry(programs.OfRows(program, wanted, options.batch_rows), options.care), schema)
+    return frame.mapInArrow(carry(programs.OfRows(program, wanted, batch_rows), options.care), schema)
 
 
 def _write_direct(

@@ -11,7 +11,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sparkws import errors
-from sparkws.engine.worker import Care, WorkerError, carry, crash_file, decode_error, encode_error, limit_threads
+from sparkws.engine import worker
+from sparkws.engine.worker import (
+    Care,
+    WorkerError,
+    carry,
+    crash_file,
+    decode_error,
+    encode_error,
+    limit_threads,
+    pass_over_imports,
+)
 
 kinds = st.sampled_from(
     [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SparkwsError)]
@@ -140,3 +150,13 @@ def test_threads_are_limited_before_a_program_is_loaded(monkeypatch):
     ended = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip() == str({"threads": "1", "polars": False, "pool": 1, "batches": [1, 2]})
+
+
+def test_what_modules_hold_is_collected_once_for_each_number_of_them(monkeypatch):
+    frozen = []
+    monkeypatch.setattr(worker.gc, "freeze", lambda: frozen.append(True))
+    pass_over_imports.cache_clear()
+    for n_modules in (5, 5, 9, 9, 5):
+        pass_over_imports(n_modules)
+    assert len(frozen) == 2
+    pass_over_imports.cache_clear()
