@@ -23,6 +23,7 @@ from sparkws.checks import check_amounts
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import ClassBalance, known_balance, volume
 from sparkws.labelmodels.em import check_fittable
+from sparkws.labelmodels.rankone import rank_one
 from sparkws.labelmodels.tables import (
     MAX_PRECISION,
     TABLES,
@@ -159,14 +160,17 @@ def learned_precisions(moments: Moments, pi: NDArray[np.float64]) -> NDArray[np.
     strength = expected * link**2
     lowest = _MIN_PRECISION - pi[label]
     highest = np.maximum(MAX_PRECISION - pi[label], prior)
-    u = prior
-    for _ in range(_MAX_ITER):
-        weight = strength @ u**2
-        told = (excess @ u + prior / _PRIOR_VARIANCE) / (weight + 1 / _PRIOR_VARIANCE)
-        # Half the way: the whole step goes back and forth between u c and u / c.
-        u, before = np.clip((u + told) / 2, lowest, highest), u
-        if np.abs(u - before).max() < _TOL:
-            break
+    u = rank_one(
+        np.divide(excess, strength, out=np.zeros_like(excess), where=strength > 0),
+        strength,
+        prior,
+        prior=prior,
+        trust=1 / _PRIOR_VARIANCE,
+        lowest=lowest,
+        highest=highest,
+        max_iter=_MAX_ITER,
+        tol=_TOL,
+    )
     # The fit has shrunk by sampling errors; pairs that differ by more than those shrink further.
     sampling, between = _variances(u, excess, strength)
     trust = (_PRIOR_VARIANCE + sampling) / (_PRIOR_VARIANCE + sampling + between)
