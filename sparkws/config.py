@@ -75,7 +75,7 @@ class LabelModelConfig(Section):
         "matrix_completion",
     ] = "auto"
     class_balance: tuple[float, ...] | Literal["estimate", "tensor", "uniform", "dev"] = "estimate"
-    abstain: Literal["auto", "outcome", "missing"] = "auto"
+    abstain: Literal["auto", "outcome", "missing", "published"] = "auto"
     smoothing: Annotated[float, Field(ge=0)] = 10.0
     one_coin: bool = False
     groups: tuple[tuple[str, ...], ...] | Literal["auto"] = "auto"
@@ -101,6 +101,8 @@ class LabelModelConfig(Section):
         unread = not_read(self.kind, [name for name, value in self if value != _DEFAULTS[name]])
         if unread:
             raise ValueError(refusal(self.kind, unread))
+        if self.abstain == "published" and self.kind != "matrix_completion":
+            raise ValueError(f"abstain: published is for kind: matrix_completion, got {self.kind!r}; take auto")
         if self.kind == "weighted" and self.class_balance == "dev":
             raise ValueError("kind: weighted takes class_balance as shares, tensor or uniform, got 'dev'")
         return self

@@ -8,9 +8,15 @@ O = (1/n) Σ ψ ψᵀ over one-hot votes ψ is μ P μᵀ outside the blocks of 
 It is solved to a stationary point by Levenberg's method with conjugate gradients inside, where Snorkel takes 100
 steps of gradient descent. Pairs do not identify three classes or more: any rotation of μ P^½ that keeps √p fits
 as well. So the fit starts from third moments where those tell the tables, and two starts must agree.
+
+Where abstaining is missing, as in crowds, O is of the items that two functions both voted on, and each pair counts by
+how many these are. Three votes of one item are then too few to tell k by k tables of k > 2 classes: what pairs do
+tell is how often a function is right, if it errs equally often in all classes. The tables are drawn toward that,
+and the functions are told as not identified.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
@@ -20,7 +26,16 @@ from sparkws.checks import check_amounts, check_max_iter, did_you_mean, first_fe
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments
-from sparkws.labelmodels.maskedloss import Completion, make_completion, named, rotated, solve
+from sparkws.labelmodels.covoted import Meaning, agreement_accuracies, covoted_tables, in_triangles, resolved
+from sparkws.labelmodels.estimate import Abstain, check_abstain
+from sparkws.labelmodels.maskedloss import (
+    Completion,
+    make_completion,
+    make_covoted_completion,
+    named,
+    rotated,
+    solve,
+)
 from sparkws.labelmodels.tables import (
     TABLES,
     Stored,
@@ -29,7 +44,7 @@ from sparkws.labelmodels.tables import (
     soft_cells,
 )
 from sparkws.labelmodels.tensor import fit_twice
-from sparkws.labelmodels.thirds import moment_balance
+from sparkws.labelmodels.thirds import covoted_triples, items_of, moment_balance, tell_tables
 from sparkws.stats.moments import Moments
 from sparkws.stats.triples import Triples
 
@@ -45,12 +60,16 @@ class MatrixCompletion(TableModel):
         The number of classes k.
     class_balance : sequence of k floats, "estimate", "tensor", "uniform" or "dev"
         "estimate" takes it from third moments.
-    abstain : {"missing", "outcome"}
-        Whether abstaining is evidence for the posterior; published is "missing".
+    abstain : {"auto", "outcome", "missing", "published"}
+        Whether abstaining depends on the class, or says that a function was not asked: then only items that two
+        or three functions all voted on tell about them, and abstaining is no evidence. "published" fits it as an
+        outcome, and labels as if it were missing. "auto" is as of `Triplet`, with "published" for "outcome".
+        `abstain_` says which.
     l2 : float
-        The pull toward functions of accuracy .7 that vote as often: μ⁰. It makes a solution unique.
+        The pull toward functions of accuracy .7 that vote as often: μ⁰. It makes a solution unique. With abstaining
+        as missing, μ⁰ are functions as accurate as agreement tells, and sampling errors add a pull of their own.
     smoothing : float
-        Pseudo-votes of accuracy .7 added to each vote of each function.
+        Pseudo-votes of accuracy .7 added to each vote of each function; with abstaining as missing to each class.
     groups : sequence of sequences of function names
         Functions that depend on each other: how they meet tells nothing about the class, so it is left out.
     max_iter, tol : int, float
@@ -63,11 +82,13 @@ class MatrixCompletion(TableModel):
     cpt_ : (m, k + 1, k) float64 array
         P(vote | class), abstain row first.
     class_balance_ : (k,) float64 array
-    balance_source_ : {"given", "uniform", "dev", "estimate", "volume"}
+    abstain_ : {"outcome", "missing", "published"}
+    balance_source_ : {"given", "uniform", "dev", "estimate", "equal errors", "volume"}
     loss_ : float
     identified_ : (m,) bool array
         Functions that two others tell something about, which also tell something about each other. For three
-        classes and more, only those whose tables came out the same from two starts.
+        classes and more, only those whose tables came out the same from two starts. With abstaining as missing
+        also only those whose meetings tell how often they are right, with a standard error below a quarter.
     """
 
     kind: Final = "matrix_completion"
@@ -79,7 +100,7 @@ class MatrixCompletion(TableModel):
         cardinality: int,
         *,
         class_balance: ClassBalance = "estimate",
-        abstain: Literal["missing", "outcome"] = "missing",
+        abstain: Abstain | Literal["published"] = "auto",
         l2: float = 0.0,
         smoothing: float = 10.0,
         groups: Sequence[Sequence[str]] = (),
@@ -88,8 +109,8 @@ class MatrixCompletion(TableModel):
         seed: int = 0,
     ) -> None:
         super().__init__(cardinality)
-        if abstain not in ("outcome", "missing"):
-            raise ConfigError(f"abstain must be 'missing' or 'outcome', got {abstain!r}.")
+        if abstain != "published":
+            check_abstain(abstain)
         check_amounts({"l2": l2, "smoothing": smoothing, "tol": tol})
         check_max_iter(max_iter)
         self.class_balance = class_balance
@@ -126,27 +147,46 @@ class MatrixCompletion(TableModel):
             If a group names another function.
         """
         check_moments(moments, self.cardinality)
-        p, source = moment_balance(self.class_balance, moments, triples, gold_items)
-        problem = make_completion(moments, p, self.l2, mask_of(moments, self.groups))
-        starts = _starts(problem, moments, triples, np.random.default_rng(self.seed))
+        self.abstain_ = self._resolved(moments)
+        meaning: Meaning = "missing" if self.abstain_ == "missing" else "outcome"
+        p, source = moment_balance(self.class_balance, moments, triples, gold_items, meaning)
+        mask = mask_of(moments, self.groups)
+        rng = np.random.default_rng(self.seed)
+        if meaning == "missing":
+            accuracies, told = agreement_accuracies(moments)
+            problem = make_covoted_completion(moments, p, self.l2, mask, accuracies)
+            problem, starts, by_triples = _with_triples(problem, moments, triples)
+            told &= by_triples & (np.count_nonzero(moments.votes, axis=1) > 1)
+        else:
+            problem = make_completion(moments, p, self.l2, mask)
+            starts, told = _starts(problem, moments, triples, rng), np.ones(len(moments.lf_names), np.bool_)
         first = solve(problem, starts[0], self.max_iter, self.tol)
         tables = [self._tables(problem, moments, first.mu)]
-        if self.cardinality > 2:
+        if self.cardinality > 2 and told.any():
             tables.append(self._tables(problem, moments, solve(problem, starts[1], self.max_iter, self.tol).mu))
         same = np.abs(tables[0] - tables[-1]).max(axis=(1, 2)) <= SAME
         self.lf_names_, self.cpt_, self.class_balance_, self.balance_source_ = moments.lf_names, tables[0], p, source
         self.grids_ = moments.grids
-        self.identified_, self.abstain_ = same & _in_triangles(moments, problem.mask), self.abstain
+        self.identified_ = told & same & in_triangles(_linked(moments, problem.weight > 0))
         self.loss_, self.n_iter_, self.converged_ = first.loss, first.n_iter, first.converged
         self.temperature_ = 1.0
         return self
 
+    def _resolved(self, moments: Moments) -> Meaning | Literal["published"]:
+        if self.abstain == "published" or (self.abstain == "auto" and resolved("auto", moments) == "outcome"):
+            return "published"
+        return resolved(self.abstain, moments)
+
     def _tables(self, problem: Completion, moments: Moments, mu: NDArray[np.float64]) -> NDArray[np.float64]:
         k, m = self.cardinality, len(moments.lf_names)
         given_class = np.zeros((m, moments.n_outcomes, k))
+        soft = soft_cells(moments.lf_names, moments.grids)
+        if self.abstain_ == "missing":
+            often = moments.votes.sum(axis=1)[moments.lf_of][:, None] / moments.n_items
+            given_class[moments.lf_of, moments.vote_of] = named(often * mu, problem.p, moments.label_of) / often
+            return covoted_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, soft)
         given_class[moments.lf_of, moments.vote_of] = named(mu, problem.p, moments.label_of)
         everyone = np.ones(m, np.bool_)
-        soft = soft_cells(moments.lf_names, moments.grids)
         return smoothed_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, everyone, soft)
 
 
@@ -159,6 +199,28 @@ def _starts(
     if fits is None:
         return [problem.anchor, rotated(problem.anchor, problem.p, rng)]
     return [np.where(fit.seen[lf][:, None], fit.cpt[lf, vote + 1], problem.anchor) for fit in fits]
+
+
+def _with_triples(
+    problem: Completion, moments: Moments, triples: Triples | None
+) -> tuple[Completion, list[NDArray[np.float64]], NDArray[np.bool_]]:
+    """The problem and two starts `(c, k)` with what triples of functions that met tell, and about whom, `(m,)`.
+
+    μ⁰ then is between their tables and functions that err equally often in all classes.
+    """
+    lf, vote, m = moments.lf_of, moments.vote_of, len(moments.lf_names)
+    if len(problem.p) == 2:
+        return problem, [problem.anchor], np.ones(m, np.bool_)
+    fits = None
+    if triples is not None:
+        met, told = covoted_triples(triples)
+        if tell_tables(told, moments):
+            fits = fit_twice(met, moments.votes, items_of(moments, "missing"))
+    if fits is None:
+        return problem, [problem.anchor], np.zeros(m, np.bool_)
+    of_vote = told[lf, None]
+    starts = [of_vote * fit.cpt[lf, vote + 1] + (1 - of_vote) * problem.anchor for fit in fits]
+    return replace(problem, anchor=starts[0]), starts, told >= 0.5
 
 
 def mask_of(moments: Moments, groups: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
@@ -181,9 +243,7 @@ def mask_of(moments: Moments, groups: Sequence[Sequence[str]]) -> NDArray[np.boo
     return ~together[np.ix_(moments.lf_of, moments.lf_of)]
 
 
-def _in_triangles(moments: Moments, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which functions are linked with two others that are linked with each other, `(m,)`."""
-    m = len(moments.lf_names)
-    belongs = np.equal(np.arange(m)[:, None], moments.lf_of).astype(np.float64)
-    linked = ((belongs @ mask @ belongs.T) > 0).astype(np.float64)
-    return np.asarray(((linked @ linked) * linked).any(axis=1), np.bool_)
+def _linked(moments: Moments, counts: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pairs of functions `(m, m)` of which some pair of votes `(c, c)` counts."""
+    belongs = np.equal(np.arange(len(moments.lf_names))[:, None], moments.lf_of).astype(np.float64)
+    return np.asarray(belongs @ counts @ belongs.T > 0, np.bool_)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.labelmodels.rankone import rank_one
 from sparkws.stats.moments import Moments
 
 MOST_ANCHORS: Final = 64  # functions that the others are measured against: 2,016 pairs; all would be m² / 2
 STANDS_OUT: Final = 4.0  # standard errors
-_HUBER: Final = 3.0  # standard errors
 _MOST_STEPS, _ENOUGH = 50, 1e-6
 _SMALL: Final = 400  # of matrices up to this size all eigenvectors are found faster than one by Lanczos
 
@@ -74,11 +74,12 @@ def outcomes_of(moments: Moments) -> Outcomes:
     items = np.concatenate([n - moments.votes.sum(axis=1), np.diagonal(moments.gram)])
     order = np.lexsort((vote_of, lf_of))
     order = order[(items[order] > 0) & (items[order] < n)]
-    toward = np.concatenate([np.zeros(m), _toward(moments)])[order]
+    toward = np.concatenate([np.zeros(m), toward_one(moments)])[order]
     return Outcomes(m, n, lf_of[order], vote_of[order], share[order], whole[np.ix_(order, order)], toward)
 
 
-def _toward(moments: Moments) -> NDArray[np.float64]:
+def toward_one(moments: Moments) -> NDArray[np.float64]:
+    """P(class 1) less P(class 0) as each vote claims them, of two classes, `(c,)`."""
     says = moments.says
     of_votes = np.eye(moments.cardinality)[moments.vote_of] if says is None else says[moments.lf_of, moments.vote_of]
     return np.asarray(of_votes[:, 1] - of_votes[:, 0], np.float64)
@@ -122,7 +123,7 @@ def scaled_differences(outcomes: Outcomes) -> tuple[NDArray[np.float64], NDArray
 
 
 def _refined(outcomes: Outcomes, start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """γ `(d,)` that fits all pairs at once, C = γ γᵀ, by Huber's M-estimate (1964, Ann. Math. Stat. 35).
+    """γ `(d,)` that fits all pairs at once, C = γ γᵀ, by Huber's M-estimate.
 
     Where pairs are many it is as robust as medians, for then every misfit is many errors large; where
     functions seldom meet, most products of two covariances are noise, whose median is near zero, and it is
@@ -132,17 +133,8 @@ def _refined(outcomes: Outcomes, start: NDArray[np.float64]) -> NDArray[np.float
     others = outcomes.lf_of[:, None] != outcomes.lf_of
     # One meeting of two functions that hardly ever meet is no outlier: never less than one item is expected.
     error = np.sqrt(np.outer(var, var) / n + 1 / n**2)
-    gamma = start
-    for _ in range(_MOST_STEPS):
-        size = np.abs(outcomes.cov - np.outer(gamma, gamma)) / error
-        weight = np.where(others, np.minimum(1, _HUBER / np.maximum(size, _HUBER)), 0.0) / var
-        total = weight @ gamma**2
-        told = np.divide((weight * outcomes.cov) @ gamma, total, out=gamma.copy(), where=total > 0)
-        # Half the way: the whole step goes back and forth between γ c and γ / c.
-        gamma, before = (gamma + told) / 2, gamma
-        if np.abs(gamma - before).max() <= _ENOUGH * np.abs(gamma).max():
-            break
-    return gamma
+    tol = _ENOUGH * float(np.abs(start).max(initial=0.0))
+    return rank_one(outcomes.cov, np.where(others, 1 / var, 0.0), start, error=error, max_iter=_MOST_STEPS, tol=tol)
 
 
 def leading(outcomes: Outcomes) -> NDArray[np.float64]:

@@ -12,8 +12,11 @@ from sparkws.labelmodels.posterior import LabelModel
 from sparkws.stats.counters import Counters
 
 _SEEN: Final = 0.01  # a difference that two digits show
-
 _MOST_VOTES: Final = 0.5
+_GUESSED_BALANCES: Final = {
+    "volume": "the share of each class among the votes for it",
+    "equal errors": "what the votes for each class come from as if functions erred equally often in all classes",
+}
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,14 @@ def _outvoting(model: LabelModel) -> list[Finding]:
 
 
 def _balance(model: LabelModel) -> list[Finding]:
-    if model.fits != "moments" or model.balance_source_ != "volume":
+    source = model.balance_source_
+    if model.fits != "moments" or source not in _GUESSED_BALANCES:
         return []
     return [
         Finding(
             "not_identified",
-            f"The votes of three functions at a time do not tell the class balance, so {model.kind} took the share of "
-            "each class among the votes for it. Give class_balance, or count it on known classes: class_balance: dev.",
+            f"The votes of three functions at a time do not tell the class balance, so {model.kind} took "
+            f"{_GUESSED_BALANCES[source]}. Give class_balance, or count it on known classes: class_balance: dev.",
         )
     ]
 

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from sparkws.labelmodels.covoted import covoted_of
 from sparkws.labelmodels.tables import PRIOR_ACCURACY, claimed, soft_cells
 from sparkws.stats.moments import Moments
 
 _MOST_INNER: Final = 100
+_SPREAD: Final = 0.1  # of tables around those of functions that err equally often in all classes
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 
 
@@ -25,20 +27,31 @@ class Completion:
     ----------
     O : (c, c) float64 array
         How often two votes meet.
-    mask : (c, c) bool array
-        The pairs that count.
+    weight : (c, c) bool or float array
+        The pairs that count, and how much.
     p : (k,) float64 array
         The class balance.
     anchor : (c, k) float64 array
         μ⁰.
     l2 : float
+    singles : (c,) float array or one number
+        How much single votes count.
+    ridge : float
+        The weight of the pull toward μ⁰ that sampling errors ask for, beside that of `l2`.
     """
 
     O: NDArray[np.float64]
-    mask: NDArray[np.bool_]
+    weight: NDArray[np.bool_] | NDArray[np.float64]
     p: NDArray[np.float64]
     anchor: NDArray[np.float64]
     l2: float
+    singles: NDArray[np.float64] | float = 1.0
+    ridge: float = 0.0
+
+    @property
+    def pull(self) -> float:
+        """The weight of the squared distance from μ⁰."""
+        return self.l2**2 + self.ridge
 
     @property
     def diagonal(self) -> NDArray[np.float64]:
@@ -46,24 +59,27 @@ class Completion:
         return np.diagonal(self.O)
 
     def residuals(self, mu: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Of pairs `(c, c)` and of single votes `(c,)`."""
-        return np.where(self.mask, self.O - (mu * self.p) @ mu.T, 0.0), mu @ self.p - self.diagonal
+        """Of pairs `(c, c)` and of single votes `(c,)`; zero of those that do not count."""
+        return np.where(self.weight, self.O - (mu * self.p) @ mu.T, 0.0), mu @ self.p - self.diagonal
 
     def loss(self, mu: NDArray[np.float64]) -> float:
         """The value to minimize."""
         pairs, singles = self.residuals(mu)
-        return float((pairs**2).sum() + (singles**2).sum() + self.l2**2 * ((mu - self.anchor) ** 2).sum())
+        fit = float((self.weight * pairs**2).sum() + (self.singles * singles**2).sum())
+        return fit + self.pull * float(((mu - self.anchor) ** 2).sum())
 
     def half_gradient(self, mu: NDArray[np.float64]) -> NDArray[np.float64]:
         """Half the derivative, `(c, k)`."""
         pairs, singles = self.residuals(mu)
-        return -2 * pairs @ (mu * self.p) + np.outer(singles, self.p) + self.l2**2 * (mu - self.anchor)
+        of_singles = np.outer(self.singles * singles, self.p)
+        return -2 * (self.weight * pairs) @ (mu * self.p) + of_singles + self.pull * (mu - self.anchor)
 
     def curvature(self, mu: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
         """The product of Gauss and Newton's half Hessian with a step, `(c, k)`."""
         half = (step * self.p) @ mu.T
-        changed = np.where(self.mask, half + half.T, 0.0)
-        return 2 * changed @ (mu * self.p) + np.outer(step @ self.p, self.p) + self.l2**2 * step
+        changed = self.weight * (half + half.T)
+        of_singles = np.outer(self.singles * (step @ self.p), self.p)
+        return 2 * changed @ (mu * self.p) + of_singles + self.pull * step
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +98,43 @@ def make_completion(moments: Moments, p: NDArray[np.float64], l2: float, mask: N
     soft = soft_cells(moments.lf_names, moments.grids)
     says = claimed(PRIOR_ACCURACY, moments.votes.shape, len(p), soft)[moments.lf_of, moments.vote_of]
     anchor = np.diagonal(O)[:, None] * says / p
-    return Completion(O, mask, p, anchor, l2)
+    return Completion(O, mask.astype(np.float64), p, anchor, l2)
+
+
+def make_covoted_completion(
+    moments: Moments, p: NDArray[np.float64], l2: float, mask: NDArray[np.bool_], accuracies: NDArray[np.float64]
+) -> Completion:
+    """The loss of votes of functions that were not asked about the items they abstain on.
+
+    O is of the items that two functions both voted on, and a pair counts by their share among all items, so that the
+    loss is that of `make_completion` where everybody votes on everything. μ⁰ are functions of these accuracies `(m,)`
+    that err equally often in all classes, and cells as they declare. The pull toward it is that of tables with a
+    spread of .1 around it, set against the sampling errors of O: pairs that met often overcome it.
+    """
+    k, lf = len(p), moments.lf_of
+    seen = covoted_of(moments)
+    share = seen.outcomes.share
+    weight = np.where(mask, seen.pairs, 0.0) / moments.n_items
+    O = seen.outcomes.cov + np.outer(share, share)
+    variance = np.average(np.clip(O * (1 - O), 0, None), weights=weight) if weight.any() else 0.0
+    np.fill_diagonal(O, share)
+    right = np.equal(moments.vote_of[:, None], np.arange(k))
+    coin = np.where(right, accuracies[lf][:, None], (1 - accuracies[lf][:, None]) / (k - 1))
+    soft = soft_cells(moments.lf_names, moments.grids)
+    declared = share[:, None] * claimed(PRIOR_ACCURACY, moments.votes.shape, k, soft)[lf, moments.vote_of] / p
+    anchor = np.where(np.isin(lf, list(soft))[:, None], declared, coin)
+    # The loss has each pair twice: n / (4 variance) of it, and half the squares over the spread's, are logarithms of
+    # probabilities.
+    ridge = 2 * variance / (moments.n_items * _SPREAD**2)
+    singles = moments.votes.sum(axis=1)[lf] / moments.n_items
+    return Completion(O, weight, p, anchor, l2, singles, ridge)
 
 
 def solve(problem: Completion, start: NDArray[np.float64], max_iter: int, tol: float) -> Solution:
     """A stationary point of the loss, by Levenberg's damped Gauss-Newton steps."""
     mu, loss, damping = start, problem.loss(start), 1e-3
-    scale = float(np.abs(problem.O - np.outer(problem.diagonal, problem.diagonal))[problem.mask].max(initial=0.0))
+    covariances = problem.weight * np.abs(problem.O - np.outer(problem.diagonal, problem.diagonal))
+    scale = float(covariances.max(initial=0.0))
     enough = tol * max(scale, np.finfo(float).tiny)
     for n_iter in range(max_iter):
         gradient = problem.half_gradient(mu)
@@ -110,7 +156,8 @@ def _conjugate_gradients(
     problem: Completion, mu: NDArray[np.float64], right: NDArray[np.float64], damping: float
 ) -> NDArray[np.float64]:
     """The step x of (H + damping D) x = right, D the diagonal of H: no matrix of all parameters is made."""
-    diagonal = 2 * problem.mask @ (mu * problem.p) ** 2 + problem.p**2 + problem.l2**2
+    of_singles = np.outer(np.broadcast_to(problem.singles, len(mu)), problem.p**2)
+    diagonal = 2 * problem.weight @ (mu * problem.p) ** 2 + of_singles + problem.pull
     x = np.zeros_like(mu)
     rest = right
     better = rest / ((1 + damping) * diagonal)

@@ -50,7 +50,7 @@ class LabelModel(Protocol):
         The correction of its probabilities, see `calibration`; 1 as long as there is none.
     balance_source_ : str
         Where `class_balance_` is from.
-    abstain_ : {"outcome", "missing"} or None
+    abstain_ : {"outcome", "missing", "published"} or None
         What abstaining means to it, None where it means nothing.
     groups_ : tuple of tuples of str
         The functions whose votes it counts as one.
@@ -83,7 +83,7 @@ class LabelModel(Protocol):
     @property
     def balance_source_(self) -> str: ...
     @property
-    def abstain_(self) -> Literal["outcome", "missing"] | None: ...
+    def abstain_(self) -> Literal["outcome", "missing", "published"] | None: ...
     @property
     def groups_(self) -> tuple[tuple[str, ...], ...]: ...
     @property
@@ -100,7 +100,7 @@ class Unsaid:
     """What most label models have nothing to say of, as `LabelModel` tells it."""
 
     balance_source_: str = "votes"
-    abstain_: Literal["outcome", "missing"] | None = None
+    abstain_: Literal["outcome", "missing", "published"] | None = None
     groups_: tuple[tuple[str, ...], ...] = ()
     dependencies_: Dependencies | None = None
     identified_: NDArray[np.bool_] = np.zeros(0, np.bool_)

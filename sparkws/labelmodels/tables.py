@@ -77,7 +77,7 @@ class TableModel(Unsaid):
         self.grids_: Grids = NO_GRIDS
         self.cpt_: NDArray[np.float64] | None = None
         self.class_balance_ = np.full(cardinality, 1 / cardinality)
-        self.abstain_: Literal["outcome", "missing"] = "missing"
+        self.abstain_: Literal["outcome", "missing", "published"] = "missing"
         self.balance_source_ = ""
         self.log_likelihood_: float | None = None
         self.n_iter_ = 0

@@ -45,36 +45,45 @@ class ThreeWay:
     converged: bool
 
 
-def fit_twice(triples: Triples, votes: NDArray[np.int64]) -> tuple[ThreeWay, ThreeWay] | None:
+def fit_twice(
+    triples: Triples, votes: NDArray[np.int64], items: NDArray[np.int64] | None = None
+) -> tuple[ThreeWay, ThreeWay] | None:
     """The fits from two starts; None unless both found the same class balance.
 
     Where functions depend on each other, or votes are few, the likelihood is flat or has several summits.
     """
-    first, second = (fit_triples(triples, votes, accuracy) for accuracy in (PRIOR_ACCURACY, _OTHER_ACCURACY))
+    first, second = (fit_triples(triples, votes, items, accuracy) for accuracy in (PRIOR_ACCURACY, _OTHER_ACCURACY))
     apart = np.abs(first.class_balance - second.class_balance).max()
     return (first, second) if apart <= _SAME_BALANCE else None
 
 
-def told_balance(triples: Triples, votes: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def told_balance(
+    triples: Triples, votes: NDArray[np.int64], items: NDArray[np.int64] | None = None
+) -> NDArray[np.float64] | None:
     """The class balance `(k,)`; None where two starts disagree, or counts drawn anew give quite another one.
 
     Noise has a best fit too, which two starts may agree about.
     """
-    fits = fit_twice(triples, votes)
+    fits = fit_twice(triples, votes, items)
     if fits is None:
         return None
     found, rng = fits[0].class_balance, np.random.default_rng(0)
     # (t, k + 1, k + 1, k + 1) -> (t, cells): the outcomes of each triple
     flat = triples.counts.reshape(len(triples.counts), -1)
     for _ in range(_REDRAWN):
-        drawn = np.stack([rng.multinomial(triples.n_items, row / triples.n_items) for row in flat])
-        again = fit_triples(replace(triples, counts=drawn.reshape(triples.counts.shape)), votes)
+        drawn = np.stack([rng.multinomial(row.sum(), row / row.sum()) for row in flat])
+        again = fit_triples(replace(triples, counts=drawn.reshape(triples.counts.shape)), votes, items)
         if np.abs(again.class_balance - found).max() > _LARGEST_SPREAD:
             return None
     return found
 
 
-def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PRIOR_ACCURACY) -> ThreeWay:
+def fit_triples(
+    triples: Triples,
+    votes: NDArray[np.int64],
+    items: NDArray[np.int64] | None = None,
+    accuracy: float = PRIOR_ACCURACY,
+) -> ThreeWay:
     """The balance and the tables under which the triples are most likely.
 
     Parameters
@@ -83,6 +92,9 @@ def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PR
         At least one.
     votes : (m, s) int64 array
         How often each function cast each vote.
+    items : (m,) int64 array, optional
+        Of how many items; all of them if not given. Where triples count only items that all three voted on, those
+        that the function voted on: its table then has no abstentions.
     accuracy : float
         Of the voters that it starts from; this gives the classes their names.
     """
@@ -90,10 +102,11 @@ def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PR
     chosen = np.array(triples.chosen)
     seen = np.isin(np.arange(m), chosen)
     soft = soft_cells(triples.lf_names, triples.grids)
-    start = _start(votes, triples.n_items, claimed(accuracy, votes.shape, k, soft))
+    seen_items = np.full(m, triples.n_items) if items is None else items
+    start = _start(votes, seen_items, claimed(accuracy, votes.shape, k, soft))
     # An outcome that never occurs has no parameter.
     occurs = start.max(axis=2) > _FAINT
-    weight = triples.counts / (triples.n_items * len(chosen))
+    weight = triples.counts / triples.counts.sum()
 
     def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         p, cpt = _unfold(x, occurs, k)
@@ -111,11 +124,11 @@ def fit_triples(triples: Triples, votes: NDArray[np.int64], accuracy: float = PR
     return ThreeWay(p[order], cpt, seen, bool(found.success))
 
 
-def _start(votes: NDArray[np.int64], n_items: int, says: NDArray[np.float64]) -> NDArray[np.float64]:
+def _start(votes: NDArray[np.int64], items: NDArray[np.int64], says: NDArray[np.float64]) -> NDArray[np.float64]:
     """Tables `(m, s + 1, k)` of voters whose votes say P(class | vote) `(m, s, k)`, and who vote as often as seen."""
-    cast = (votes / n_items)[:, :, None] * says * says.shape[2]
+    cast = (votes / np.maximum(items, 1)[:, None])[:, :, None] * says * says.shape[2]
     cast *= np.minimum(1, 0.99 / np.maximum(cast.sum(axis=1, keepdims=True), _FAINT))
-    silent = np.where((votes.sum(axis=1) < n_items)[:, None, None], 1 - cast.sum(axis=1, keepdims=True), 0.0)
+    silent = np.where((votes.sum(axis=1) < items)[:, None, None], 1 - cast.sum(axis=1, keepdims=True), 0.0)
     table = np.concatenate([silent, cast], axis=1)
     return np.asarray(table / table.sum(axis=1, keepdims=True), np.float64)
 

@@ -1,17 +1,27 @@
 """The class balance from third moments: three votes that are independent given the class tell it.
 
 For two classes in closed form. The third central moment of three outcomes is π (1 - π) (1 - 2 π) δ_a δ_b δ_c,
-which is κ γ_a γ_b γ_c with κ = (1 - 2 π) / √(π (1 - π)) and the γ that pairs tell.
+which is κ γ_a γ_b γ_c with κ = (1 - 2 π) / √(π (1 - π)) and the γ that pairs tell. Where abstaining means that a
+function was not asked, all of this is of the items that three functions all voted on.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
-from sparkws.labelmodels.balance import ClassBalance, known_balance
+from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, ClassBalance, known_balance, single_class_share
 from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
+from sparkws.labelmodels.covoted import (
+    Meaning,
+    covoted_differences,
+    covoted_of,
+    equal_errors_balance,
+    shares_of,
+    votes_by_class,
+)
 from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.tensor import told_balance
 from sparkws.stats import joint
@@ -22,6 +32,7 @@ from sparkws.stats.triples import Triples, choose_triples
 
 # An error of κ of one half is one of π of .12 around one half: more says nothing.
 _LARGEST_ERROR: Final = 0.5
+_ITEMS_A_CLASS: Final = 100
 
 
 def moment_balance(
@@ -29,6 +40,7 @@ def moment_balance(
     moments: Moments,
     triples: Triples | None,
     gold_items: NDArray[np.int64] | None,
+    abstain: Meaning = "outcome",
 ) -> tuple[NDArray[np.float64], str]:
     """The class balance `(k,)` of a model that is fitted from moments, and what `balance_source_` says of it.
 
@@ -36,11 +48,14 @@ def moment_balance(
     ----------
     option : sequence of k floats, "estimate", "tensor", "uniform" or "dev"
         "estimate" and "tensor" need third moments. Where these do not tell the balance, "estimate" is the volume
-        of voting: the share of each class among the votes.
+        of voting: the share of each class among the votes. Where abstaining is missing, it is the balance that
+        makes this volume if functions err equally often in all classes.
     moments : Moments
     triples : Triples, optional
     gold_items : (k,) int64 array, optional
         Items of each known class, for "dev".
+    abstain : {"outcome", "missing"}
+        Whether third moments are those of all items, or of those that all three functions voted on.
 
     Raises
     ------
@@ -62,7 +77,7 @@ def moment_balance(
         raise IncompatibleStatistics(
             "second and third moments are of different labeling functions or classes; count them on the same votes."
         )
-    balance = _told(moments, triples)
+    balance = _told(moments, triples, abstain)
     if balance is not None:
         return balance, option
     if option == "tensor":
@@ -72,6 +87,8 @@ def moment_balance(
             "because functions depend on each other. Give the balance, count it on known classes ('dev'), or take "
             "'estimate'."
         )
+    if abstain == "missing" and single_class_share(votes_by_class(moments)) < MOSTLY_SINGLE_CLASS:
+        return equal_errors_balance(moments), "equal errors"
     says = moments.says
     spoken = 1 / k + (moments.votes.sum(axis=0) if says is None else np.einsum("js,jsy->y", moments.votes, says))
     return spoken / spoken.sum(), "volume"
@@ -100,11 +117,49 @@ def moments_of(patterns: Patterns) -> BothMoments:
     return joint.of_patterns(patterns, choose_triples(votes, np.random.default_rng(0)))
 
 
-def _told(moments: Moments, triples: Triples) -> NDArray[np.float64] | None:
+def _told(moments: Moments, triples: Triples, abstain: Meaning) -> NDArray[np.float64] | None:
     """The balance that triples tell, None where they do not."""
-    if moments.cardinality == 2:
-        return _of_two(outcomes_of(moments), triples)
-    return told_balance(triples, moments.votes)
+    if abstain == "missing":
+        triples, told = covoted_triples(triples)
+        if not triples.chosen or (moments.cardinality > 2 and not tell_tables(told, moments)):
+            return None
+    if moments.cardinality > 2:
+        return told_balance(triples, moments.votes, items_of(moments, abstain))
+    if abstain == "missing":
+        covoted = covoted_of(moments)
+        return _of_two(
+            covoted.outcomes, covoted_differences(covoted)[0], triples, np.pad(shares_of(moments), ((0, 0), (1, 0)))
+        )
+    outcomes = outcomes_of(moments)
+    return _of_two(outcomes, scaled_differences(outcomes)[0], triples, None)
+
+
+def items_of(moments: Moments, abstain: Meaning) -> NDArray[np.int64]:
+    """The items that the votes of each function are shares of, `(m,)`: all, or those that it voted on."""
+    voted = moments.votes.sum(axis=1)
+    return voted if abstain == "missing" else np.full(len(voted), moments.n_items)
+
+
+def covoted_triples(triples: Triples) -> tuple[Triples, NDArray[np.float64]]:
+    """The counts of items that all three functions voted on, and how far they tell the table of each function `(m,)`.
+
+    Of the triples that have such items; nothing is counted for abstentions. Tables from triples have a standard error
+    of about a tenth where a function has a hundred items of each class in them: that is told half way.
+    """
+    counts = triples.counts.copy()
+    for axis in (1, 2, 3):
+        np.moveaxis(counts, axis, 0)[0] = 0
+    met = np.flatnonzero(counts.any(axis=(1, 2, 3)))
+    seen = replace(triples, chosen=tuple(triples.chosen[row] for row in met), counts=counts[met])
+    items = np.zeros(len(triples.lf_names))
+    if seen.chosen:
+        np.add.at(items, np.array(seen.chosen), seen.counts.sum(axis=(1, 2, 3))[:, None])
+    return seen, items / (items + _ITEMS_A_CLASS * triples.cardinality)
+
+
+def tell_tables(told: NDArray[np.float64], moments: Moments) -> bool:
+    """Whether triples tell the tables of more than two classes for the functions that cast most votes."""
+    return float(np.average(told, weights=moments.votes.sum(axis=1))) >= 0.5
 
 
 def oriented(gamma: NDArray[np.float64], outcomes: Outcomes) -> NDArray[np.float64]:
@@ -112,14 +167,24 @@ def oriented(gamma: NDArray[np.float64], outcomes: Outcomes) -> NDArray[np.float
     return -gamma if gamma @ outcomes.toward < 0 else gamma
 
 
-def _of_two(outcomes: Outcomes, triples: Triples) -> NDArray[np.float64] | None:
-    """The balance of two classes, None if sampling error hides it."""
-    gamma, _ = scaled_differences(outcomes)
+def _of_two(
+    outcomes: Outcomes, gamma: NDArray[np.float64], triples: Triples, of_lf: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """The balance of two classes, None if sampling error hides it.
+
+    `of_lf` are the shares of the votes of each function `(m, s + 1)`, None for those of each triple's own items.
+    """
     table = np.zeros((outcomes.n_lfs, triples.counts.shape[1]))
     table[outcomes.lf_of, outcomes.vote_of] = oriented(gamma, outcomes)
     i, j, l = np.array(triples.chosen).T
-    joint = triples.counts / triples.n_items
-    shares = [joint.sum(axis=axes) for axes in ((2, 3), (1, 3), (1, 2))]  # (t, s + 1) of each function
+    n_items = triples.counts.sum(axis=(1, 2, 3), keepdims=True)
+    joint = triples.counts / n_items
+    # (t, s + 1) of each function
+    shares = (
+        [joint.sum(axis=axes) for axes in ((2, 3), (1, 3), (1, 2))]
+        if of_lf is None
+        else [of_lf[lf] for lf in (i, j, l)]
+    )
     third = joint
     for axis, share in enumerate(shares, start=1):
         # Centering an indicator: its expectation times the sum over the axis is taken away.
@@ -127,7 +192,7 @@ def _of_two(outcomes: Outcomes, triples: Triples) -> NDArray[np.float64] | None:
         third = third - around * third.sum(axis=axis, keepdims=True)
     expected = np.einsum("sa,sb,sc->sabc", table[i], table[j], table[l])  # triples, votes of each function
     chance = np.einsum("sa,sb,sc->sabc", *shares)
-    weight = np.divide(triples.n_items, chance, out=np.zeros_like(chance), where=chance > 0)
+    weight = np.divide(n_items, chance, out=np.zeros_like(chance), where=chance > 0)
     information = (weight * expected**2).sum(axis=(1, 2, 3))
     if information.sum() < _LARGEST_ERROR**-2:
         return None

@@ -3,10 +3,14 @@
 The idea is that of Fu and others (2020, "Fast and three-rious"), with covariances of indicators in place of
 products of votes: see `covariances`. Unlike the published form it does not need equal accuracy in both
 classes, so that it is right for functions that vote one class only and for abstention that depends on the class.
+
+Where abstaining is missing, as in crowds, covariances are those of the items that two functions both voted on: see
+`covoted`. There it is about as good as EM.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, Final, Literal, Self
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +19,25 @@ from sparkws.checks import check_amounts, first_few
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
-from sparkws.labelmodels.covariances import check_moments, only, outcomes_of, scaled_differences
+from sparkws.labelmodels.covariances import Outcomes, check_moments, only, outcomes_of, scaled_differences
+from sparkws.labelmodels.covoted import (
+    Covoted,
+    covoted_differences,
+    covoted_of,
+    covoted_tables,
+    resolved,
+    shares_of,
+)
+from sparkws.labelmodels.estimate import Abstain, check_abstain
 from sparkws.labelmodels.tables import TABLES, Stored, TableModel, smoothed_tables, soft_cells
 from sparkws.labelmodels.thirds import moment_balance, oriented
 from sparkws.stats.moments import Moments
 from sparkws.stats.triples import Triples
 
 FEWEST: Final = 3
+
+Scaled = tuple[NDArray[np.float64], NDArray[np.bool_]]
+Differences = Callable[[Outcomes], Scaled]
 
 
 class Triplet(TableModel):
@@ -33,22 +49,28 @@ class Triplet(TableModel):
         The number of classes k.
     class_balance : sequence of k floats, "estimate", "tensor", "uniform" or "dev"
         "estimate" takes it from third moments.
-    abstain : {"outcome", "missing"}
-        Whether abstaining is evidence for the posterior.
+    abstain : {"auto", "outcome", "missing"}
+        Whether abstaining depends on the class, or says that a function was not asked: then only items that two
+        or three functions all voted on tell about them, and abstaining is no evidence. "auto" is "missing" where
+        functions of a single class cast less than a tenth of the votes, else "outcome"; where patterns are at hand,
+        `fit_model` takes "missing" too if the labels contradict the votes, as `DawidSkene` does. `abstain_` says which.
     smoothing : float
-        Pseudo-votes of accuracy .7 added to each vote of each function.
+        Pseudo-votes of accuracy .7 added to each vote of each function; with abstaining as missing to each class.
     one_vs_rest : bool
         Allow more than two classes: each is set against the rest. That is biased, because the rest is a
-        mixture whose parts differ, and gives all wrong classes of a vote the same probability.
+        mixture whose parts differ, and gives all wrong classes of a vote the same probability. Crowds of more than
+        two classes are labeled better by `MatrixCompletion`.
 
     Attributes
     ----------
     cpt_ : (m, k + 1, k) float64 array
         P(vote | class), abstain row first.
     class_balance_ : (k,) float64 array
-    balance_source_ : {"given", "uniform", "dev", "estimate", "volume"}
+    abstain_ : {"outcome", "missing"}
+    balance_source_ : {"given", "uniform", "dev", "estimate", "equal errors", "volume"}
     identified_ : (m,) bool array
-        Which functions could be estimated; the others have the accuracy of the pseudo-votes.
+        Which functions could be estimated; the others have the accuracy of the pseudo-votes, or with abstaining as
+        missing are drawn to the mean of all.
 
     Examples
     --------
@@ -72,13 +94,12 @@ class Triplet(TableModel):
         cardinality: int,
         *,
         class_balance: ClassBalance = "estimate",
-        abstain: Literal["outcome", "missing"] = "outcome",
+        abstain: Abstain = "auto",
         smoothing: float = 10.0,
         one_vs_rest: bool = False,
     ) -> None:
         super().__init__(cardinality)
-        if abstain not in ("outcome", "missing"):
-            raise ConfigError(f"abstain must be 'outcome' or 'missing', got {abstain!r}.")
+        check_abstain(abstain)
         check_amounts({"smoothing": smoothing})
         if cardinality > 2 and not one_vs_rest:
             raise ConfigError(
@@ -120,32 +141,48 @@ class Triplet(TableModel):
                 f"triplets need at least {FEWEST} labeling functions that vote, got {len(voting)}: "
                 f"{first_few(voting)}. Use MajorityVote, or add one."
             )
-        balance, source = moment_balance(self.class_balance, moments, triples, gold_items)
+        abstain = resolved(self.abstain, moments)
+        balance, source = moment_balance(self.class_balance, moments, triples, gold_items, abstain)
         estimated = _two_classes if self.cardinality == 2 else _one_vs_rest
-        given_class, identified = estimated(moments, balance)
-        self.cpt_ = smoothed_tables(
-            given_class,
-            moments.votes,
-            moments.n_items,
-            balance,
-            self.smoothing,
-            identified,
-            soft_cells(moments.lf_names, moments.grids),
-        )
+        soft = soft_cells(moments.lf_names, moments.grids)
+        if abstain == "missing":
+            seen = covoted_of(moments)
+            table, identified = estimated(seen.outcomes, shares_of(moments), balance, partial(_covoted, met=seen.met))
+            self.cpt_ = covoted_tables(table, moments.votes, moments.n_items, balance, self.smoothing, soft)
+        else:
+            outcomes = outcomes_of(moments)
+            table, identified = estimated(outcomes, moments.votes / moments.n_items, balance, scaled_differences)
+            self.cpt_ = smoothed_tables(
+                table, moments.votes, moments.n_items, balance, self.smoothing, identified, soft
+            )
         self.lf_names_, self.grids_ = moments.lf_names, moments.grids
         self.temperature_ = 1.0
-        self.class_balance_, self.balance_source_, self.abstain_ = balance, source, self.abstain
+        self.class_balance_, self.balance_source_, self.abstain_ = balance, source, abstain
         self.identified_, self.converged_ = identified, True
         return self
 
 
-def _two_classes(moments: Moments, balance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """P(vote | class), not yet within bounds, `(m, s, 2)`, and which functions are identified."""
-    outcomes = outcomes_of(moments)
-    gamma, identified = scaled_differences(outcomes)
-    scale = np.sqrt(balance[0] * balance[1])
-    delta = oriented(gamma, outcomes) / scale
-    table = np.repeat((moments.votes / moments.n_items)[:, :, None], 2, axis=2)
+def _covoted(outcomes: Outcomes, met: NDArray[np.float64]) -> Scaled:
+    return covoted_differences(Covoted(outcomes, met))
+
+
+def _two_classes(
+    outcomes: Outcomes, share: NDArray[np.float64], balance: NDArray[np.float64], differences: Differences
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """P(vote | class), not yet within bounds, `(m, s, 2)`, and which functions are identified.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    share : (m, s) float64 array
+        P(vote).
+    balance : (2,) float64 array
+    differences : callable
+        √(π (1 - π)) δ of outcomes, and which functions are identified.
+    """
+    gamma, identified = differences(outcomes)
+    delta = oriented(gamma, outcomes) / np.sqrt(balance[0] * balance[1])
+    table = np.repeat(share[:, :, None], 2, axis=2)
     votes = np.flatnonzero(outcomes.vote_of > 0)
     at = outcomes.lf_of[votes], outcomes.vote_of[votes] - 1
     # P(a | 1) = P(a) + (1 - π) δ_a, P(a | 0) = P(a) - π δ_a
@@ -154,17 +191,17 @@ def _two_classes(moments: Moments, balance: NDArray[np.float64]) -> tuple[NDArra
     return table, identified
 
 
-def _one_vs_rest(moments: Moments, balance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _one_vs_rest(
+    outcomes: Outcomes, share: NDArray[np.float64], balance: NDArray[np.float64], differences: Differences
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The same for k classes, `(m, k, k)`, from the votes for each class by themselves."""
-    outcomes = outcomes_of(moments)
     k = len(balance)
-    table = np.repeat((moments.votes / moments.n_items)[:, :, None], k, axis=2)
+    table = np.repeat(share[:, :, None], k, axis=2)
     votes_identified = np.zeros((outcomes.n_lfs, k), np.bool_)
     for y in range(k):
-        chosen = np.flatnonzero(outcomes.vote_of == y + 1)
-        own = only(outcomes, chosen)
-        gamma, votes_identified[:, y] = scaled_differences(own)
+        own = only(outcomes, np.flatnonzero(outcomes.vote_of == y + 1))
+        gamma, votes_identified[:, y] = differences(own)
         delta = (-gamma if gamma.sum() < 0 else gamma) / np.sqrt(balance[y] * (1 - balance[y]))
         table[own.lf_of, y] -= balance[y] * delta[:, None]
         table[own.lf_of, y, y] += delta
-    return table, (votes_identified | (moments.votes == 0)).all(axis=1) & votes_identified.any(axis=1)
+    return table, (votes_identified | (share == 0)).all(axis=1) & votes_identified.any(axis=1)

@@ -414,7 +414,7 @@ def test_gold_without_a_source_needs_a_table():
             {"label_model": {"class_balance": [0.5, "a"]}},
             "label_model.class_balance.1' in here must be a number, got 'a'.",
         ),
-        ({"label_model": {"abstain": "outcom"}}, "'outcome' or 'missing', got 'outcom'. Did you mean 'outcome'?"),
+        ({"label_model": {"abstain": "outcom"}}, "'missing' or 'published', got 'outcom'. Did you mean 'outcome'?"),
         ({"label_model": {"kind": "dawid_skeen"}}, "got 'dawid_skeen'. Did you mean 'dawid_skene'?"),
         (
             {"label_model": {"kind": "super_lf", "groups": "none"}},

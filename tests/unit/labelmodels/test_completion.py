@@ -149,10 +149,10 @@ def test_pairs_of_a_group_are_left_out():
 def test_regularization_pulls_toward_votes_of_the_prior_accuracy():
     truth = synthetic.random_truth(np.random.default_rng(4), 5, 2, accuracy=(0.85, 0.9))
     pairs = exact_moments(truth).pairs
-    model = MatrixCompletion(2, l2=100, smoothing=0, class_balance="uniform").fit(pairs)
+    model = MatrixCompletion(2, l2=100, smoothing=0, class_balance="uniform", abstain="published").fit(pairs)
     rows = model.cpt_[:, 1:] * 0.5
     np.testing.assert_allclose(np.diagonal(rows, axis1=1, axis2=2) / rows.sum(axis=2), 0.7, atol=1e-3)
-    strong = MatrixCompletion(3, l2=1, class_balance="uniform")
+    strong = MatrixCompletion(3, l2=1, class_balance="uniform", abstain="published")
     assert strong.fit(moments_of(of_matrix(np.eye(3, dtype=np.int8), NAMES, 3)).pairs).identified_.all()
 
 
@@ -183,8 +183,8 @@ def test_permuting_functions_permutes_their_tables(order, seed):
 
 
 def test_options_are_checked():
-    with pytest.raises(ConfigError, match="abstain must be 'missing' or 'outcome', got 'auto'"):
-        MatrixCompletion(2, abstain="auto")
+    with pytest.raises(ConfigError, match="abstain must be 'auto', 'outcome' or 'missing', got 'ignored'"):
+        MatrixCompletion(2, abstain="ignored")
     with pytest.raises(ConfigError, match="l2 must be at least 0 and finite, got -1"):
         MatrixCompletion(2, l2=-1)
     silent = moments.of_patterns(of_matrix(np.array([[-1]], np.int8), ("a",), 2))

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError, DataError
@@ -49,10 +50,10 @@ TABLES[1, :3] = [[0.4, 0.5], [0.4, 0.1], [0.2, 0.4]]
 TABLES[2] = [[0.1, 0.1], [0.6, 0.1], [0.2, 0.2], [0.1, 0.6]]
 
 
-def exact(n: int = 10**7) -> Patterns:
+def exact(n: int = 10**7, tables: NDArray[np.float64] = TABLES) -> Patterns:
     """Pattern counts that are as the tables say."""
     L = np.array([(a, b, c) for a in range(-1, 2) for b in range(-1, 2) for c in range(-1, 3)], np.int8)
-    joint = np.prod([TABLES[j, L[:, j] + 1] for j in range(3)], axis=0) @ BALANCE
+    joint = np.prod([tables[j, L[:, j] + 1] for j in range(3)], axis=0) @ BALANCE
     counted = of_matrix(L, LFS, K, grids=GRIDS)
     # Rows are sorted by their keys: the shares follow.
     from sparkws.stats.patterns import unpack
@@ -153,18 +154,29 @@ def test_what_one_cell_is_worth_cannot_be_learned_and_it_keeps_its_word():
 
 def test_triplets_find_the_tables_of_cells():
     both = moments.of_patterns(EXACT)
-    model = Triplet(K, class_balance=BALANCE, smoothing=0).fit(both)
+    model = Triplet(K, class_balance=BALANCE, smoothing=0, abstain="outcome").fit(both)
     assert model.cpt_ == pytest.approx(TABLES, abs=2e-3)
     few = np.array([[0, 0, 0], [1, 1, 2], [0, 1, 1], *[[-1, -1, -1]] * 20], np.int8)
     rare = of_matrix(few, LFS, K, grids=GRIDS)
-    model = Triplet(K, class_balance=(0.5, 0.5), smoothing=1e9).fit(moments.of_patterns(rare))
+    model = Triplet(K, class_balance=(0.5, 0.5), smoothing=1e9, abstain="outcome").fit(moments.of_patterns(rare))
     declared = model.cpt_[2, 1:] / model.cpt_[2, 1:].sum(axis=1, keepdims=True)
     assert declared == pytest.approx(np.array(CELLS))
 
 
 def test_matrix_completion_finds_the_tables_of_cells():
-    model = MatrixCompletion(K, class_balance=BALANCE, smoothing=0).fit(moments.of_patterns(EXACT))
+    model = MatrixCompletion(K, class_balance=BALANCE, smoothing=0, abstain="outcome").fit(moments.of_patterns(EXACT))
     assert model.cpt_ == pytest.approx(TABLES, abs=3e-3)
+
+
+@pytest.mark.parametrize("make", [Triplet, MatrixCompletion])
+def test_moments_find_the_tables_of_cells_where_abstaining_is_missing(make):
+    """Each function votes on another share of the items, equal in both classes."""
+    rates = np.array([0.9, 0.5, 0.2])[:, None, None]
+    given_voted = TABLES[:, 1:] / TABLES[:, 1:].sum(axis=1, keepdims=True)
+    tables = np.concatenate([np.repeat(1 - rates, K, axis=2), rates * given_voted], axis=1)
+    both = moments.of_patterns(exact(10**15, tables))
+    model = make(K, class_balance=BALANCE, smoothing=0, abstain="missing").fit(both)
+    assert model.cpt_ == pytest.approx(tables, abs=1e-4)
 
 
 def test_moments_of_three_classes_tell_tables_and_balance():

@@ -75,7 +75,7 @@ def test_abstention_may_depend_on_the_class():
     cpt = np.array([[[0.7, 0.2], [0.2, 0.1], [0.1, 0.7]], [[0.1, 0.6], [0.6, 0.1], [0.3, 0.3]]] * 2)
     cpt[2:] = cpt[2:, [0, 2, 1]][:, :, ::-1]
     truth = synthetic.Truth(class_balance=np.array([0.35, 0.65]), cpt=cpt)
-    model = fit(exact_moments(truth), smoothing=0)
+    model = fit(exact_moments(truth), smoothing=0, abstain="outcome")
     np.testing.assert_allclose(model.cpt_, cpt, atol=1e-8)
 
 
@@ -109,9 +109,9 @@ def test_a_function_that_meets_nobody_is_not_identified():
     L, _ = synthetic.sample(truth, 500, rng)
     L = np.column_stack([L, np.full(500, -1, np.int8)])
     L[7, 3] = 1
-    model = fit(moments_of(of_matrix(L, synthetic.lf_names(4), 2)), class_balance=(0.5, 0.5))
+    model = fit(moments_of(of_matrix(L, synthetic.lf_names(4), 2)), class_balance=(0.5, 0.5), abstain="outcome")
     assert model.identified_.tolist() == [True, True, True, True]
-    alone = fit(moments_of(of_matrix(L[:, [0, 1, 3]], ("a", "b", "c"), 2)), class_balance=(0.5, 0.5))
+    alone = fit(moments_of(of_matrix(L[:, [0, 1, 3]], ("a", "b", "c"), 2)), class_balance=(0.5, 0.5), abstain="outcome")
     assert alone.identified_.tolist() == [False, False, True], "no pair of others tells of a or b: c is too rare"
     # What a function that is not identified says is what a voter of accuracy .7 would say.
     rows = alone.cpt_[0, 1:] * 0.5
@@ -152,8 +152,8 @@ def test_many_functions_are_fitted_with_few_anchors():
 
 def test_options_and_statistics_are_checked():
     two = moments.of_patterns(of_matrix(np.array([[0, 1, -1], [1, 1, -1]], np.int8), ("a", "b", "c"), 2))
-    with pytest.raises(ConfigError, match="abstain must be 'outcome' or 'missing', got 'auto'"):
-        Triplet(2, abstain="auto")
+    with pytest.raises(ConfigError, match="abstain must be 'auto', 'outcome' or 'missing', got 'published'"):
+        Triplet(2, abstain="published")
     with pytest.raises(ConfigError, match="smoothing must be at least 0 and finite, got -1"):
         Triplet(2, smoothing=-1)
     with pytest.raises(NothingToFit, match=r"at least 3 labeling functions that vote, got 2: \['a', 'b'\]"):
