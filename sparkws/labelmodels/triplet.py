@@ -9,6 +9,7 @@ Where abstaining is missing, as in crowds, covariances are those of the items th
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final, Self
 
@@ -199,7 +200,8 @@ def _one_vs_rest(
     table = np.repeat(share[:, :, None], k, axis=2)
     votes_identified = np.zeros((outcomes.n_lfs, k), np.bool_)
     for y in range(k):
-        own = only(outcomes, np.flatnonzero(outcomes.vote_of == y + 1))
+        chosen = only(outcomes, np.flatnonzero(outcomes.vote_of == y + 1))
+        own = replace(chosen, toward=np.ones(len(chosen.lf_of)))
         gamma, votes_identified[:, y] = differences(own)
         delta = (-gamma if gamma.sum() < 0 else gamma) / np.sqrt(balance[y] * (1 - balance[y]))
         table[own.lf_of, y] -= balance[y] * delta[:, None]

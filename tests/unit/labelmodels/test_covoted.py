@@ -242,6 +242,20 @@ def test_three_classes_of_a_crowd_are_labeled_as_by_dawid_and_skene_and_told_as_
     assert not model.identified_.any()
 
 
+def test_one_class_against_the_rest_too_is_fitted_where_both_voted():
+    rng = np.random.default_rng(12)
+    balance = np.array([0.3, 0.3, 0.4])
+    tables = np.stack([synthetic.table(a, 1.0, 3)[1:] for a in rng.uniform(0.6, 0.9, 60)])
+    L, Y = crowd(rng, 1000, 8, tables, balance)
+    model = fit_model(Triplet(3, one_vs_rest=True), counted(L, 3))
+    assert model.abstain_ == "missing"
+    assert model.identified_.mean() > 0.9
+    em = DawidSkene(3).fit(counted(L, 3))
+    assert (model.posterior(L).argmax(axis=1) == Y).mean() > (em.posterior(L).argmax(axis=1) == Y).mean() - 0.01
+    asked = (L >= 0).mean(axis=0)[:, None, None]
+    assert np.abs(model.cpt_[:, 1:] / asked - tables).mean() < 0.05
+
+
 def test_three_classes_are_identified_where_many_items_have_three_votes():
     truth = synthetic.random_truth(np.random.default_rng(8), 5, 3, accuracy=(0.7, 0.9), coverage=(0.5, 0.9))
     both = exact_moments(truth)
