@@ -83,7 +83,10 @@ def choose_abstain(
     voted_for = classes_voted(L, grids.classes(lf_names, cardinality))
     if may_tell(count_votes(voted_for, counts, cardinality)):
         found = run(True)
-        if is_believable(L, counts, label(found), groups, grids.says(lf_names, cardinality)):
+        preds = predict(label(found))
+        says = grids.says(lf_names, cardinality)
+        against_majority, against_all = contradictions(L, counts, preds, cardinality, groups, says)
+        if against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL:
             return found
     return run(False)
 
@@ -91,21 +94,6 @@ def choose_abstain(
 def may_tell(votes: NDArray[np.int64]) -> bool:
     """Whether abstaining may tell something, by the votes `(m, k)`: some functions are made for a single class."""
     return single_class_share(votes) >= SOME_SINGLE_CLASS
-
-
-def is_believable(
-    L: NDArray[np.int8],
-    counts: NDArray[np.int64],
-    probs: NDArray[np.float64],
-    groups: Sequence[Sequence[int]] = (),
-    says: NDArray[np.float64] | None = None,
-) -> bool:
-    """Whether labels `(u, k)` from abstaining as an outcome contradict so few votes that it can be one.
-
-    The other parameters are those of `contradictions`.
-    """
-    against_majority, against_all = contradictions(L, counts, predict(probs), probs.shape[1], groups, says)
-    return against_majority <= _MOST_AGAINST_MAJORITY and against_all <= MOST_AGAINST_ALL
 
 
 def check_options(abstain: str, smoothing: float, max_iter: int, tol: float) -> None:

@@ -1,7 +1,6 @@
 """The label model that a configuration asks for, and its fit from whichever statistic it reads."""
 
 from collections.abc import Callable, Collection, Mapping
-from copy import copy
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +10,6 @@ from sparkws.errors import ConfigError
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.edges import Dependencies
-from sparkws.labelmodels.estimate import is_believable
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
@@ -21,7 +19,7 @@ from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.modeloptions import OPTIONS
 from sparkws.stats.joint import BothMoments
-from sparkws.stats.patterns import Patterns, collapse, unpack
+from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
 
 PatternModel = MajorityVote | WeightedVote | PrecisionVote | DawidSkene | SuperLF
@@ -83,9 +81,6 @@ def make_label_model(
 def fit_model(model: AnyModel, patterns: Patterns, counted: BothMoments | None = None) -> AnyModel:
     """Fit a model from pattern counts, or from the moments that follow from them if that is what it reads.
 
-    Moments do not tell whether labels contradict the votes. Where those of a model that took abstaining for an outcome
-    do, it is fitted again with abstaining as missing, unless it was told.
-
     Parameters
     ----------
     model : unfitted label model
@@ -100,17 +95,7 @@ def fit_model(model: AnyModel, patterns: Patterns, counted: BothMoments | None =
     known = patterns.gold != ABSTAIN
     # Sums of whole numbers in floating point: exact.
     gold = np.bincount(patterns.gold[known], weights=patterns.counts[known], minlength=patterns.cardinality)
-    gold_items = gold.astype(np.int64)
-    fitted = model.fit(both.pairs, triples=both.triples, gold_items=gold_items)
-    if isinstance(fitted, PublishedTriplet) or fitted.abstain != "auto" or fitted.abstain_ == "missing":
-        return fitted
-    flat = collapse(patterns, keep_gold=False)
-    L, says = unpack(flat), flat.grids.says(flat.lf_names, flat.cardinality)
-    if is_believable(L, flat.counts, fitted.posterior(L), says=says):
-        return fitted
-    as_missing = copy(fitted)
-    as_missing.abstain = "missing"
-    return as_missing.fit(both.pairs, triples=both.triples, gold_items=gold_items)
+    return model.fit(both.pairs, triples=both.triples, gold_items=gold.astype(np.int64))
 
 
 def with_balance(config: LabelModelConfig, patterns: Patterns, counted: BothMoments | None = None) -> LabelModelConfig:

@@ -53,8 +53,8 @@ class Triplet(TableModel):
     abstain : {"auto", "outcome", "missing"}
         Whether abstaining depends on the class, or says that a function was not asked: then only items that two
         or three functions all voted on tell about them, and abstaining is no evidence. "auto" is "missing" where
-        functions of a single class cast less than a tenth of the votes, else "outcome"; where patterns are at hand,
-        `fit_model` takes "missing" too if the labels contradict the votes, as `DawidSkene` does. `abstain_` says which.
+        functions of a single class cast less than a tenth of the votes, else "outcome": pairs do not tell whether the
+        labels then contradict the votes, which `DawidSkene` sees too. `abstain_` says which.
     smoothing : float
         Pseudo-votes of accuracy .7 added to each vote of each function; with abstaining as missing to each class.
     one_vs_rest : bool

@@ -11,12 +11,14 @@ from sparkws.errors import ConfigError
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.covoted import agreement_accuracies, covoted_differences, covoted_of, equal_errors_balance
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.factory import fit_model, make_label_model
+from sparkws.labelmodels.factory import fit_model
 from sparkws.labelmodels.findings import not_identified
+from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.persist import from_json, to_json
 from sparkws.labelmodels.posterior import posterior
 from sparkws.labelmodels.thirds import covoted_triples, moment_balance, moments_of
 from sparkws.labelmodels.triplet import Triplet
+from sparkws.stats import counters
 from sparkws.stats.moments import Moments
 from sparkws.stats.patterns import of_matrix
 from tests.exact import exact_moments
@@ -265,34 +267,27 @@ def test_three_classes_are_identified_where_many_items_have_three_votes():
     assert model.identified_.all()
 
 
-def of_one_class(rng, n, copies=0):
-    """Votes of eight functions for one class each, the last ones copies of the first."""
-    truth = synthetic.random_truth(rng, 8, 2, accuracy=(0.75, 0.9), coverage=(0.5, 0.7), n_single_class=8)
-    L, _ = synthetic.sample(truth, n, rng)
-    for j in range(copies):
-        L[:, 7 - j] = np.where(rng.random(n) < 0.97, L[:, 0], -1)
-    return L
+def of_one_class(rng, n, n_single=8):
+    """Votes of eight functions, the last ones for one class each."""
+    truth = synthetic.random_truth(rng, 8, 2, accuracy=(0.75, 0.9), coverage=(0.5, 0.7), n_single_class=n_single)
+    return synthetic.sample(truth, n, rng)[0]
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_what_abstaining_means_is_decided_as_dawid_and_skene_do(kind):
     rng = np.random.default_rng(9)
     sets = {
-        "crowd": crowd(rng, 300, 4, voters(rng, 20, 2), BALANCE)[0],
-        "functions of one class": of_one_class(rng, 3000),
+        "missing": [crowd(rng, 300, 4, voters(rng, 20, 2), BALANCE)[0], of_one_class(rng, 3000, n_single=0)],
+        "outcome": [of_one_class(rng, 3000), of_one_class(rng, 3000, n_single=3)],
     }
-    # Labels that contradict the votes are each model's own; those of matrix completion leave abstaining out.
-    if kind == "triplet":
-        sets["which repeat each other"] = of_one_class(rng, 3000, copies=4)
-    found = {}
-    for name, L in sets.items():
-        model = fit_model(make_label_model(LabelModelConfig(kind=kind), 2), counted(L))
-        as_outcome = "published" if kind == "matrix_completion" else "outcome"
-        expected = {"missing": "missing", "outcome": as_outcome}[DawidSkene(2).fit(counted(L)).abstain_]
-        assert model.abstain_ == expected, name
-        found[name] = model.abstain_
-    assert (found["crowd"], found["functions of one class"]) == ("missing", as_outcome)
-    assert found.get("which repeat each other", "missing") == "missing"
+    for expected, votes in sets.items():
+        for L in votes:
+            config = LabelModelConfig(kind=kind)
+            fitted = fit_label_model(config, counted(L), counters.of_patterns(counted(L)), ("no", "yes"))
+            assert DawidSkene(2).fit(counted(L)).abstain_ == expected
+            as_outcome = "published" if kind == "matrix_completion" else "outcome"
+            assert fitted.model.abstain_ == {"missing": "missing", "outcome": as_outcome}[expected]
+            assert fitted.report.abstain == fitted.model.abstain_
 
 
 @pytest.mark.parametrize("kind", MODELS)
