@@ -18,7 +18,7 @@ from sparkws.labelmodels.factory import AnyModel, MomentModel, Reads, fit_model,
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import compare
-from sparkws.labelmodels.modelreport import ModelReport
+from sparkws.labelmodels.modelreport import ModelReport, how_fitted
 from sparkws.labelmodels.polish import Carry, polish
 from sparkws.labelmodels.sampling import standard_error, standard_errors
 from sparkws.labelmodels.subset import chosen_functions, counters_of, options_of
@@ -85,25 +85,19 @@ def fit_label_model(
     if not counters.n_items:
         raise NothingToFit("the votes table has no items, so there is nothing to label; does the source have rows?")
     chosen, out = _taking_part(config, counters, max_fault_rate)
-    taking_part = [name for name in chosen if name not in out]
-    counted = collapse(select(patterns, taking_part))
+    with_levels = select(patterns, [name for name in chosen if name not in out])
+    counted = collapse(with_levels)
     seen = collapse(counted, keep_gold=False) if gold_use == "evaluate" else counted
-    both = None if moments is None else joint.select(moments, taking_part)
-    with_levels = select(patterns, taking_part)
-    balanced = with_balance(options_of(config, taking_part), seen, both)
+    both = None if moments is None else joint.select(moments, counted.lf_names)
+    balanced = with_balance(options_of(config, counted.lf_names), seen, both)
     model, choice = _fit(balanced, with_levels, seen, both, classes, gold_use=gold_use, reads=reads)
     model, sample = _beyond_sample(balanced, model, seen, counters, level, carry, of_all=both is not None)
     assessed = assess(balanced, model, seen, classes, gold_use=gold_use, share=share)
     own = counters_of(chosen, counters, patterns, level, carry)
+    by_tensor = {"balance_source": "tensor"} if config.class_balance == "tensor" else {}
     report = ModelReport(
-        kind=model.kind,
+        **(how_fitted(model, classes) | by_tensor),
         choice=None if choice is None else choice.to_plain(),
-        class_balance=dict(zip(classes, model.class_balance_.tolist(), strict=True)),
-        balance_source="tensor" if config.class_balance == "tensor" else model.balance_source_,
-        abstain=model.abstain_,
-        n_iter=model.n_iter_,
-        converged=model.converged_,
-        log_likelihood=model.log_likelihood_,
         n_items=counters.n_items,
         n_patterns=counted.rows.height,
         level=sample.level,

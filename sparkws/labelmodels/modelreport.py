@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from sparkws.labelmodels.findings import Finding
+from sparkws.labelmodels.posterior import LabelModel
 
 Plain = Mapping[str, Any]
 
@@ -90,6 +91,19 @@ class ModelReport:
         values = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
         told = {name: value for name, value in values.items() if value is not None or name not in _WHERE_THERE_IS}
         return told | {"warnings": [asdict(finding) for finding in self.warnings]}
+
+
+def how_fitted(model: LabelModel, classes: Sequence[str]) -> dict[str, Any]:
+    """What the model itself tells of a report, by attribute."""
+    return {
+        "kind": model.kind,
+        "class_balance": dict(zip(classes, model.class_balance_.tolist(), strict=True)),
+        "balance_source": model.balance_source_,
+        "abstain": model.abstain_,
+        "n_iter": model.n_iter_,
+        "converged": model.converged_,
+        "log_likelihood": model.log_likelihood_,
+    }
 
 
 def _plain(value: object) -> object:

@@ -62,6 +62,8 @@ class OneOfSeveral(Unsaid):
         self.beside = tuple(c for c in range(len(self.lf_names_)) if c not in self.own)
         self.cpt_: NDArray[np.float64] | None = None
         self.class_balance_ = model.balance_of(task)
+        self.balance_source_: str = model.balance_source_
+        self.abstain_ = "missing"
         self.log_likelihood_ = model.log_likelihood_
         self.n_iter_ = model.n_iter_
         self.converged_ = model.converged_

@@ -14,7 +14,7 @@ from sparkws.labelmodels.guard import check_labels
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import compare
-from sparkws.labelmodels.modelreport import ModelReport
+from sparkws.labelmodels.modelreport import ModelReport, how_fitted
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import work_of_vectors
 from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_drawings, told_of_leaving_out, too_large
@@ -162,14 +162,8 @@ def report_of(
         findings += below_chance(class_cpt(alone), alone.class_balance_, alone.lf_names_)
     bootstrap, leave_one_out = _trust(view, patterns, refitted or Refitted(), clamped)
     return ModelReport(
-        kind=model.kind,
+        **how_fitted(view, classes),
         tasks=model.graph.tasks,
-        class_balance=dict(zip(classes, view.class_balance_.tolist(), strict=True)),
-        balance_source=model.balance_source_,
-        abstain="missing",
-        n_iter=model.n_iter_,
-        converged=model.converged_,
-        log_likelihood=model.log_likelihood_,
         n_items=n_items,
         n_patterns=collapse(patterns).rows.height,
         level=level,
