@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sparkws.checks import first_few
 
 MAX_GROUP: Final = 6
-FEWEST_GROUPS: Final = 3  # of functions that are all one or two groups, nothing tells the class
+FEWEST_GROUPS: Final = 3  # where functions are one or two groups, nothing tells the class; see `grow`
 AVOIDING: Final = 0.5  # of the common votes that the class explains: far fewer than chance leaves out
 _SEVERAL: Final = "depend on each other"
 _FEWEST_LFS: Final = 4  # three pairs are explained by a class however they depend
@@ -68,7 +71,7 @@ class Dependencies:
     edges : tuple of Edge
         Within groups, the strongest first.
     cut : tuple of Edge
-        Left out because a group would have become too large, or too few groups would have been left.
+        Left out because a group would have become too large, or too few groups that meet would have been left.
     groups : tuple of tuples of str
         What edges connect, functions in their order; no group of one.
     max_group : int
@@ -124,25 +127,42 @@ class Dependencies:
             names = [(edge.a, edge.b) for edge in self.cut]
             said += (
                 f" {first_few(names)} depend too, but a group has at most {self.max_group} members, and "
-                f"{FEWEST_GROUPS} groups must be left to tell the class."
+                f"{FEWEST_GROUPS} groups that meet must be left to tell the class."
             )
         return said
 
 
-def grow(edges: Sequence[Edge], max_group: int, n_lfs: int) -> tuple[list[Edge], list[Edge]]:
-    """The edges that may connect functions, the strongest taken first, and the others."""
-    group: dict[str, frozenset[str]] = {}
+def grow(
+    edges: Sequence[Edge], max_group: int, lf_names: Sequence[str], meet: NDArray[np.bool_]
+) -> tuple[list[Edge], list[Edge]]:
+    """The edges that may connect functions, the strongest taken first, and the others.
+
+    A group must leave two others that it meets and that meet each other: groups of functions that never vote on
+    the same items, like teams of a crowd, tell nothing about each other's accuracy.
+
+    Parameters
+    ----------
+    edges : sequence of Edge
+    max_group : int
+    lf_names : sequence of str
+        The m functions.
+    meet : (m, m) bool array
+        The pairs of functions whose common table tells something.
+    """
+    place = {name: j for j, name in enumerate(lf_names)}
+    group_of = np.arange(len(lf_names))
     kept, cut = [], []
-    n_groups = n_lfs
     for edge in edges:
-        parts = {group.get(name, frozenset([name])) for name in (edge.a, edge.b)}
-        union = frozenset().union(*parts)
-        if len(union) > max_group or n_groups + 1 - len(parts) < FEWEST_GROUPS:
-            cut.append(edge)
-            continue
+        ends = group_of[[place[edge.a], place[edge.b]]]
+        if ends[0] != ends[1]:
+            union = np.isin(group_of, ends)
+            others = np.flatnonzero(meet[union].any(axis=0) & ~union)
+            apart = group_of[others][:, None] != group_of[others]
+            if union.sum() > max_group or not (meet[np.ix_(others, others)] & apart).any():
+                cut.append(edge)
+                continue
+            group_of[union] = ends[0]
         kept.append(edge)
-        n_groups += 1 - len(parts)
-        group |= dict.fromkeys(union, union)
     return kept, cut
 
 

@@ -82,11 +82,13 @@ def learn_dependencies(
     if abstain == "auto":
         use_abstain = single_class_share(moments.votes) >= SOME_SINGLE_CLASS
     pairs = pair_tables(moments, use_abstain=use_abstain)
+    varies = pairs.n_outcomes - pairs.use_abstain > 0
+    meet = (pairs.n_both > 0) & varies & varies[:, None]
     shared = _shared(moments.lf_names, reads or {})
     level = _levels(pairs, shared, false_rate)
     found = _search(pairs, alike_pairs(moments, use_abstain=use_abstain), moments.cardinality - 1, level, least_excess)
     edges = _edges(found, moments, shared)
-    kept, _ = grow(edges, max_group, len(moments.lf_names))
+    kept, _ = grow(edges, max_group, moments.lf_names, meet)
     if isinstance(statistics, Patterns) and kept:
         ratios = likelihood_ratios(statistics, closure(kept), [(e.a, e.b) for e in kept], use_abstain=use_abstain)
         told = {(e.a, e.b): ratio for e, ratio in zip(kept, ratios, strict=True)}
@@ -96,7 +98,7 @@ def learn_dependencies(
             for e in edges
             if (e.a, e.b) not in refuted
         ]
-    kept, cut = grow(edges, max_group, len(moments.lf_names))
+    kept, cut = grow(edges, max_group, moments.lf_names, meet)
     order = {name: j for j, name in enumerate(moments.lf_names)}
     groups = sorted(tuple(sorted(group, key=order.__getitem__)) for group in closure(kept))
     return Dependencies(

@@ -1,13 +1,14 @@
 """Dependencies: planted groups are found exactly, independent functions have none, and each edge has its evidence."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from sparkws import synthetic
 from sparkws.errors import ConfigError
-from sparkws.labelmodels.edges import Dependencies, Edge
+from sparkws.labelmodels.edges import Dependencies, Edge, grow
 from sparkws.labelmodels.ratio import likelihood_ratios
 from sparkws.labelmodels.residuals import low_rank, pair_tables
 from sparkws.labelmodels.sparse import sparse_part, split
@@ -207,6 +208,55 @@ def test_three_groups_are_left_to_tell_the_class():
     dependencies = learn_dependencies(of_matrix(L, synthetic.lf_names(6), 2), abstain="missing")
     members = sum(len(group) for group in dependencies.groups)
     assert len(dependencies.groups) + 6 - members >= 3
+
+
+def chain(names):
+    """Edges from each function to the next."""
+    return [Edge(a=a, b=b, excess=0.5, misfit=100.0, p_value=0.0) for a, b in pairwise(names)]
+
+
+def test_groups_that_never_meet_are_not_left_to_tell_the_class():
+    """Two teams that see other items: that there are functions in the other one does not help."""
+    names = synthetic.lf_names(9)
+    team = np.arange(9) // 5
+    meet = team[:, None] == team
+    edges = chain(names[:5]) + chain(names[5:])
+    kept, cut = grow(edges, 6, names, meet)
+    assert [edge.a for edge in kept] == ["lf_0", "lf_1", "lf_5"]
+    assert [edge.a for edge in cut] == ["lf_2", "lf_3", "lf_6", "lf_7"]
+    # Where all meet, {0..4}, {5, 6, 7} and {8} are three groups.
+    assert [edge.a for edge in grow(edges, 6, names, np.ones((9, 9), np.bool_))[1]] == ["lf_7"]
+    # Others that meet the group, but not each other, do not tell it from the class either.
+    star = np.zeros((4, 4), np.bool_)
+    star[0], star[:, 0] = True, True
+    assert not grow(chain(names[:2]), 6, names[:4], star)[0]
+    star[2, 3] = star[3, 2] = True
+    assert grow(chain(names[:2]), 6, names[:4], star)[0]
+
+
+def test_functions_that_never_vote_are_not_left_to_tell_the_class():
+    L, _ = counted(0, n_lfs=4, coverage=(0.8, 0.95), groups=[(0, 1, 2)], copy=0.9)
+    silent = np.full((len(L), 3), -1, np.int8)
+    patterns = of_matrix(np.column_stack([L, silent]), synthetic.lf_names(7), 2)
+    dependencies = learn_dependencies(patterns, abstain="outcome")
+    assert [len(group) for group in dependencies.groups] == [2]
+    assert dependencies.cut
+    assert "3 groups that meet must be left to tell the class" in dependencies.message
+
+
+def test_a_team_of_a_crowd_keeps_three_groups_of_its_own():
+    rng = np.random.default_rng(0)
+    L = np.full((8000, 10), -1, np.int8)
+    for team in range(2):
+        truth = synthetic.random_truth(
+            rng, 5, 2, accuracy=(0.6, 0.8), coverage=(1.0, 1.0), groups=[(0, 1, 2, 3)] if team else (), copy=0.8
+        )
+        L[4000 * team : 4000 * team + 4000, 5 * team : 5 * team + 5] = synthetic.sample(truth, 4000, rng)[0]
+    dependencies = learn_dependencies(of_matrix(L, synthetic.lf_names(10), 2), abstain="missing")
+    grouped = {name for group in dependencies.groups for name in group}
+    assert grouped <= {"lf_5", "lf_6", "lf_7", "lf_8"}
+    assert len(dependencies.groups) + 5 - len(grouped) == 3
+    assert dependencies.cut
 
 
 def test_pair_tables_by_hand():
