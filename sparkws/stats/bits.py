@@ -47,6 +47,8 @@ class VoteBits:
     def of_lf(self, lf: int) -> NDArray[np.uint64]:
         """The bits of all votes that a function can cast, `(s, w)`; zeros where it casts fewer than others can."""
         own = slice(*np.searchsorted(self.cells, [lf * self.n_outcomes, (lf + 1) * self.n_outcomes]))
+        if own.stop - own.start == self.n_outcomes:
+            return self.words[own]
         words = np.zeros((self.n_outcomes, self.words.shape[1]), np.uint64)
         words[self.cells[own] - lf * self.n_outcomes] = self.words[own]
         return words
@@ -116,29 +118,30 @@ def pack_votes(votes: Sequence[NDArray[np.int8]], n_outcomes: int, wanted: Seque
     ([1], [2], [[5]])
     """
     n = len(votes[0])
-    n_words = -(-n // 64)
+    chosen = [(lf, vote) for lf, of_lf in enumerate(wanted) for vote in of_lf]
+    words = np.zeros((len(chosen), -(-n // 64)), np.uint64)
+    octets = words.view(np.uint8)[:, : -(-n // 8)]
 
-    def of_lfs(lfs: range) -> list[tuple[int, int, NDArray[np.uint64]]]:
-        same, found = np.empty(n, np.bool_), []
-        for lf in lfs:
-            for vote in wanted[lf]:
-                np.equal(votes[lf], vote, out=same)
-                row = np.zeros(n_words, np.uint64)
-                octets = np.packbits(same, bitorder="little")  # the quicker order
-                row.view(np.uint8)[: len(octets)] = octets
-                if count := int(count_bits(row)):
-                    found.append((lf * n_outcomes + vote, count, row))
-        return found
+    def of_rows(rows: range) -> NDArray[np.uint32]:
+        same = np.empty(n, np.bool_)
+        for row in rows:
+            lf, vote = chosen[row]
+            octets[row] = np.packbits(np.equal(votes[lf], vote, out=same), bitorder="little")  # the quicker order
+        return count_bits(words[rows.start : rows.stop])
 
-    found = [row for part in in_threads(of_lfs, len(votes), n) for row in part]
-    cells, counts = (np.array([row[at] for row in found], np.int64) for at in range(2))
-    words = np.stack([row[2] for row in found]) if found else np.empty((0, n_words), np.uint64)
+    counts = np.concatenate(in_threads(of_rows, len(chosen), n)).astype(np.int64)
+    cells = np.array([lf * n_outcomes + vote for lf, vote in chosen], np.int64)
+    occurs = np.flatnonzero(counts)
+    if len(occurs) < len(chosen):
+        cells, counts, words = cells[occurs], counts[occurs], words[occurs]
     return VoteBits(n_outcomes, cells, counts, words)
 
 
 def count_pairs(bits: VoteBits) -> NDArray[np.int64]:
     """How many items got each two of the votes that occur, `(c, c)`; on the diagonal, each vote."""
     c = len(bits.cells)
+    # Votes of one function exclude each other: a row meets those of the functions behind its own.
+    behind = np.searchsorted(bits.cells, (bits.cells // bits.n_outcomes + 1) * bits.n_outcomes).tolist()
 
     def of_words(span: range) -> NDArray[np.int64]:
         upper = np.zeros((c, c), np.int64)
@@ -146,8 +149,8 @@ def count_pairs(bits: VoteBits) -> NDArray[np.int64]:
             block = bits.words[:, start : min(start + WORDS_PER_BLOCK, span.stop)]
             # Room that is taken anew for each row costs a fifth of the time.
             both, octets = np.empty(block.shape, np.uint64), np.empty(block.shape, np.uint8)
-            for row in range(c - 1):
-                rest = slice(row + 1, None)
+            for row in range(behind.index(c) if c else 0):
+                rest = slice(behind[row], None)
                 np.bitwise_and(block[row], block[rest], out=both[rest])
                 upper[row, rest] += _sum(np.bitwise_count(both[rest], out=octets[rest]))
         return upper
