@@ -21,7 +21,9 @@ from sparkws.stats.moments import Moments
 MOST_ANCHORS: Final = 64  # functions that the others are measured against: 2,016 pairs; all would be m² / 2
 STANDS_OUT: Final = 4.0  # standard errors
 _MOST_STEPS, _ENOUGH = 50, 1e-6
-_SMALL: Final = 400  # of matrices up to this size all eigenvectors are found faster than one by Lanczos
+# Of matrices up to this size all eigenvectors are found faster than one by Lanczos. Of larger ones they take ten times
+# as long, and a hundred times where the threads of BLAS wait for each other on a machine that others use too.
+_SMALL: Final = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +143,11 @@ def leading(outcomes: Outcomes) -> NDArray[np.float64]:
     """The leading eigenvector of the correlations between functions, `(d,)`; its sign is arbitrary."""
     d = len(outcomes.lf_of)
     scaled = outcomes.cov / np.outer(outcomes.spread, outcomes.spread)
-    if d <= _SMALL:
+    if d <= _SMALL or not scaled.any():
         return np.asarray(np.linalg.eigh(scaled)[1][:, -1] if d else np.zeros(0), np.float64)
-    # A fixed start, so that equal statistics give equal models.
-    return np.asarray(eigsh(scaled, k=1, which="LA", v0=np.ones(d))[1][:, 0], np.float64)
+    # A fixed start, so that equal statistics give equal models; not of ones, which the outcomes of functions that all
+    # vote for both classes equally often add up to nothing with.
+    return np.asarray(eigsh(scaled, k=1, which="LA", v0=np.linspace(1, 2, d))[1][:, 0], np.float64)
 
 
 def _anchors(outcomes: Outcomes, direction: NDArray[np.float64]) -> NDArray[np.int64]:
