@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from sparkws.checks import check_class_balance, check_label_shares, did_you_mean
+from sparkws.checks import check_class_balance, check_label_shares, did_you_mean, first_few
 from sparkws.lfconfig import ExpressionConfig, LFsConfig, VotesConfig
 from sparkws.modeloptions import not_read, refusal
 from sparkws.sections import Identifier, Section, SliceName, Text
@@ -252,6 +252,12 @@ class TaskGraphConfig(Section):
         return self
 
 
+def _of_graph(keys: list[str]) -> str:
+    """Which keys of a label model are options of a task graph, as the end of a sentence."""
+    there = [key for key in keys if key in TaskGraphConfig.model_fields]
+    return f", and give {first_few(there)} to the task graph" if there else ""
+
+
 class EngineConfig(Section):
     """How work is carried."""
 
@@ -330,7 +336,7 @@ class ProjectConfig(Section):
                 if of_one:
                     raise ValueError(
                         f"task {task!r} is labeled by the one model of task graph {name!r}, and its label_model has "
-                        f"{of_one}; leave out all keys but {sorted(_OF_ANY)}"
+                        f"{of_one}; leave out all keys but {sorted(_OF_ANY)}{_of_graph(of_one)}"
                     )
                 if config.gold is not None and config.gold.use == "dev":
                     raise ValueError(

@@ -558,6 +558,15 @@ def test_a_band_without_numbers_and_dates_the_wrong_way_round_are_refused():
     ("over", "said"),
     [
         ({"tasks": {"kind": {"label_model": {"kind": "super_lf", "tol": 1}}}}, r"label_model has \['kind', 'tol'\]"),
+        (
+            {"tasks": {"kind": {"label_model": {"bootstrap": 5, "label_intervals": True, "polish": 3}}}},
+            r"leave out all keys but .*, and give \['bootstrap', 'label_intervals'\] to the task graph",
+        ),
+        ({"task_graphs": {"asked": {"bootstrap": 1}}}, "1 gives no interval; give at least 2, or 0 for none"),
+        (
+            {"task_graphs": {"asked": {"label_intervals": True, "bootstrap": 0, "leave_one_out": 0}}},
+            "'label_intervals': true needs 'bootstrap' or 'leave_one_out' above 0",
+        ),
         ({"tasks": {"kind": {"gold": {"table": "./x", "column": "c", "use": "dev"}}}}, "set gold.use: evaluate or"),
         ({"task_graphs": {"kind": {"tasks": ["kind", "about"], "feasible": [["a", "b"]]}}}, "is called like a task"),
         ({"task_graphs": {"b": {"tasks": ["kind", "spam"], "feasible": [["a", "b"]]}}}, "graphs 'asked' and 'b'"),
