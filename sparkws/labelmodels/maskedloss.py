@@ -15,6 +15,7 @@ from sparkws.labelmodels.tables import PRIOR_ACCURACY, claimed, soft_cells
 from sparkws.stats.moments import Moments
 
 _MOST_INNER: Final = 100
+_ENOUGH: Final = 1e-3  # of the squared length: steps that are solved better do not save any
 _SPREAD: Final = 0.1  # of tables around those of functions that err equally often in all classes
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 
@@ -162,7 +163,7 @@ def _conjugate_gradients(
     rest = right
     better = rest / ((1 + damping) * diagonal)
     direction, size = better, float((rest * better).sum())
-    enough = 1e-12 * size
+    enough = _ENOUGH * size
     for _ in range(_MOST_INNER):
         if size <= enough:
             break

@@ -59,8 +59,8 @@ class Triplet(TableModel):
         Pseudo-votes of accuracy .7 added to each vote of each function; with abstaining as missing to each class.
     one_vs_rest : bool
         Allow more than two classes: each is set against the rest. That is biased, because the rest is a
-        mixture whose parts differ, and gives all wrong classes of a vote the same probability. Crowds of more than
-        two classes are labeled better by `MatrixCompletion`.
+        mixture whose parts differ, and gives all wrong classes of a vote the same probability. `MatrixCompletion` is
+        for any number of classes.
 
     Attributes
     ----------
