@@ -2,8 +2,14 @@
 
 Models of moments are fitted from the moments of ten million items, which cost what those of a thousand do. Their
 exact expectations are sampled, so that no votes are made. Models of patterns are fitted from 100,000 patterns
-(20,000 at the small size), nearly as many as items. Half of the functions vote one class only.
+(20,000 at the small size), nearly as many as items. Half of the functions vote one class only. Dependencies between
+functions are learned from either.
 """
+# ruff: noqa: E402
+
+from sparkws.engine.worker import limit_threads
+
+limit_threads(1)  # before numpy is there
 
 import resource
 import time
@@ -21,6 +27,7 @@ from sparkws.labelmodels.factory import AnyModel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
+from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.joint import BothMoments
@@ -56,6 +63,12 @@ def run(size: str) -> Result:
     goals |= {f"seconds_{name}": ("<=", 2.0) for name in from_patterns}
     _time({name: fit for name, (fit, _) in _of_moments(FEW, 2).items()}, figures)
     goals |= {f"seconds_{name}": ("<=", 0.5) for name in _of_moments(FEW, 2)}
+    learning = {
+        "structure": partial(learn_dependencies, moments_of(truth, N_ITEMS).pairs),
+        "structure_patterns": partial(learn_dependencies, counted),
+    }
+    _time(learning, figures)
+    goals |= {f"seconds_{name}": ("<=", 5.0) for name in learning}
     for k in (2, 3):
         for name, (fit, model) in _of_moments(MANY, k).items():
             figure = f"seconds_{name}_{MANY}_lfs_{k}_classes"
