@@ -200,10 +200,14 @@ class MomentsKernel:
         s = self.grids.n_outcomes(self.cardinality)
         cell = np.concatenate([j * s + votes[j][rows].astype(np.int64) for j, rows in enumerate(voted)])
         row = np.concatenate(voted)
-        cells, place = np.unique(cell, return_inverse=True)
+        # The place of each cell among those that occur, without sorting all votes, as `unique` does.
+        place = np.zeros(len(votes) * s, np.int64)
+        place[cell] = 1
+        cells = np.flatnonzero(place)
+        place[cells] = np.arange(len(cells))
         shape = (len(items), len(cells))
-        ones = sparse.csr_array((np.ones(len(row), np.int64), (row, place)), shape=shape)
-        weighted = sparse.csr_array((items[row], (row, place)), shape=shape)
+        ones = sparse.csr_array((np.ones(len(row), np.int64), (row, place[cell])), shape=shape)
+        weighted = sparse.csr_array((items[row], (row, place[cell])), shape=shape)
         gram = np.asarray((ones.T @ weighted).toarray(), np.int64)
         return self._moments(int(items.sum()), *_dense(cells, gram))
 
