@@ -138,10 +138,11 @@ def _for_other_kinds(base: Mapping[str, Any], top: Mapping[str, Any], origin: st
     kept = dict(base)
     for task, over in _mapping(top.get("tasks")).items():
         below = _mapping(_mapping(_mapping(base.get("tasks")).get(task)).get("label_model"))
-        kind = _mapping(_mapping(over).get("label_model")).get("kind")
+        given = _mapping(_mapping(over).get("label_model"))
+        kind = given.get("kind")
         if not isinstance(kind, str) or kind not in OPTIONS or kind == below.get("kind", "auto"):
             continue
-        for option in not_read(kind, list(below)):
+        for option in not_read(kind, [option for option in below if option not in given]):
             if below[option] != LabelModelConfig.model_fields[option].default:
                 logger.warning(
                     "tasks.%s.label_model.%s is left out: %s takes kind: %s, which does not read it",

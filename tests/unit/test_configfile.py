@@ -142,8 +142,10 @@ def test_an_overlay_that_takes_another_kind_leaves_out_what_was_set_for_the_one_
     assert parse_config(dump_config(config), "dump") == config
     # What the overlay itself says, or one above it, is meant for its kind.
     beside = _with_model(kind="majority", smoothing=2.0)
+    caplog.clear()
     with pytest.raises(ConfigError, match="kind: majority does not read 'smoothing'"):
         load_config(base, beside)
+    assert [message.split(" ")[0] for message in caplog.messages] == ["tasks.spam.label_model.one_coin"]
     with pytest.raises(ConfigError, match="kind: majority does not read 'smoothing'"):
         load_config(base, _with_model(kind="majority"), _with_model(smoothing=2.0))
     # The same kind again is no other kind.
