@@ -46,6 +46,18 @@ class OneOfSeveral(Unsaid):
         The columns that vote on the task itself.
     beside : tuple of int
         The columns of votes on other tasks, and of their known classes.
+
+    Examples
+    --------
+    Nobody votes on the kind, but a cook is a person.
+
+    >>> from sparkws.labelmodels import Hierarchical, contributions, task_tree
+    >>> tree = task_tree({"kind": ["person", "place"], "job": ["cook", "pilot"]}, {"job": ("kind", "person")})
+    >>> votes = np.array([[0, 0], [0, 1], [0, 0], [1, 2], [1, 2]], np.int8)
+    >>> kind = OneOfSeveral(Hierarchical(tree, [("kind", "lf_name"), ("job", "lf_job")]).fit(votes), "kind")
+    >>> terms = contributions(kind, np.array([[-1, 0]], np.int8))
+    >>> terms.log_odds(0, 1).round(1).tolist()
+    [[0.0, 1.2]]
     """
 
     kind: Final = Hierarchical.kind
