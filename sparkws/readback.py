@@ -21,7 +21,7 @@ from sparkws.labelmodels.multilabel import published
 from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.savedgraph import graph_from_rows
 from sparkws.labelmodels.steps import read_capped
-from sparkws.labelmodels.taskview import OneOfSeveral, gold_column
+from sparkws.labelmodels.taskview import TaskView, gold_column
 from sparkws.manage import ledger
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.multisteps import read_label_counters
@@ -174,10 +174,10 @@ def graph_of_task(config: ProjectConfig, task: str) -> str | None:
 
 def _view(
     spark: SparkSession, config: ProjectConfig, graph: str, task: str, stored: TableVersion, held: Sequence[str]
-) -> OneOfSeveral:
+) -> TaskView:
     classes = {name: config.tasks[name].classes for name in config.task_graphs[graph].tasks}
     loaded = graph_from_rows(read_rows(spark, stored), classes)
-    return OneOfSeveral(loaded, task, [name for name in held if name != task])
+    return TaskView(loaded, task, [name for name in held if name != task])
 
 
 def _maker(spark: SparkSession, config: ProjectConfig, task: str, table: TableVersion, name: str) -> ledger.StepRecord:

@@ -46,7 +46,7 @@ from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, gra
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
-from sparkws.labelmodels.taskview import OneOfSeveral
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.thirds import moments_of, tensor_balance
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.trust import bootstrap, leave_one_out
@@ -63,10 +63,10 @@ __all__ = [
     "MajorityVote",
     "MatrixCompletion",
     "Metrics",
-    "OneOfSeveral",
     "PrecisionVote",
     "PublishedTriplet",
     "SuperLF",
+    "TaskView",
     "Triplet",
     "WeightedVote",
     "bootstrap",

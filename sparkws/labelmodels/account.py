@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.contributions import Contributions, contributions
 from sparkws.labelmodels.posterior import LabelModel
-from sparkws.labelmodels.taskview import OneOfSeveral
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.vocab import ABSTAIN
 
 SCHEMA: Final = pl.Schema(
@@ -68,7 +68,7 @@ def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str
     L = votes[None]
     cast = [None if vote == ABSTAIN else _named(model, j, vote, classes) for j, vote in enumerate(votes.tolist())]
     table: dict[str, object] = {"lf": called(model), "vote": cast, "log_odds": None, "group": None, "task": None}
-    if isinstance(model, OneOfSeveral):
+    if isinstance(model, TaskView):
         table["task"] = [None if j in model.own else model.tasks[j] for j in range(len(votes))]
     probs = model.posterior(L)[0]
     if np.isnan(probs).any():
@@ -92,7 +92,7 @@ def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str
         prior = float(terms.prior[first] - terms.prior[second])
         total = float(terms.total[0, first] - terms.total[0, second])
         table["log_odds"] = terms.log_odds(first, second)[0]
-        if isinstance(model, OneOfSeveral):
+        if isinstance(model, TaskView):
             beside = _beside(model, terms, first, second)
         else:
             others = {j: [model.lf_names_[i] for i in group if i != j] for group in terms.groups for j in group}
@@ -112,7 +112,7 @@ def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str
 
 def _named(model: LabelModel, column: int, vote: int, classes: Sequence[str]) -> str:
     """The class of a vote; of a vote with a probability, its most probable class with that."""
-    if isinstance(model, OneOfSeveral):
+    if isinstance(model, TaskView):
         return model.classes_of(column)[vote]
     cells = model.grids_.of.get(model.lf_names_[column])
     if cells is None:
@@ -123,16 +123,16 @@ def _named(model: LabelModel, column: int, vote: int, classes: Sequence[str]) ->
 
 def called(model: LabelModel) -> list[str]:
     """What its columns are called; of a task of a graph its own functions by their names alone."""
-    return [model.told(name) if isinstance(model, OneOfSeveral) else name for name in model.lf_names_]
+    return [model.told(name) if isinstance(model, TaskView) else name for name in model.lf_names_]
 
 
 def _in_order(model: LabelModel, table: Mapping[str, object]) -> pl.DataFrame:
     """The rows of all functions, those of the task itself first."""
     rows = pl.DataFrame(table, SCHEMA)
-    return rows[[*model.own, *model.beside]] if isinstance(model, OneOfSeveral) else rows
+    return rows[[*model.own, *model.beside]] if isinstance(model, TaskView) else rows
 
 
-def _beside(model: OneOfSeveral, terms: Contributions, first: int, second: int) -> float | None:
+def _beside(model: TaskView, terms: Contributions, first: int, second: int) -> float | None:
     if not model.beside:
         return None
     together = terms.of_groups[0, terms.groups.index(model.beside)]

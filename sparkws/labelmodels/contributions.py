@@ -27,7 +27,7 @@ from sparkws.labelmodels.groupscores import group_terms
 from sparkws.labelmodels.posterior import FLOOR, LabelModel, log_table, normalize, predict
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import TableModel
-from sparkws.labelmodels.taskview import OneOfSeveral, class_terms
+from sparkws.labelmodels.taskview import TaskView, class_terms
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
@@ -75,7 +75,7 @@ def contributions(model: LabelModel, L: NDArray[np.int8]) -> Contributions:
     ----------
     model : label model
         Fitted; any whose posterior is a product of its tables, `SuperLF`, `WeightedVote`, and a task of a graph
-        (`OneOfSeveral`). If it is calibrated, the terms are those of the corrected posterior.
+        (`TaskView`). If it is calibrated, the terms are those of the corrected posterior.
     L : (n, m) int8 array in {-1, 0..k-1}
         Of a task of a graph, votes on all tasks.
 
@@ -84,7 +84,7 @@ def contributions(model: LabelModel, L: NDArray[np.int8]) -> Contributions:
     NothingToFit
         If no vote has a term, as in majority vote.
     """
-    if isinstance(model, OneOfSeveral):
+    if isinstance(model, TaskView):
         return _of_task(model, L)
     if not isinstance(model, WeightedVote) and model.cpt_ is None:
         raise NothingToFit(f"a {model.kind} model has no tables, so no vote has a term; fit one that has.")
@@ -163,7 +163,7 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
             "accuracy_gain": pl.Series((sums[5] - sums[6]) / n_known).fill_nan(None),
         }
     )
-    if not isinstance(model, OneOfSeveral):
+    if not isinstance(model, TaskView):
         return found
     functions = [c for c in (*model.own, *model.beside) if c < len(model.model.columns)]  # known classes are none
     return found[functions].with_columns(pl.Series("lf", [model.told(flat.lf_names[c]) for c in functions]))
@@ -183,7 +183,7 @@ def _of_tables(
     return groups, of_groups, _shared(of_groups, groups, alone, L, use_abstain=use_abstain)
 
 
-def _of_task(model: OneOfSeveral, L: NDArray[np.int8]) -> Contributions:
+def _of_task(model: TaskView, L: NDArray[np.int8]) -> Contributions:
     terms = class_terms(model, L)
     groups: tuple[tuple[int, ...], ...] = tuple((j,) for j in model.own)
     of_groups, of_lfs = terms.own, np.empty((len(L), len(model.lf_names_), model.cardinality))

@@ -26,7 +26,7 @@ from sparkws.labelmodels.slicefigures import SliceFiguresKernel
 from sparkws.labelmodels.steps import label_comments, read_capped
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
 from sparkws.labelmodels.taskgraph import TaskGraph
-from sparkws.labelmodels.taskview import OneOfSeveral, gold_column
+from sparkws.labelmodels.taskview import TaskView, gold_column
 from sparkws.labelmodels.together import OfTask, fit_again, fit_together, kept_of, report_of
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.patterns import Patterns, PatternsKernel
@@ -161,9 +161,9 @@ def label_task(
     rows = read_rows(spark, model)
     loaded = savedgraph.graph_from_rows(rows, classes, lf_names, fingerprints)
     own, others = votes[task][0], {name: gold for name, gold in clamped.items() if name != task}
-    doubt = doubt_of_rows(rows, lambda text: OneOfSeveral(graph_from_json(text), task, others), asked_of(graph))
+    doubt = doubt_of_rows(rows, lambda text: TaskView(graph_from_json(text), task, others), asked_of(graph))
     kernel = LabelsKernel(
-        model=OneOfSeveral(loaded, task, others),
+        model=TaskView(loaded, task, others),
         key_dtype=own.schema[ITEM_ID],
         votes_version=own.version,
         model_version=model.version,
@@ -226,6 +226,6 @@ def _slice_accuracies(
     known = join_gold(spark, joined, gold, only_gold=True)
     summed = sum_rows([tabulate_batches(spark, counting, known, counting.dump_schema)], N_ITEMS)
     own = tuple(f"{of}.{lf}" for of, lf in model.columns if of == task)
-    kernel = SliceFiguresKernel(OneOfSeveral(model, task), columns, slices, n_outcomes=largest, judging=own)
+    kernel = SliceFiguresKernel(TaskView(model, task), columns, slices, n_outcomes=largest, judging=own)
     told = kernel.to_plain(reduce_batches(spark, kernel, Query("patterns of slices", summed)))
     return {name: {model.kind: figures["accuracy"][model.kind]} for name, figures in told.items()}

@@ -8,7 +8,7 @@ from sparkws.errors import NothingToFit
 from sparkws.labelmodels.contributions import what_each_adds
 from sparkws.labelmodels.pairs import pair_table
 from sparkws.labelmodels.posterior import LabelModel
-from sparkws.labelmodels.taskview import OneOfSeveral, patterns_of_task
+from sparkws.labelmodels.taskview import TaskView, patterns_of_task
 from sparkws.stats import moments
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.patterns import Patterns, select
@@ -39,14 +39,14 @@ def overview(model: LabelModel, patterns: Patterns, both: BothMoments | None = N
     Parameters
     ----------
     model : label model
-        Fitted, of a task by itself or of one of a graph (`OneOfSeveral`).
+        Fitted, of a task by itself or of one of a graph (`TaskView`).
     patterns : Patterns
         Of its functions and maybe others; of a task of a graph over the columns `task.function` and `task.gold`.
     both : BothMoments, optional
         Of the task's functions on all items, where the patterns are a sample.
     """
     explaining: LabelModel = model
-    if isinstance(model, OneOfSeveral):
+    if isinstance(model, TaskView):
         counted, explaining = patterns_of_task(model, patterns), model.by_itself()
         own = select(counted, [model.lf_names_[c] for c in model.own])
         meeting = replace(own, lf_names=explaining.lf_names_)

@@ -28,7 +28,7 @@ def gold_column(task: str) -> str:
     return f"{task}.{GOLD}"
 
 
-class OneOfSeveral(Unsaid):
+class TaskView(Unsaid):
     """One task of a fitted model of several, as a `LabelModel` over the columns `task.function` of all of them.
 
     Parameters
@@ -54,7 +54,7 @@ class OneOfSeveral(Unsaid):
     >>> from sparkws.labelmodels import Hierarchical, contributions, task_tree
     >>> tree = task_tree({"kind": ["person", "place"], "job": ["cook", "pilot"]}, {"job": ("kind", "person")})
     >>> votes = np.array([[0, 0], [0, 1], [0, 0], [1, 2], [1, 2]], np.int8)
-    >>> kind = OneOfSeveral(Hierarchical(tree, [("kind", "lf_name"), ("job", "lf_job")]).fit(votes), "kind")
+    >>> kind = TaskView(Hierarchical(tree, [("kind", "lf_name"), ("job", "lf_job")]).fit(votes), "kind")
     >>> terms = contributions(kind, np.array([[-1, 0]], np.int8))
     >>> terms.log_odds(0, 1).round(1).tolist()
     [[0.0, 1.2]]
@@ -114,12 +114,12 @@ class OneOfSeveral(Unsaid):
         return alone
 
 
-def patterns_of_task(view: OneOfSeveral, patterns: Patterns) -> Patterns:
+def patterns_of_task(view: TaskView, patterns: Patterns) -> Patterns:
     """The counts over the columns of a task's view, whose gold is the known class of the task.
 
     Parameters
     ----------
-    view : OneOfSeveral
+    view : TaskView
     patterns : Patterns
         Over the columns `task.function`, and `task.gold` where classes are known.
     """
@@ -153,7 +153,7 @@ class ClassTerms:
     without: NDArray[np.float64]
 
 
-def class_terms(view: OneOfSeveral, L: NDArray[np.int8]) -> ClassTerms:
+def class_terms(view: TaskView, L: NDArray[np.int8]) -> ClassTerms:
     """What the posterior of a task is a sum of, for rows of votes and known classes `(n, c)`.
 
     P(y | votes) is proportional to P(y) Π P(own vote | y) times the mean of Π P(other vote | vector) over the
@@ -184,7 +184,7 @@ def class_terms(view: OneOfSeveral, L: NDArray[np.int8]) -> ClassTerms:
     return ClassTerms(prior, own, beside, without)
 
 
-def _factors(view: OneOfSeveral, column: int) -> NDArray[np.float64]:
+def _factors(view: TaskView, column: int) -> NDArray[np.float64]:
     """The logarithm of the factor of each vote of a column under each vector, `(k, f)`.
 
     A known class rules vectors out, with a number that other votes do not outweigh: infinity has no differences.

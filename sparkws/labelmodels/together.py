@@ -20,7 +20,7 @@ from sparkws.labelmodels.refits import work_of_vectors
 from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_drawings, told_of_leaving_out, too_large
 from sparkws.labelmodels.sampling import REFIT_GAIN
 from sparkws.labelmodels.taskgraph import TaskGraph
-from sparkws.labelmodels.taskview import OneOfSeveral, gold_column, patterns_of_task
+from sparkws.labelmodels.taskview import TaskView, gold_column, patterns_of_task
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
 from sparkws.vocab import ABSTAIN
@@ -146,7 +146,7 @@ def report_of(
     clamped : collection of str
         Tasks of which known classes are held: those of others are evidence of this one's labels.
     """
-    view, classes = OneOfSeveral(model, task), model.graph.classes[task]
+    view, classes = TaskView(model, task), model.graph.classes[task]
     counted = patterns_of_task(view, patterns)
     L, counts, gold = unpack(counted), counted.counts, counted.gold
     probs, own = view.posterior(L), L[:, view.own]
@@ -179,13 +179,13 @@ def report_of(
 
 
 def _trust(
-    view: OneOfSeveral, patterns: Patterns, refitted: Refitted[Hierarchical], clamped: Collection[str]
+    view: TaskView, patterns: Patterns, refitted: Refitted[Hierarchical], clamped: Collection[str]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """What models of items drawn again, and without functions, tell of a task."""
     others, classes = [name for name in clamped if name != view.task], view.model.graph.classes[view.task]
-    held = OneOfSeveral(view.model, view.task, others)
+    held = TaskView(view.model, view.task, others)
     counted = collapse(select(patterns, held.lf_names_), keep_gold=False)
-    views = refitted.map(lambda again: OneOfSeveral(again, view.task, others))
+    views = refitted.map(lambda again: TaskView(again, view.task, others))
     return (
         told_of_drawings(views, held, counted, classes, held.told),
         told_of_leaving_out(views, held, counted, held.told),

@@ -17,7 +17,7 @@ from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
 from sparkws.labelmodels.posterior import LabelModel, class_cpt, predict
-from sparkws.labelmodels.taskview import OneOfSeveral
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.stats.patterns import Patterns, select, unpack, with_counts
 from sparkws.vocab import ABSTAIN
 
@@ -145,7 +145,7 @@ def accuracies(model: LabelModel) -> dict[str, float] | None:
 
     Of a task of a graph, of the functions that vote on it.
     """
-    if isinstance(model, OneOfSeveral):
+    if isinstance(model, TaskView):
         alone, names = model.by_itself(), [model.lf_names_[c] for c in model.own]
         estimated = estimated_accuracy(class_cpt(alone), alone.class_balance_)[0]
     elif model.cpt_ is not None:

@@ -13,7 +13,7 @@ from sparkws.labelmodels.labelvectors import NEVER
 from sparkws.labelmodels.overview import overview
 from sparkws.labelmodels.posterior import predict
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
-from sparkws.labelmodels.taskview import OneOfSeveral, patterns_of_task
+from sparkws.labelmodels.taskview import TaskView, patterns_of_task
 from sparkws.labelmodels.trust import accuracies
 from sparkws.stats.patterns import of_matrix
 
@@ -45,7 +45,7 @@ def odds(probs):
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["kind", "job"]))
 def test_prior_own_votes_and_the_others_together_add_up_to_the_posterior(seed, task):
-    view, L = OneOfSeveral(fitted(seed % 7), task), votes(seed, 60)[0]
+    view, L = TaskView(fitted(seed % 7), task), votes(seed, 60)[0]
     L = L[(L >= 0).any(axis=1)]
     terms = contributions(view, L)
     expected = odds(view.posterior(L))
@@ -69,7 +69,7 @@ def test_terms_by_hand():
     model.cpts_ = (np.array([[0.8, 0.4], [0.2, 0.6]]), *[np.array([[0.9, 0.3], [0.1, 0.7]])] * 2)
     model.seen_ = (np.ones(2, np.bool_),) * 3
     model.balance_ = np.array([0.2, 0.3, 0.5])
-    view = OneOfSeveral(model, "t")
+    view = TaskView(model, "t")
     terms = contributions(view, np.array([[0, 0, 0]], np.int8))
 
     def against(term):
@@ -95,7 +95,7 @@ def test_terms_by_hand():
 
 
 def test_a_known_class_of_another_task_decides():
-    view = OneOfSeveral(fitted(), "kind", ["job"])
+    view = TaskView(fitted(), "kind", ["job"])
     place = TREE.classes["job"].index("not applicable")
     L = np.array([[0, -1, 0, -1, -1, place]], np.int8)  # two votes for a person, but no job applies
     terms = contributions(view, L)
@@ -114,7 +114,7 @@ def test_what_each_function_of_any_task_adds_is_what_the_labels_lose_without_it(
     model = fitted()
     gold = truth[:, TREE.tasks.index("kind")]
     counted = of_matrix(np.column_stack([L, gold]).astype(np.int8), [*NAMES, "kind.gold"], 4)
-    view = OneOfSeveral(model, "kind")
+    view = TaskView(model, "kind")
     patterns = patterns_of_task(view, counted)
     assert (patterns.lf_names, patterns.n_items) == (view.lf_names_, len(L))
     table = what_each_adds(view, patterns)
@@ -140,10 +140,10 @@ def test_known_classes_are_no_functions_and_pairs_are_of_the_task_itself():
     gold = np.where(np.arange(len(L)) % 3, -1, truth[:, TREE.tasks.index("job")])
     counted = of_matrix(np.column_stack([L, gold]).astype(np.int8), [*NAMES, "job.gold"], 4)
     model = Hierarchical(TREE, COLUMNS).fit(L)
-    held = overview(OneOfSeveral(model, "kind", ["job"]), counted)
+    held = overview(TaskView(model, "kind", ["job"]), counted)
     assert held.functions["lf"].to_list() == ["a", "b", "job.a", "job.x", "job.y"]
     assert held.pairs.select("a", "b").rows() == [("a", "b")]
-    found = overview(OneOfSeveral(model, "job"), counted)
+    found = overview(TaskView(model, "job"), counted)
     assert found.functions["lf"].to_list() == ["a", "x", "y", "kind.a", "kind.b"]
     assert found.functions["accuracy_gain"].null_count() == 0
     assert found.n_items == len(L)
@@ -164,9 +164,9 @@ def test_accuracies_are_of_votes_that_were_cast():
     L, _ = votes(5, 1000)
     L[:, 0] = np.where(L[:, 0] == 0, 0, -1)
     model = Hierarchical(TREE, COLUMNS).fit(L)
-    found = accuracies(OneOfSeveral(model, "kind"))
+    found = accuracies(TaskView(model, "kind"))
     pi = model.balance_of("kind")
     assert list(found) == ["kind.a", "kind.b"]
     assert found["kind.a"] == pytest.approx(0.7 * pi[0] / (0.7 * pi[0] + 0.3 * pi[1]))
     assert found["kind.b"] == pytest.approx(np.trace(model.cpts_[2] * pi))
-    assert pl.Series(list(accuracies(OneOfSeveral(model, "job")).values())).is_between(0.6, 0.95).all()
+    assert pl.Series(list(accuracies(TaskView(model, "job")).values())).is_between(0.6, 0.95).all()

@@ -19,7 +19,7 @@ from sparkws.labelmodels.posterior import LabelModel, predict
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
 from sparkws.labelmodels.savedtrust import doubt_of_rows, task_rows_with_trust
 from sparkws.labelmodels.taskgraph import task_tree
-from sparkws.labelmodels.taskview import OneOfSeveral
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.together import OfTask, fit_again, fit_together, report_of
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.patterns import of_matrix
@@ -63,7 +63,7 @@ def test_it_is_the_model_of_the_rows_whatever_gold_is_counted_beside():
     model = fit_together(CONFIG, TREE, tasks, patterns)
     rows = Hierarchical(TREE, COLUMNS).fit(L)
     np.testing.assert_allclose(model.posterior_vectors(L[:100]), rows.posterior_vectors(L[:100]), atol=1e-6)
-    view: LabelModel = OneOfSeveral(model, "job")
+    view: LabelModel = TaskView(model, "job")
     np.testing.assert_array_equal(view.posterior(L[:9]), model.posterior(L[:9])["job"])
     assert view.lf_names_[:4] == ("kind.lf_a", "kind.lf_b", "kind.lf_c", "job.lf_a")
     np.testing.assert_allclose(view.class_balance_.sum(), 1)
@@ -74,7 +74,7 @@ def test_known_classes_of_other_tasks_are_evidence_but_no_votes():
     model = fit_together(CONFIG, TREE, *counted(L, truth)[::-1], clamped=["kind"])
     kind = truth[:, TREE.tasks.index("kind")].astype(np.int8)
     place = TREE.classes["kind"].index("place")
-    view = OneOfSeveral(model, "job", ["kind"])
+    view = TaskView(model, "job", ["kind"])
     kernel = LabelsKernel(
         model=view, key_dtype=pl.Int64(), votes_version=0, model_version=0, n_outcomes=4, known=("kind.gold",)
     )
@@ -87,8 +87,8 @@ def test_known_classes_of_other_tasks_are_evidence_but_no_votes():
     assert (rows["label_status"] == "labeled").to_list() == voted.tolist()
     jobs = np.stack(rows.filter(pl.Series(voted))["probs"].to_list())
     np.testing.assert_allclose(jobs[:, 3], kind[voted] == place, atol=1e-12)
-    unknown = OneOfSeveral(model, "job", ["kind"]).posterior(np.hstack([L, np.full((len(L), 1), -1, np.int8)]))
-    np.testing.assert_allclose(unknown, OneOfSeveral(model, "job").posterior(L))
+    unknown = TaskView(model, "job", ["kind"]).posterior(np.hstack([L, np.full((len(L), 1), -1, np.int8)]))
+    np.testing.assert_allclose(unknown, TaskView(model, "job").posterior(L))
 
 
 def test_a_report_compares_with_majority_vote_of_the_task_alone():
@@ -225,14 +225,14 @@ def test_what_is_stored_beside_a_model_tells_how_far_to_trust_it():
     assert changed == report.leave_one_out["changed"]
 
     def load(text):
-        return OneOfSeveral(graph_from_json(text), "job")
+        return TaskView(graph_from_json(text), "job")
 
     doubt = doubt_of_rows(rows, load, Doubt((), ()))
-    view = OneOfSeveral(model, "job")
+    view = TaskView(model, "job")
     columns = doubt.of(view, L, view.posterior(L))
     top = view.posterior(L).argmax(axis=1)
     voted = (L >= 0).any(axis=1)
-    drawn = np.array([OneOfSeveral(one, "job").posterior(L)[np.arange(len(L)), top] for one in refitted.replicates])
+    drawn = np.array([TaskView(one, "job").posterior(L)[np.arange(len(L)), top] for one in refitted.replicates])
     np.testing.assert_allclose(columns["confidence_low"].to_numpy()[voted], drawn.min(axis=0)[voted])
     np.testing.assert_allclose(columns["confidence_high"].to_numpy()[voted], drawn.max(axis=0)[voted])
     assert columns.filter(~pl.Series(voted)).null_count().row(0) == ((~voted).sum(),) * 3

@@ -9,7 +9,7 @@ from sparkws.labelmodels.calibration import Calibration, calibrated
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.taskgraph import task_graph
-from sparkws.labelmodels.taskview import OneOfSeveral
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.report.explain import describe_item, describe_task
 from sparkws.stats.patterns import of_matrix
@@ -58,7 +58,7 @@ def of_a_graph(votes, clamped=()):
     model = Hierarchical(graph, [("t", "lf"), ("u", "lf"), ("u", "lf_h")])
     model.cpts_ = (np.array([[0.8, 0.4], [0.2, 0.6]]), *[np.array([[0.9, 0.3], [0.1, 0.7]])] * 2)
     model.seen_, model.balance_ = (np.ones(2, np.bool_),) * 3, np.array([0.2, 0.3, 0.5])
-    account = account_of(OneOfSeveral(model, "t", clamped), np.array(votes, np.int8), ("x", "y"))
+    account = account_of(TaskView(model, "t", clamped), np.array(votes, np.int8), ("x", "y"))
     found = {"task": "t", "item_id": "c7", "status": "labeled", "pred": account.label, "faulted": ()}
     versions = {"labels_version": 3, "votes_version": 2, "model_version": 1, "newest_votes": 2}
     return describe_item(ExplainedItem(**found, **versions, account=account)).splitlines()
