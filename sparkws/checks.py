@@ -1,10 +1,12 @@
 """Checks at the door: a label matrix, a class balance, options that are amounts, the columns of a table."""
 
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from sparkws.errors import ConfigError, InvalidLabelMatrix, MissingColumns
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.vocab import ABSTAIN, MAX_CLASSES
+
+_MOST_CHARACTERS: Final = 120  # of a text or a number in a message
 
 
 def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int, grids: Grids = NO_GRIDS) -> None:
@@ -143,6 +147,35 @@ def first_few(values: Iterable[object], most: int = 3) -> str:
     listed = list(values)
     more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
     return f"{listed[:most]!r}{more}"
+
+
+def shown(value: object, most: int = 3) -> str:
+    """A value as a message tells it: of a list or mapping the first entries and how many more there are.
+
+    What stands within these is shortened too, as are long texts, so that no message holds a table.
+
+    Examples
+    --------
+    >>> print(shown({"a": [1, 2], "b": list(range(9)), "c": 3, "d": 4}))
+    {'a': [1, 2], 'b': [0, 1, 2, ...], 'c': 3} and 1 more
+    """
+    brief = _brief(most)
+    if isinstance(value, Mapping):
+        told = ", ".join(f"{brief.repr(key)}: {brief.repr(inner)}" for key, inner in islice(value.items(), most))
+        told = f"{{{told}}}"
+    elif isinstance(value, list | tuple):
+        told = f"[{', '.join(map(brief.repr, value[:most]))}]"
+    else:
+        return brief.repr(value)
+    return f"{told} and {len(value) - most:,} more" if len(value) > most else told
+
+
+def _brief(most: int) -> reprlib.Repr:
+    brief = reprlib.Repr()
+    brief.maxlevel = 2
+    brief.maxlist = brief.maxtuple = brief.maxdict = most
+    brief.maxstring = brief.maxlong = brief.maxother = _MOST_CHARACTERS
+    return brief
 
 
 def only_task(asked: str | None, known: Collection[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from sparkws.checks import did_you_mean, first_few
+from sparkws.checks import did_you_mean, shown
 from sparkws.sections import Section
 
 _Place = tuple[str | int, ...]
@@ -95,15 +95,14 @@ def _sentence(at: _Place, problems: Sequence[ErrorDetails], origin: str, root: t
     if not all(problem["type"] in _EXPECTED for problem in problems):
         other = next(problem for problem in problems if problem["type"] not in _EXPECTED)
         message = other["msg"].removeprefix("Value error, ")
-        got = "" if other["type"] == "value_error" else f", got {other['input']!r}"
+        got = "" if other["type"] == "value_error" else f", got {shown(other['input'])}"
         return f"{named}: {_lower_first(message).rstrip('.')}{got}."
     expected = [_EXPECTED[problem["type"]].format(**problem.get("ctx", {})) for problem in problems]
     given = first["input"]
     listed = re.findall("'([^']*)'", " ".join(expected))
     hint = did_you_mean(given, listed) if isinstance(given, str) else ""
     *others, last = dict.fromkeys(expected)
-    shown = first_few(given) if isinstance(given, list | tuple) else repr(given)
-    return f"{named} must be {', '.join(others)}{' or ' if others else ''}{last}, got {shown}.{hint}"
+    return f"{named} must be {', '.join(others)}{' or ' if others else ''}{last}, got {shown(given)}.{hint}"
 
 
 def _lower_first(text: str) -> str:

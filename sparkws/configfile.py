@@ -145,8 +145,11 @@ def _for_other_kinds(base: Mapping[str, Any], top: Mapping[str, Any], origin: st
         for option in not_read(kind, [option for option in below if option not in given]):
             if below[option] != LabelModelConfig.model_fields[option].default:
                 logger.warning(
-                    "tasks.%s.label_model.%s is left out: %s takes kind: %s, which does not read it",
-                    *(task, option, origin, kind),
+                    "tasks.%s.label_model.%s is left out, because kind: %s, set in %s, does not read it",
+                    task,
+                    option,
+                    kind,
+                    origin,
                 )
             kept = _without(kept, ("tasks", task, "label_model", option))
     return kept

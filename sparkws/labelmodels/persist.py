@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.checks import check_columns, first_few
+from sparkws.checks import check_columns, first_few, shown
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
@@ -204,7 +204,9 @@ def from_json(
         raise DataError(f"this is not the JSON of a label model: {error}.") from None
     found = plain.get("format") if isinstance(plain, dict) else None
     if found != FORMAT:
-        raise DataError(f"expected a label model in format {FORMAT}, got {found!r}; fit it again with this version.")
+        raise DataError(
+            f"expected a label model in format {FORMAT}, got {shown(found)}; fit it again with this version."
+        )
     return _fill(_new(plain.get("kind"), len(classes)), plain, classes, lf_names, fingerprints)
 
 
@@ -219,7 +221,7 @@ def _new(kind: object, cardinality: int) -> SavedModel:
     if kind == Hierarchical.kind:
         raise DataError("this label model is of several tasks; read it with graph_from_rows or graph_from_json.")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise DataError(f"a label model of the kind {kind!r} is not known here; it was saved by a later version.")
+        raise DataError(f"a label model of the kind {shown(kind)} is not known here; it was saved by a later version.")
     return KINDS[kind](cardinality)
 
 
@@ -311,7 +313,9 @@ def _fill(
     names = check_stored_names(plain["lf_names"], "the functions")
     then = plain.get("fingerprints", {})
     if not isinstance(then, dict):
-        raise DataError(f"'fingerprints' of the label model must be texts by function, got {then!r}; fit it again.")
+        raise DataError(
+            f"'fingerprints' of the label model must be texts by function, got {shown(then)}; fit it again."
+        )
     check_functions(names, then, lf_names, fingerprints or {})
     lacks = [name for name, how in model.stored.items() if plain.get(name) is None and not how.optional]
     if lacks:

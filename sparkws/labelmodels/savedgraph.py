@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.checks import check_columns, first_few
+from sparkws.checks import check_columns, first_few, shown
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
 from sparkws.labelmodels.persist import SCHEMA
@@ -112,13 +112,13 @@ def graph_from_json(
     found = plain.get("format") if isinstance(plain, dict) else None
     if found != FORMAT:
         raise DataError(
-            f"expected a label model of several tasks in format {FORMAT}, got {found!r}; fit it again with this "
+            f"expected a label model of several tasks in format {FORMAT}, got {shown(found)}; fit it again with this "
             "version."
         )
     if plain.get("kind") != Hierarchical.kind:
         raise DataError(
             f"expected a label model of several tasks, of kind {Hierarchical.kind!r}, got one of kind "
-            f"{plain.get('kind')!r}; read it with from_json."
+            f"{shown(plain.get('kind'))}; read it with from_json."
         )
     check_keys(plain, _NEEDED, _WHAT)
     graph = _stored_graph(plain)
@@ -148,7 +148,9 @@ def _stored_graph(plain: Mapping[str, Any]) -> TaskGraph:
     """The tasks, their classes and the vectors that can be true."""
     tasks = plain["tasks"]
     if not isinstance(tasks, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in tasks):
-        raise DataError(f"'tasks' of {_WHAT} must be pairs of a task and its classes, got {tasks!r}; fit it again.")
+        raise DataError(
+            f"'tasks' of {_WHAT} must be pairs of a task and its classes, got {shown(tasks)}; fit it again."
+        )
     names = check_stored_names([task for task, _ in tasks], "the tasks")
     own = {
         task: check_stored_names(of_task, f"the classes of task {task!r}")
@@ -169,13 +171,13 @@ def _stored_graph(plain: Mapping[str, Any]) -> TaskGraph:
 def _stored_columns(columns: object, graph: TaskGraph) -> list[Column]:
     """The functions, each with its task."""
     if not isinstance(columns, list) or not columns or not all(isinstance(column, dict) for column in columns):
-        raise DataError(f"'columns' of {_WHAT} must be a list of functions, got {columns!r}; fit it again.")
+        raise DataError(f"'columns' of {_WHAT} must be a list of functions, got {shown(columns)}; fit it again.")
     for column in columns:
         check_keys(column, ("task", "lf", "fingerprint", "cpt"), f"a function of {_WHAT}")
         if column["task"] not in graph.tasks or not isinstance(column["lf"], str):
             raise DataError(
-                f"{_WHAT} has the function {column['lf']!r} of task {column['task']!r}, which it does not name; fit it "
-                "again."
+                f"{_WHAT} has the function {shown(column['lf'])} of task {shown(column['task'])}, which it does not "
+                "name; fit it again."
             )
     return [(column["task"], column["lf"]) for column in columns]
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from sparkws.checks import shown
 from sparkws.errors import DataError
 from sparkws.grids import Grids, grids_from_plain, is_distribution
 
@@ -58,19 +59,19 @@ def stored_grids(plain: object, lf_names: Sequence[str], cardinality: int) -> Gr
         If a cell is not a probability for each class, or a function is not one of the model.
     """
     if not isinstance(plain, Mapping):
-        raise DataError(f"'grids' of the label model must be cells by function, got {plain!r}; fit it again.")
+        raise DataError(f"'grids' of the label model must be cells by function, got {shown(plain)}; fit it again.")
     for lf, cells in plain.items():
         if lf not in lf_names:
             raise DataError(f"the label model has the grid of {lf!r}, which it does not name; fit it again.")
         if not isinstance(cells, list) or not cells:
             raise DataError(
-                f"the grid of {lf!r} of the label model must be a list of cells, got {cells!r}; fit it again."
+                f"the grid of {lf!r} of the label model must be a list of cells, got {shown(cells)}; fit it again."
             )
         for cell in cells:
             if not isinstance(cell, list) or len(cell) != cardinality or not is_distribution(cell):
                 raise DataError(
                     f"a cell of the grid of {lf!r} of the label model must be {cardinality} probabilities that add up "
-                    f"to 1, got {cell!r}; fit it again."
+                    f"to 1, got {shown(cell)}; fit it again."
                 )
     return grids_from_plain(plain)
 

@@ -1,19 +1,18 @@
 """Whether what is stored of a label model is such as a fit gives: what is not is told by its name and its value."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import first_few
+from sparkws.checks import first_few, shown
 from sparkws.errors import DataError
 from sparkws.labelmodels.tables import Axis, Stored
 
 # Sums of a few thousand probabilities are as near to 1 as this; what was tampered with is not.
 _SUM_TOLERANCE: Final = 1e-6
 _ROUNDING: Final = 1e-9
-_MOST_SHOWN: Final = 6
 
 
 def check_keys(plain: Mapping[str, Any], needed: Collection[str], what: str) -> None:
@@ -38,10 +37,12 @@ def check_stored_names(value: object, called: str) -> tuple[str, ...]:
         With what stands there.
     """
     if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
-        raise DataError(f"{called} of the label model must be a list of names, got {_shown(value)}; fit it again.")
+        raise DataError(f"{called} of the label model must be a list of names, got {shown(value)}; fit it again.")
     twice = [name for name in dict.fromkeys(value) if value.count(name) > 1]
     if twice:
-        raise DataError(f"{called} of the label model has {first_few(twice)} more than once; fit it again.")
+        raise DataError(
+            f"{called} of the label model must differ, got {first_few(twice)} more than once; fit it again."
+        )
     return tuple(value)
 
 
@@ -64,7 +65,7 @@ def stored_value(name: str, how: Stored, value: object, lengths: Mapping[Axis, i
     """
     if how.number is str:
         if not isinstance(value, str):
-            raise DataError(f"{name!r} of the label model must be text, got {_shown(value)}; fit it again.")
+            raise DataError(f"{name!r} of the label model must be text, got {shown(value)}; fit it again.")
         return value
     array = stored_numbers(value, name, tuple(lengths[axis] for axis in how.axes))
     check_range(array, name, how)
@@ -87,7 +88,7 @@ def stored_numbers(value: object, name: str, shape: tuple[int, ...]) -> NDArray[
         array = np.empty(0, np.object_)
     if array.dtype.kind not in "biuf":
         expected = "a number" if not shape else f"numbers of the shape {shape}"
-        raise DataError(f"{name!r} of the label model must be {expected}, got {_shown(value)}; fit it again.")
+        raise DataError(f"{name!r} of the label model must be {expected}, got {shown(value)}; fit it again.")
     if array.shape != shape:
         raise DataError(f"{name!r} of the label model has the shape {array.shape}, expected {shape}; fit it again.")
     array = array.astype(np.float64)
@@ -139,9 +140,3 @@ def _refuse(array: NDArray[np.float64], wrong: NDArray[np.bool_], name: str, exp
     at = tuple(np.argwhere(wrong)[0].tolist())
     place = f" at {list(at)}" if at else ""
     raise DataError(f"{name!r} of the label model must be {expected}, got {array[at].item()!r}{place}; fit it again.")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return first_few(value, _MOST_SHOWN)
-    return repr(value)

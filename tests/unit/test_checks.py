@@ -10,6 +10,7 @@ from sparkws.checks import (
     check_label_matrix,
     did_you_mean,
     first_few,
+    shown,
 )
 from sparkws.errors import ConfigError, InvalidLabelMatrix, MissingColumns
 
@@ -80,6 +81,27 @@ def test_at_most_three_values_are_listed():
     assert first_few(iter("abc")) == "['a', 'b', 'c']"
     assert first_few(range(2000)) == "[0, 1, 2] and 1,997 more"
     assert first_few([]) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (["a", 2, None], "['a', 2, None]"),
+        (list(range(2000)), "[0, 1, 2] and 1,997 more"),
+        ((1,), "[1]"),
+        ({"a": 1.0, "b": [1]}, "{'a': 1.0, 'b': [1]}"),
+        (dict.fromkeys(range(9), "x"), "{0: 'x', 1: 'x', 2: 'x'} and 6 more"),
+        ([list(range(9)), {"cpt": [[[0.5]]]}], "[[0, 1, 2, ...], {'cpt': [[...]]}]"),
+        ("a text", "'a text'"),
+        (None, "None"),
+    ],
+)
+def test_of_a_value_a_message_holds_the_first_entries(value, told):
+    assert shown(value) == told
+
+
+def test_a_long_text_is_shortened():
+    assert shown("a" * 500) == f"'{'a' * 57}...{'a' * 58}'"
 
 
 def test_votes_must_be_integers_of_columns_with_names_of_their_own():

@@ -137,7 +137,7 @@ def test_an_overlay_that_takes_another_kind_leaves_out_what_was_set_for_the_one_
     assert (model.kind, model.one_coin, model.smoothing) == ("super_lf", False, 3.0)
     (told,) = caplog.messages
     assert told == (
-        "tasks.spam.label_model.one_coin is left out: the given values takes kind: super_lf, which does not read it"
+        "tasks.spam.label_model.one_coin is left out, because kind: super_lf, set in the given values, does not read it"
     )
     assert parse_config(dump_config(config), "dump") == config
     # What the overlay itself says, or one above it, is meant for its kind.
@@ -425,6 +425,10 @@ def test_gold_without_a_source_needs_a_table():
         ({"label_model": {"kind": "super_lf", "groups": [["a", 3]]}}, "groups.0.1' in here must be text, got 3."),
         ({"label_model": {"bootstrap": 2.5}}, "bootstrap' in here must be a whole number or 'auto', got 2.5."),
         ({"label_model": {"bootstrap": -1}}, "bootstrap' in here must be at least 0 or 'auto', got -1."),
+        (
+            {"label_model": {"groups": {name: [name] for name in "abcdef"}}},
+            "groups' in here must be a list or 'auto', got {'a': ['a'], 'b': ['b'], 'c': ['c']} and 3 more.",
+        ),
         ({"label_model": 3}, "'tasks.spam.label_model' in here must be a section of keys and values, got 3."),
         ({"lfs": {"modules": "lfs.py"}}, "'tasks.spam.lfs.modules' in here must be a list, got 'lfs.py'."),
         (

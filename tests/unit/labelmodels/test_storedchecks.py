@@ -78,12 +78,20 @@ def changed(plain, path, value):
         (["lf_names"], ..., "the label model lacks ['lf_names']"),
         (["lf_names"], [], "the functions of the label model must be a list of names, got []"),
         (["lf_names"], ["a", "b", 3], "the functions of the label model must be a list of names, got ['a', 'b', 3]"),
-        (["lf_names"], ["a", "b", "a"], "the functions of the label model has ['a'] more than once"),
+        (["lf_names"], ["a", "b", "a"], "the functions of the label model must differ, got ['a'] more than once"),
         (["classes"], ..., "the label model lacks ['classes']"),
         (["classes"], "no", "the classes of the label model must be a list of names, got 'no'"),
         (["fingerprints"], [1], "'fingerprints' of the label model must be texts by function, got [1]"),
         (["grids"], {"lf_9": [[0.5, 0.5]]}, "the label model has the grid of 'lf_9', which it does not name"),
         (["grids"], [], "'grids' of the label model must be cells by function, got []"),
+        (
+            ["grids"],
+            [{"lf_2": [[0.5] * 9] * 9}],
+            "must be cells by function, got [{'lf_2': [[...], [...], [...], ...]}];",
+        ),
+        (["fingerprints"], [*"abcde"], "must be texts by function, got ['a', 'b', 'c'] and 2 more; fit it again."),
+        (["format"], {str(at): at for at in range(5)}, "in format 1, got {'0': 0, '1': 1, '2': 2} and 2 more; fit"),
+        (["class_balance"], {str(at): at for at in range(5)}, "got {'0': 0, '1': 1, '2': 2} and 2 more; fit it again."),
     ],
 )
 def test_json_that_no_model_has_is_refused(path, value, said):
@@ -144,6 +152,8 @@ def test_groups_that_no_model_has_are_refused(path, value, said):
         ([[0.9, 0.1], [1.5, -0.5], [0, 1]], "add up to 1, got [1.5, -0.5]"),
         ([0.1, 0.9], "add up to 1, got 0.1"),
         ([], "the grid of 'lf_2' of the label model must be a list of cells, got []"),
+        (dict.fromkeys("abcd", 1), "must be a list of cells, got {'a': 1, 'b': 1, 'c': 1} and 1 more; fit it again."),
+        ([[0.1] * 9], "probabilities that add up to 1, got [0.1, 0.1, 0.1] and 6 more; fit it again."),
     ],
 )
 def test_grids_that_no_function_declares_are_refused(cells, said):
@@ -207,7 +217,13 @@ def graph_text():
         (["columns", 2, "task"], "jobs", "has the function 'lf_a' of task 'jobs', which it does not name"),
         (["columns"], {}, "'columns' of the label model of several tasks must be a list of functions, got {}"),
         (["tasks"], ["kind"], "must be pairs of a task and its classes, got ['kind']"),
-        (["tasks", 1, 0], "kind", "the tasks of the label model has ['kind'] more than once"),
+        (["tasks"], [[1, 2, 3], *"abc"], "a task and its classes, got [[1, 2, 3], 'a', 'b'] and 1 more; fit it again."),
+        (
+            ["columns"],
+            {"task": "kind", "lf": "lf_a", "cpt": [[0.5] * 2] * 2, "seen": [True, True]},
+            "a list of functions, got {'task': 'kind', 'lf': 'lf_a', 'cpt': [[0.5, 0.5], [0.5, 0.5]]} and 1 more; fit",
+        ),
+        (["tasks", 1, 0], "kind", "the tasks of the label model must differ, got ['kind'] more than once"),
         (["tasks", 0, 1], [], "the classes of task 'kind' of the label model must be a list of names, got []"),
         (["feasible", 0, 1], 7, "has the class 7 of task 'job', which has 3"),
         (["feasible", 0, 1], -1, "'feasible' of the label model must be a whole number of at least 0, got -1.0"),
