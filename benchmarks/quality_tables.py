@@ -24,10 +24,10 @@ _LEAST_COVERAGE: Final = 0.02
 
 def table_sets() -> Iterator[VoteSet]:
     """The same sets in every run."""
-    for name, (X, y) in _tables().items():
-        for design, one_sided in DESIGNS.items():
+    for at, (name, (X, y)) in enumerate(_tables().items()):
+        for place, (design, one_sided) in enumerate(DESIGNS.items()):
             for number in range(ROUNDS):
-                rng = np.random.default_rng([SEED, number, len(name), len(design)])
+                rng = np.random.default_rng([SEED, at, place, number])
                 k = int(y.max()) + 1
                 L = _votes(X, y, k, one_sided, rng)
                 yield VoteSet(f"table_{name}_{design}_{number}", L, y.astype(np.int8), k, np.zeros(len(y), bool))

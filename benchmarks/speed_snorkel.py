@@ -1,8 +1,8 @@
 """Snorkel's LabelModel with its defaults, for the benchmark `model_speed`; a program of its own.
 
 Frozen: do not tune. Its arguments are a file of votes `(n, m)` as numpy saves them, and the type of integers that they
-get in memory. It says `rival: ready` when they are
-in memory, and then for every line that it reads fits the model and says how many seconds that took.
+get in memory, all that may vary. It says `rival: ready` when they are in memory, and then for every line that it reads
+fits the model and says how many seconds that took.
 """
 
 import sys

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparkws.config import LabelModelConfig
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, single_class_share, volume
@@ -69,18 +70,8 @@ def choose_for(
     flat = collapse(patterns, keep_gold=False)
     voted_for = unpack_classes(flat)
     votes = count_votes(voted_for, flat.counts, len(classes))
-    share = single_class_share(votes)
-    mostly_single = share >= MOSTLY_SINGLE_CLASS
-    # What a function of one class is worth is not estimated without its abstentions: unless the configuration sets
-    # them aside, they are evidence where such functions cast most votes, or some and fire by what the item is.
-    tells = mostly_single or (
-        config.abstain == "auto" and share >= SOME_SINGLE_CLASS and fire_by_class(voted_for, flat.counts, len(classes))
-    )
-    meanings = [
-        meaning
-        for meaning in ABSTAIN_MEANS
-        if config.abstain in ("auto", meaning) and not (tells and meaning == "missing")
-    ]
+    mostly_single = single_class_share(votes) >= MOSTLY_SINGLE_CLASS
+    meanings = _meanings(config.abstain, voted_for, flat.counts, votes)
     found: dict[Abstain, Dependencies] = {}
     if config.groups == "auto" and np.count_nonzero(votes) <= _MOST_CELLS:
         for meaning in meanings:
@@ -104,12 +95,32 @@ def choose_for(
         np.random.default_rng(config.seed),
         with_gold=gold_use != "evaluate",
     )
-    if isinstance(choice.model, SuperLF):
-        return replace(choice, dependencies=choice.model.dependencies_)
-    own = [each for each in found.values() if each.abstain == choice.model.abstain_]
+    return replace(choice, dependencies=_dependencies(choice.model, found))
+
+
+def _meanings(
+    abstain: str, voted_for: NDArray[np.int8], counts: NDArray[np.int64], votes: NDArray[np.int64]
+) -> list[Abstain]:
+    """What abstaining may mean to the candidates.
+
+    What a function of one class is worth is not estimated without its abstentions. Unless the configuration sets them
+    aside, they are evidence where such functions cast most votes, or some and fire by what the item is.
+    """
+    share = single_class_share(votes)
+    tells = share >= MOSTLY_SINGLE_CLASS or (
+        abstain == "auto" and share >= SOME_SINGLE_CLASS and fire_by_class(voted_for, counts, votes.shape[1])
+    )
+    meanings = [meaning for meaning in ABSTAIN_MEANS if abstain in ("auto", meaning)]
+    return [meaning for meaning in meanings if meaning != "missing" or not tells]
+
+
+def _dependencies(model: AnyModel, found: Mapping[Abstain, Dependencies]) -> Dependencies | None:
+    """What is said of dependence beside a model."""
+    if isinstance(model, SuperLF):
+        return model.dependencies_
+    own = [each for each in found.values() if each.abstain == model.abstain_]
     # Of a model without a meaning, like majority vote, what the one finds that finds less: see `_candidates`.
-    fewest = min(found.values(), key=lambda each: len(each.edges), default=None)
-    return replace(choice, dependencies=own[0] if own else fewest)
+    return own[0] if own else min(found.values(), key=lambda each: len(each.edges), default=None)
 
 
 def _candidates(

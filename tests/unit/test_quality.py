@@ -78,8 +78,9 @@ def test_a_difference_has_the_interval_of_its_items():
     assert difference(ours, ours, np.random.default_rng(0)).high == 0
 
 
-def test_made_situations_are_the_same_in_every_run():
-    for one, again in zip(made_sets(), made_sets(), strict=True):
+@pytest.mark.parametrize("sets", [made_sets, table_sets])
+def test_made_situations_are_the_same_in_every_run(sets):
+    for one, again in zip(sets(), sets(), strict=True):
         assert one.name == again.name
         assert (one.L == again.L).all()
         assert one.scored.mean() > 0.5
