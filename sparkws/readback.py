@@ -17,8 +17,8 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, find_table, open_version, read_rows
 from sparkws.errors import ConfigError, DataError
 from sparkws.labelmodels import persist
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.multilabel import published
-from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.savedgraph import graph_from_rows
 from sparkws.labelmodels.steps import read_capped
 from sparkws.labelmodels.taskview import TaskView, gold_column

@@ -1,13 +1,13 @@
 """Label models: from exact statistics of votes to the probability of each class.
 
-A map of the folder. Start with `fitting`, which takes a task from counts to a model and its report, and `posterior`,
+A map of the folder. Start with `fitting`, which takes a task from counts to a model and its report, and `labelmodel`,
 which says what a model is.
 
 - Models, a file each: majority, weighted, precision, dawidskene, superlf, triplet, publishedtriplet, completion,
   hierarchy.
-- What they are made of: posterior (P(class | votes)), tables (P(vote | class)), balance (P(class)); em, estimate,
-  expectations (EM on patterns); recoding, groupscores (votes of a group as one); labelvectors (classes of several
-  tasks at once).
+- What they are made of: labelmodel (what all of them tell), posterior (P(class | votes)), tables (P(vote | class)),
+  balance (P(class)); em, estimate, expectations (EM on patterns); recoding, groupscores (votes of a group as one);
+  labelvectors (classes of several tasks at once).
 - From moments to parameters: covariances, covoted, rankone, maskedloss (pairs), thirds, tensor (three at a time).
 - From a configuration to a fit: factory (makes models), subset (of which functions), fitting, modelreport (what is
   said of it); sampling, polish (more patterns than fit in memory).
@@ -35,10 +35,11 @@ from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.labelcounts import LabelCounts
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import Metrics, evaluate
 from sparkws.labelmodels.pairs import pair_table
-from sparkws.labelmodels.posterior import LabelModel, posterior, predict
+from sparkws.labelmodels.posterior import posterior, predict
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
 from sparkws.labelmodels.sampling import sample_level, standard_error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.contributions import Contributions, contributions
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.taskview import TaskView
 from sparkws.vocab import ABSTAIN
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from sparkws.errors import ConfigError, NothingToFit
-from sparkws.labelmodels.posterior import FLOOR, LabelModel, normalize, tempered
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import FLOOR, normalize, tempered
 from sparkws.vocab import ABSTAIN
 
 M = TypeVar("M", bound=LabelModel)

@@ -21,7 +21,8 @@ from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.guard import FEWEST_OVERLAPPING, STANDARD_ERRORS, check_model
 from sparkws.labelmodels.heldout import Gain, foretold, foretold_equally, gain_of, split
-from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import class_cpt, hits
 from sparkws.stats.patterns import Patterns, collapse, unpack, unpack_classes
 from sparkws.vocab import ABSTAIN
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from sparkws.checks import check_label_matrix
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.groupscores import group_terms
-from sparkws.labelmodels.posterior import FLOOR, LabelModel, log_table, normalize, predict
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, predict
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import TableModel
 from sparkws.labelmodels.taskview import TaskView, class_terms

@@ -13,8 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparkws.labelmodels.calibration import best_temperature
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.metrics import evaluate
-from sparkws.labelmodels.posterior import LabelModel, predict, tempered
+from sparkws.labelmodels.posterior import predict, tempered
 from sparkws.stats.patterns import Patterns, collapse, merge, unpack
 from sparkws.vocab import ABSTAIN, GOLD, N_ITEMS
 

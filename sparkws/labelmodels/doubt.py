@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.trust import of_class, quantiles, spread_of, votes_of
 from sparkws.vocab import ABSTAIN, CONFIDENCE_HIGH, CONFIDENCE_LOW, CONFIDENCE_SPREAD
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.checks import first_few
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.stats.counters import Counters
 
 _SEEN: Final = 0.01  # a difference that two digits show

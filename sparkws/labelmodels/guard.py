@@ -22,8 +22,9 @@ from sparkws.labelmodels.findings import (
     not_identified,
     votes_of,
 )
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
-from sparkws.labelmodels.posterior import LabelModel, class_cpt, hits, predict, vote_shares
+from sparkws.labelmodels.posterior import class_cpt, hits, predict, vote_shares
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN

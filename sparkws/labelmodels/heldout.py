@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sparkws.labelmodels.em import count_votes, e_step, expect, make_rows
 from sparkws.labelmodels.groupscores import joint_scores
-from sparkws.labelmodels.posterior import FLOOR, LabelModel, normalize, vote_shares
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import FLOOR, normalize, vote_shares
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.stats.patterns import Patterns, at_level, collapse, unpack, unpack_classes, with_counts
 from sparkws.vocab import LEVEL

@@ -11,7 +11,8 @@ from sparkws.checks import check_columns
 from sparkws.labelmodels import labelcounts
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.labelcounts import LabelCounts
-from sparkws.labelmodels.posterior import LabelModel, TieBreakPolicy, predict
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import TieBreakPolicy, predict
 from sparkws.stats.packing import check_votes, key_columns, pack, unpack_keys
 from sparkws.vocab import (
     ABSTAIN,

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sparkws.checks import check_label_matrix
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
-from sparkws.labelmodels.posterior import Unsaid, predict, tempered, vote_shares
+from sparkws.labelmodels.labelmodel import LabelModelDefaults
+from sparkws.labelmodels.posterior import predict, tempered, vote_shares
 from sparkws.labelmodels.tables import HOW_FITTED, SINGLE_CLASS_PRECISION, Stored
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
@@ -18,7 +19,7 @@ from sparkws.vocab import ABSTAIN
 MOST_AGAINST_ALL: Final = 0.01
 
 
-class MajorityVote(Unsaid):
+class MajorityVote(LabelModelDefaults):
     """Every vote counts the same; an item's probabilities are the shares of its votes.
 
     A vote with a probability is shared between the classes as its cell says.

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from sparkws.labelmodels.findings import Finding
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.labelmodel import LabelModel
 
 Plain = Mapping[str, Any]
 

@@ -13,7 +13,8 @@ from sparkws.labelmodels import labelcounts
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.kernel import LabelsKernel, labels_schema
 from sparkws.labelmodels.labelcounts import LabelCounts
-from sparkws.labelmodels.posterior import LabelModel, TieBreakPolicy
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import TieBreakPolicy
 from sparkws.stats.bylabel import gold_of
 from sparkws.vocab import (
     ABSTAIN,

@@ -6,8 +6,8 @@ import polars as pl
 
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels.contributions import what_each_adds
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.pairs import pair_table
-from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.taskview import TaskView, patterns_of_task
 from sparkws.stats import moments
 from sparkws.stats.joint import BothMoments

@@ -9,7 +9,8 @@ from scipy import sparse
 
 from sparkws.checks import first_few
 from sparkws.errors import IncompatibleStatistics
-from sparkws.labelmodels.posterior import LabelModel, class_cpt
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.tables import TableModel
 from sparkws.stats.moments import Moments
 from sparkws.vocab import ABSTAIN

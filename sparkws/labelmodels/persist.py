@@ -20,8 +20,8 @@ from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.differences import check_classes, check_functions
 from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MajorityVote
-from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
 from sparkws.labelmodels.savedgrids import grid_rows, grids_from_rows, stored_grids, vote_names

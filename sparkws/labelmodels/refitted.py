@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import NothingToFit
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.trust import (
     COVERED,
     MOST_LEFT_OUT,

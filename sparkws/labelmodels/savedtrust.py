@@ -14,9 +14,9 @@ from sparkws.config import LabelModelConfig, TaskGraphConfig
 from sparkws.labelmodels.assess import Assessed
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.modelreport import ModelReport
 from sparkws.labelmodels.persist import SCHEMA, to_json, to_rows
-from sparkws.labelmodels.posterior import LabelModel
 from sparkws.labelmodels.refitted import Refitted
 from sparkws.labelmodels.savedgraph import graph_to_json, task_rows
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MajorityVote
-from sparkws.labelmodels.posterior import LabelModel, hits, vote_shares
+from sparkws.labelmodels.posterior import hits, vote_shares
 from sparkws.stats.packing import blocks, key_columns, unpack_keys
 from sparkws.vocab import ABSTAIN, GOLD, N_ITEMS, SLICE
 

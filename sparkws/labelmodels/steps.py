@@ -20,7 +20,7 @@ from sparkws.labelmodels.factory import Reads
 from sparkws.labelmodels.fitting import Fitted, fit_label_model
 from sparkws.labelmodels.kernel import LabelsKernel
 from sparkws.labelmodels.labelcounts import LabelCounts
-from sparkws.labelmodels.posterior import LabelModel
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.sampling import MAX_PATTERNS, cap_patterns, level_to_read
 from sparkws.labelmodels.savedtrust import asked_of, doubt_of_rows, rows_with_trust
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel

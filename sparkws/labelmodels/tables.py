@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sparkws.checks import check_label_matrix
 from sparkws.errors import NothingToFit
 from sparkws.grids import NO_GRIDS, Grids
-from sparkws.labelmodels.posterior import Unsaid, posterior
+from sparkws.labelmodels.labelmodel import LabelModelDefaults
+from sparkws.labelmodels.posterior import posterior
 
 Axis = Literal["lf", "vote", "class"]
 
@@ -60,7 +61,7 @@ def soft_cells(lf_names: Sequence[str], grids: Grids) -> Soft:
     return {j: of_lf / of_lf.sum(axis=1, keepdims=True) for j, of_lf in bounded.items()}
 
 
-class TableModel(Unsaid):
+class TableModel(LabelModelDefaults):
     """The fitted attributes of a model of independent functions, and the posterior that follows from them.
 
     Attributes

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from sparkws.grids import NO_GRIDS
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.hierarchy import Hierarchical
+from sparkws.labelmodels.labelmodel import LabelModelDefaults
 from sparkws.labelmodels.labelvectors import NEVER, log_balance, log_sums
-from sparkws.labelmodels.posterior import FLOOR, Unsaid
+from sparkws.labelmodels.posterior import FLOOR
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
 from sparkws.vocab import ABSTAIN, GOLD
 
@@ -28,7 +29,7 @@ def gold_column(task: str) -> str:
     return f"{task}.{GOLD}"
 
 
-class TaskView(Unsaid):
+class TaskView(LabelModelDefaults):
     """One task of a fitted model of several, as a `LabelModel` over the columns `task.function` of all of them.
 
     Parameters

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
-from sparkws.labelmodels.posterior import LabelModel, class_cpt, predict
+from sparkws.labelmodels.labelmodel import LabelModel
+from sparkws.labelmodels.posterior import class_cpt, predict
 from sparkws.labelmodels.taskview import TaskView
 from sparkws.stats.patterns import Patterns, select, unpack, with_counts
 from sparkws.vocab import ABSTAIN

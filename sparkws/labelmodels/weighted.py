@@ -11,13 +11,14 @@ from sparkws.checks import check_class_balance, check_label_matrix, did_you_mean
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
-from sparkws.labelmodels.posterior import FLOOR, Unsaid, normalize, said
+from sparkws.labelmodels.labelmodel import LabelModelDefaults
+from sparkws.labelmodels.posterior import FLOOR, normalize, said
 from sparkws.labelmodels.tables import HOW_FITTED, Stored
 from sparkws.stats.patterns import Patterns
 from sparkws.vocab import ABSTAIN
 
 
-class WeightedVote(Unsaid):
+class WeightedVote(LabelModelDefaults):
     """Each vote adds its function's weight to the log-odds of the class that it names.
 
     P(y) is proportional to class_balance_y exp(Σ of the weights of the votes for y). Nothing is estimated.

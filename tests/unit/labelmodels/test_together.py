@@ -13,9 +13,10 @@ from sparkws.labelmodels import persist
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.kernel import LabelsKernel
+from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import evaluate
-from sparkws.labelmodels.posterior import LabelModel, predict
+from sparkws.labelmodels.posterior import predict
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
 from sparkws.labelmodels.savedtrust import doubt_of_rows, task_rows_with_trust
 from sparkws.labelmodels.taskgraph import task_tree
