@@ -11,7 +11,7 @@ import polars as pl
 
 from sparkws.config import ProjectConfig
 from sparkws.engine.session import SparkSession
-from sparkws.labelmodels.account import Account, account_of, called
+from sparkws.labelmodels.account import Account, account_of, column_names
 from sparkws.labelmodels.overview import overview
 from sparkws.labelmodels.pairs import worst_pairs
 from sparkws.readback import classes_of, read_item, read_task
@@ -128,7 +128,7 @@ def explain_item(
         item_id=str(row[ITEM_ID]),
         status=row[LABEL_STATUS],
         pred=None if row[PRED] is None else classes[row[PRED]],
-        faulted=tuple(name for name, vote in zip(called(model), found.votes, strict=True) if vote is None),
+        faulted=tuple(name for name, vote in zip(column_names(model), found.votes, strict=True) if vote is None),
         account=account_of(model, votes, classes),
         labels_version=found.labels.version,
         votes_version=row[VOTES_VERSION],

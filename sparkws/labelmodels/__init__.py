@@ -8,7 +8,7 @@ which says what a model is.
 - What they are made of: labelmodel (what all of them tell), posterior (P(class | votes)), tables (P(vote | class)),
   balance (P(class)); em, estimate, expectations (EM on patterns); recoding, groupscores (votes of a group as one);
   labelvectors (classes of several tasks at once).
-- From moments to parameters: covariances, covoted, rankone, maskedloss (pairs), thirds, tensor (three at a time).
+- From moments to parameters: covariances, pairwise, rankone, maskedloss (pairs), thirds, tensor (three at a time).
 - From a configuration to a fit: factory (makes models), subset (of which functions), fitting, modelreport (what is
   said of it); sampling, polish (more patterns than fit in memory).
 - Choosing, `auto`: choose (the rule), auto (the candidates), firing (what abstaining may mean), chosen (from how many

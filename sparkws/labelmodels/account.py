@@ -67,7 +67,7 @@ def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str
     """The account of an item with these votes `(m,)` under a fitted model."""
     L = votes[None]
     cast = [None if vote == ABSTAIN else _named(model, j, vote, classes) for j, vote in enumerate(votes.tolist())]
-    table: dict[str, object] = {"lf": called(model), "vote": cast, "log_odds": None, "group": None, "task": None}
+    table: dict[str, object] = {"lf": column_names(model), "vote": cast, "log_odds": None, "group": None, "task": None}
     if isinstance(model, TaskView):
         table["task"] = [None if j in model.own else model.tasks[j] for j in range(len(votes))]
     probs = model.posterior(L)[0]
@@ -121,9 +121,9 @@ def _named(model: LabelModel, column: int, vote: int, classes: Sequence[str]) ->
     return f"{classes[top]} {cells[vote][top]:.2f}"
 
 
-def called(model: LabelModel) -> list[str]:
+def column_names(model: LabelModel) -> list[str]:
     """What its columns are called; of a task of a graph its own functions by their names alone."""
-    return [model.told(name) if isinstance(model, TaskView) else name for name in model.lf_names_]
+    return [model.name_of(name) if isinstance(model, TaskView) else name for name in model.lf_names_]
 
 
 def _in_order(model: LabelModel, table: Mapping[str, object]) -> pl.DataFrame:

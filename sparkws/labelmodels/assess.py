@@ -12,7 +12,7 @@ from sparkws.labelmodels.crossfit import N_FOLDS, Worth, known_by_folds, worth_o
 from sparkws.labelmodels.factory import AnyModel
 from sparkws.labelmodels.findings import Finding
 from sparkws.labelmodels.refits import refit_of, work_of
-from sparkws.labelmodels.refitted import refit_all, told_of_drawings, told_of_leaving_out, too_large
+from sparkws.labelmodels.refitted import refit_all, told_of_bootstrap, told_of_leaving_out, too_large
 from sparkws.stats.patterns import Patterns
 
 
@@ -27,7 +27,7 @@ class Assessed:
     told : mapping
         Plain values for the report.
     replicates : sequence of label models
-        Fitted to items drawn again; empty unless labels are to tell how sure they are.
+        Fitted to bootstrap samples; empty unless labels are to tell how sure they are.
     without : mapping of str to label model
         By the function that was left out, likewise.
     findings : sequence of Finding
@@ -50,7 +50,7 @@ def assess(
     gold_use: str,
     share: float = 1.0,
 ) -> Assessed:
-    """Calibrate a model and fit it again to items drawn again and without functions, as the configuration asks.
+    """Calibrate a model and fit it again to bootstrap samples and without functions, as the configuration asks.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def assess(
     )
     told: dict[str, Any] = {
         "calibration": told_calibration,
-        "bootstrap": told_of_drawings(refitted, model, patterns, classes),
+        "bootstrap": told_of_bootstrap(refitted, model, patterns, classes),
         "leave_one_out": told_of_leaving_out(refitted, model, patterns),
     }
     corrected = calibrated(model, calibration)

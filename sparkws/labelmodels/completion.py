@@ -11,7 +11,7 @@ as well. So the fit starts from third moments where those tell the tables, and t
 
 Where abstaining is missing, as in crowds, O is of the items that two functions both voted on, and each pair counts by
 how many these are. Three votes of one item are then too few to tell k by k tables of k > 2 classes: what pairs do
-tell is how often a function is right, if it errs equally often in all classes. The tables are drawn toward that,
+tell is how often a function is right, if it errs equally often in all classes. The tables are shrunk toward that,
 and the functions are told as not identified.
 """
 
@@ -26,16 +26,16 @@ from sparkws.checks import check_amounts, check_max_iter, did_you_mean, first_fe
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import check_moments
-from sparkws.labelmodels.covoted import Meaning, agreement_accuracies, covoted_tables, in_triangles, resolved
 from sparkws.labelmodels.estimate import Abstain, check_abstain
 from sparkws.labelmodels.maskedloss import (
     Completion,
     make_completion,
-    make_covoted_completion,
+    make_pairwise_completion,
     named,
     rotated,
     solve,
 )
+from sparkws.labelmodels.pairwise import Meaning, abstain_meaning, agreement_accuracies, in_triangles, pairwise_tables
 from sparkws.labelmodels.tables import (
     TABLES,
     Stored,
@@ -44,7 +44,7 @@ from sparkws.labelmodels.tables import (
     soft_cells,
 )
 from sparkws.labelmodels.tensor import fit_twice
-from sparkws.labelmodels.thirds import covoted_triples, items_of, moment_balance, tell_tables
+from sparkws.labelmodels.thirds import ENOUGH_TOLD, complete_triples, items_of, moment_balance, tell_tables
 from sparkws.stats.moments import Moments
 from sparkws.stats.triples import Triples
 
@@ -83,7 +83,7 @@ class MatrixCompletion(TableModel):
         P(vote | class), abstain row first.
     class_balance_ : (k,) float64 array
     abstain_ : {"outcome", "missing", "published"}
-    balance_source_ : {"given", "uniform", "dev", "estimate", "equal errors", "volume"}
+    balance_source_ : {"given", "uniform", "dev", "estimate", "tensor", "one_coin", "volume"}
     loss_ : float
     identified_ : (m,) bool array
         Functions that two others tell something about, which also tell something about each other. For three
@@ -147,14 +147,14 @@ class MatrixCompletion(TableModel):
             If a group names another function.
         """
         check_moments(moments, self.cardinality)
-        self.abstain_ = self._resolved(moments)
+        self.abstain_ = self._abstain_meaning(moments)
         meaning: Meaning = "missing" if self.abstain_ == "missing" else "outcome"
         p, source = moment_balance(self.class_balance, moments, triples, gold_items, meaning)
         mask = mask_of(moments, self.groups)
         rng = np.random.default_rng(self.seed)
         if meaning == "missing":
             accuracies, told = agreement_accuracies(moments)
-            problem = make_covoted_completion(moments, p, self.l2, mask, accuracies)
+            problem = make_pairwise_completion(moments, p, self.l2, mask, accuracies)
             problem, starts, by_triples = _with_triples(problem, moments, triples)
             told &= by_triples & (np.count_nonzero(moments.votes, axis=1) > 1)
         else:
@@ -172,10 +172,10 @@ class MatrixCompletion(TableModel):
         self.temperature_ = 1.0
         return self
 
-    def _resolved(self, moments: Moments) -> Meaning | Literal["published"]:
-        if self.abstain == "published" or (self.abstain == "auto" and resolved("auto", moments) == "outcome"):
+    def _abstain_meaning(self, moments: Moments) -> Meaning | Literal["published"]:
+        if self.abstain == "published" or (self.abstain == "auto" and abstain_meaning("auto", moments) == "outcome"):
             return "published"
-        return resolved(self.abstain, moments)
+        return abstain_meaning(self.abstain, moments)
 
     def _tables(self, problem: Completion, moments: Moments, mu: NDArray[np.float64]) -> NDArray[np.float64]:
         k, m = self.cardinality, len(moments.lf_names)
@@ -184,7 +184,7 @@ class MatrixCompletion(TableModel):
         if self.abstain_ == "missing":
             often = moments.votes.sum(axis=1)[moments.lf_of][:, None] / moments.n_items
             given_class[moments.lf_of, moments.vote_of] = named(often * mu, problem.p, moments.label_of) / often
-            return covoted_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, soft)
+            return pairwise_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, soft)
         given_class[moments.lf_of, moments.vote_of] = named(mu, problem.p, moments.label_of)
         everyone = np.ones(m, np.bool_)
         return smoothed_tables(given_class, moments.votes, moments.n_items, problem.p, self.smoothing, everyone, soft)
@@ -213,14 +213,14 @@ def _with_triples(
         return problem, [problem.anchor], np.ones(m, np.bool_)
     fits = None
     if triples is not None:
-        met, told = covoted_triples(triples)
+        met, told = complete_triples(triples)
         if tell_tables(told, moments):
             fits = fit_twice(met, moments.votes, items_of(moments, "missing"))
     if fits is None:
         return problem, [problem.anchor], np.zeros(m, np.bool_)
     of_vote = told[lf, None]
     starts = [of_vote * fit.cpt[lf, vote + 1] + (1 - of_vote) * problem.anchor for fit in fits]
-    return replace(problem, anchor=starts[0]), starts, told >= 0.5
+    return replace(problem, anchor=starts[0]), starts, told >= ENOUGH_TOLD
 
 
 def mask_of(moments: Moments, groups: Sequence[Sequence[str]]) -> NDArray[np.bool_]:

@@ -167,7 +167,7 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
     if not isinstance(model, TaskView):
         return found
     functions = [c for c in (*model.own, *model.beside) if c < len(model.model.columns)]  # known classes are none
-    return found[functions].with_columns(pl.Series("lf", [model.told(flat.lf_names[c]) for c in functions]))
+    return found[functions].with_columns(pl.Series("lf", [model.name_of(flat.lf_names[c]) for c in functions]))
 
 
 def _of_tables(

@@ -22,7 +22,7 @@ MOST_ANCHORS: Final = 64  # functions that the others are measured against: 2,01
 STANDS_OUT: Final = 4.0  # standard errors
 _MOST_STEPS, _ENOUGH = 50, 1e-6
 # Of matrices up to this size all eigenvectors are found faster than one by Lanczos. Of larger ones they take ten times
-# as long, and a hundred times where the threads of BLAS wait for each other on a machine that others use too.
+# as long, and a hundred times where BLAS has more threads than free cores, which then wait for each other.
 _SMALL: Final = 100
 
 
@@ -131,12 +131,29 @@ def _refined(outcomes: Outcomes, start: NDArray[np.float64]) -> NDArray[np.float
     functions seldom meet, most products of two covariances are noise, whose median is near zero, and it is
     least squares.
     """
-    n, var = outcomes.n_items, outcomes.spread**2
-    others = outcomes.lf_of[:, None] != outcomes.lf_of
+    spread, others = outcomes.spread, outcomes.lf_of[:, None] != outcomes.lf_of
+    return rank_one(
+        outcomes.cov,
+        np.where(others, 1 / spread**2, 0.0),
+        start,
+        error=covariance_errors(spread, outcomes.n_items),
+        max_iter=_MOST_STEPS,
+        tol=_ENOUGH * float(np.abs(start).max(initial=0.0)),
+    )
+
+
+def covariance_errors(spread: NDArray[np.float64], n_items: NDArray[np.float64] | int) -> NDArray[np.float64]:
+    """The standard errors of covariances of independent indicators, `(d, d)`.
+
+    Parameters
+    ----------
+    spread : (d,) float64 array
+        The standard deviation of each indicator.
+    n_items : (d, d) float64 array or int
+        The items that each covariance stems from, at least one.
+    """
     # One meeting of two functions that hardly ever meet is no outlier: never less than one item is expected.
-    error = np.sqrt(np.outer(var, var) / n + 1 / n**2)
-    tol = _ENOUGH * float(np.abs(start).max(initial=0.0))
-    return rank_one(outcomes.cov, np.where(others, 1 / var, 0.0), start, error=error, max_iter=_MOST_STEPS, tol=tol)
+    return np.asarray(np.sqrt(np.outer(spread, spread) ** 2 / n_items + 1 / np.square(n_items)), np.float64)
 
 
 def leading(outcomes: Outcomes) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.trust import of_class, quantiles, spread_of, votes_of
 from sparkws.vocab import ABSTAIN, CONFIDENCE_HIGH, CONFIDENCE_LOW, CONFIDENCE_SPREAD
 
-_DRAWN: Final = "end of what the confidence lies between in nine of ten models of items drawn again"
+_DRAWN: Final = "end of what the confidence lies between in nine of ten models of bootstrap samples"
 _MEANS: Final = {
     CONFIDENCE_LOW: f"the lower {_DRAWN}",
     CONFIDENCE_HIGH: f"the upper {_DRAWN}",
@@ -31,7 +31,7 @@ class Doubt:
     Attributes
     ----------
     replicates : sequence of label models or None
-        Fitted to items drawn again; empty leaves their columns NULL, None leaves them out.
+        Fitted to bootstrap samples; empty leaves their columns NULL, None leaves them out.
     without : sequence of label models or None
         Fitted without one of the functions, likewise.
     """

@@ -15,7 +15,7 @@ _SEEN: Final = 0.01  # a difference that two digits show
 _MOST_VOTES: Final = 0.5
 _GUESSED_BALANCES: Final = {
     "volume": "the share of each class among the votes for it",
-    "equal errors": "what the votes for each class come from as if functions erred equally often in all classes",
+    "one_coin": "what the votes for each class come from as if functions erred equally often in all classes",
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from sparkws.labelmodels.covoted import covoted_of
+from sparkws.labelmodels.pairwise import pairwise_complete
 from sparkws.labelmodels.tables import PRIOR_ACCURACY, claimed, soft_cells
 from sparkws.stats.moments import Moments
 
@@ -102,7 +102,7 @@ def make_completion(moments: Moments, p: NDArray[np.float64], l2: float, mask: N
     return Completion(O, mask.astype(np.float64), p, anchor, l2)
 
 
-def make_covoted_completion(
+def make_pairwise_completion(
     moments: Moments, p: NDArray[np.float64], l2: float, mask: NDArray[np.bool_], accuracies: NDArray[np.float64]
 ) -> Completion:
     """The loss of votes of functions that were not asked about the items they abstain on.
@@ -113,7 +113,7 @@ def make_covoted_completion(
     spread of .1 around it, set against the sampling errors of O: pairs that met often overcome it.
     """
     k, lf = len(p), moments.lf_of
-    seen = covoted_of(moments)
+    seen = pairwise_complete(moments)
     share = seen.outcomes.share
     weight = np.where(mask, seen.pairs, 0.0) / moments.n_items
     O = seen.outcomes.cov + np.outer(share, share)

@@ -46,7 +46,7 @@ _OF_PROBS: Final = {
     CONFIDENCE_HIGH: PROBS_HIGH,
     CONFIDENCE_SPREAD: PROBS_SPREAD,
 }
-_DRAWN: Final = "end of what its probability lies between in nine of ten models of items drawn again"
+_DRAWN: Final = "end of what its probability lies between in nine of ten models of bootstrap samples"
 _MEANS: Final = {
     CONFIDENCE_LOW: f"the lower {_DRAWN}",
     CONFIDENCE_HIGH: f"the upper {_DRAWN}",

@@ -157,40 +157,40 @@ def learned_precisions(moments: Moments, pi: NDArray[np.float64]) -> NDArray[np.
     same = label[:, None] == label
     link[same] = (1 / (pi * (1 - pi)))[np.broadcast_to(label, link.shape)[same]]
     excess = link * np.where(lf[:, None] != lf, moments.gram - expected, 0.0)
-    strength = expected * link**2
+    weights = expected * link**2
     lowest = _MIN_PRECISION - pi[label]
     highest = np.maximum(MAX_PRECISION - pi[label], prior)
     u = rank_one(
-        np.divide(excess, strength, out=np.zeros_like(excess), where=strength > 0),
-        strength,
+        np.divide(excess, weights, out=np.zeros_like(excess), where=weights > 0),
+        weights,
         prior,
         prior=prior,
-        trust=1 / _PRIOR_VARIANCE,
+        prior_precision=1 / _PRIOR_VARIANCE,
         lowest=lowest,
         highest=highest,
         max_iter=_MAX_ITER,
         tol=_TOL,
     )
     # The fit has shrunk by sampling errors; pairs that differ by more than those shrink further.
-    sampling, between = _variances(u, excess, strength)
+    sampling, between = _variances(u, excess, weights)
     trust = (_PRIOR_VARIANCE + sampling) / (_PRIOR_VARIANCE + sampling + between)
     precision[lf, label] = pi[label] + prior + trust * (u - prior)
     return precision
 
 
 def _variances(
-    u: NDArray[np.float64], excess: NDArray[np.float64], strength: NDArray[np.float64]
+    u: NDArray[np.float64], excess: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The sampling variance of each u, and how much its pairs differ beyond theirs, `(c,)` each.
 
     The second is DerSimonian and Laird's (1986, Controlled Clinical Trials 7); pairs that depend on each other
     do not average out, so it is not divided by their number.
     """
-    weight = strength * u**2  # of the pair (i, j) for u_i
-    total = np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
-    # Σ_j w (u_ij - u_i)² with u_ij = excess / (strength u_j): expanded, for pairs that never meet have no strength
-    squares = np.divide(excess**2, strength, out=np.zeros_like(excess), where=strength > 0).sum(axis=1)
+    of_pair = weights * u**2  # (i, j): what it weighs for u_i
+    total = np.maximum(of_pair.sum(axis=1), np.finfo(float).tiny)
+    # Σ_j w (u_ij - u_i)² with u_ij = excess / (weight u_j): expanded, for pairs that never meet have no weight
+    squares = np.divide(excess**2, weights, out=np.zeros_like(excess), where=weights > 0).sum(axis=1)
     misfit = squares - (excess @ u) ** 2 / total
-    freedom = (strength > 0).sum(axis=1) - 1
-    room = np.maximum(total - (weight**2).sum(axis=1) / total, np.finfo(float).tiny)
+    freedom = (weights > 0).sum(axis=1) - 1
+    room = np.maximum(total - (of_pair**2).sum(axis=1) / total, np.finfo(float).tiny)
     return 1 / total, np.maximum(0, (misfit - freedom) / room)

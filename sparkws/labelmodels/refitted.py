@@ -1,4 +1,4 @@
-"""Models fitted again, to items drawn again and without functions, and what they tell of a model, as plain values.
+"""Models fitted again, to bootstrap samples and without functions, and what they tell of a model, as plain values.
 
 Refits cost as much as the model's own fit. Where a number is left open (`auto`) there are as many as some ten
 seconds of one core allow, by a count of what there is to do that is the same on every machine; and what was left
@@ -17,7 +17,7 @@ from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.trust import (
     COVERED,
     MOST_LEFT_OUT,
-    accuracies,
+    accuracy_by_lf,
     draw_models,
     intervals,
     left_out,
@@ -45,7 +45,7 @@ class Refitted(Generic[M]):
     Attributes
     ----------
     replicates : sequence of models
-        Fitted to items drawn again.
+        Fitted to bootstrap samples.
     without : mapping of str to model, or None
         By the function that was left out; None where none was to be.
     functions : tuple of str
@@ -97,7 +97,7 @@ def refit_all(
     rng : Generator
         Draws the items.
     bootstrap, leave_one_out : int or "auto"
-        How many drawings there are, and how many functions are left out.
+        How many bootstrap samples there are, and how many functions are left out.
     work : float
         Of a refit, in the units of `refits.work_of`.
     share : float
@@ -120,10 +120,10 @@ def refit_all(
     return Refitted(replicates, without, names, needed, why_no_replicates, why_none_without)
 
 
-def told_of_drawings(
+def told_of_bootstrap(
     refitted: Refitted[N], model: N, patterns: Patterns, classes: Sequence[str], called: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """What models of items drawn again tell of a model: intervals, and how many labels stay the same.
+    """What models of bootstrap samples tell of a model: intervals, and how many labels stay the same.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def told_of_drawings(
     told: dict[str, Any] = {"n_replicates": found.n_replicates, "why_not": ""}
     told["class_balance"] = dict(zip(classes, found.class_balance.tolist(), strict=True))
     told["steady"] = _share(patterns.counts, labeled & (found.steady >= COVERED), labeled)
-    estimated = accuracies(model)
+    estimated = accuracy_by_lf(model)
     if estimated is not None:
         ends = dict(zip(model.lf_names_, found.accuracy.tolist(), strict=True))
         rows = {name: [accuracy, *ends[name]] for name, accuracy in estimated.items()}
@@ -154,7 +154,7 @@ def told_of_drawings(
 def told_of_leaving_out(
     refitted: Refitted[N], model: N, patterns: Patterns, called: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """What models without one of the functions tell of a model: the labels that change; see `told_of_drawings`."""
+    """What models without one of the functions tell of a model: the labels that change; see `told_of_bootstrap`."""
     n_functions = len(refitted.functions)
     if refitted.without is None:
         return {"changed": {}, "n_functions": n_functions, "why_not": refitted.why_none_without}

@@ -76,9 +76,9 @@ def trust_rows(
     kind : str
         Of the model.
     bootstrap, leave_one_out : mapping
-        As of `refitted.told_of_drawings` and `refitted.told_of_leaving_out`.
+        As of `refitted.told_of_bootstrap` and `refitted.told_of_leaving_out`.
     replicates : sequence of str
-        Models of items drawn again, as JSON.
+        Models of bootstrap samples, as JSON.
     without : mapping of str to str, optional
         Models by the function that was left out, as JSON.
     """

@@ -90,7 +90,7 @@ class TaskView(LabelModelDefaults):
         known[:, [self.model.graph.tasks.index(name) for name in self.clamped]] = L[:, n_votes:]
         return self.model.posterior(L[:, :n_votes], known if self.clamped else None)[self.task]
 
-    def told(self, column: str) -> str:
+    def name_of(self, column: str) -> str:
         """What a column is called where the task is the subject: its own functions by their names alone."""
         return column.removeprefix(f"{self.task}.") if self.lf_names_.index(column) in self.own else column
 

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, ClassBalance, known_balance, single_class_share
 from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
-from sparkws.labelmodels.covoted import (
+from sparkws.labelmodels.em import count_votes
+from sparkws.labelmodels.pairwise import (
     Meaning,
-    covoted_differences,
-    covoted_of,
-    equal_errors_balance,
+    one_coin_balance,
+    pairwise_complete,
+    pairwise_differences,
     shares_of,
     votes_by_class,
 )
-from sparkws.labelmodels.em import count_votes
 from sparkws.labelmodels.tensor import told_balance
 from sparkws.stats import joint
 from sparkws.stats.joint import BothMoments
@@ -31,8 +31,9 @@ from sparkws.stats.patterns import Patterns, unpack
 from sparkws.stats.triples import Triples, choose_triples
 
 # An error of κ of one half is one of π of .12 around one half: more says nothing.
-_LARGEST_ERROR: Final = 0.5
+_LARGEST_KAPPA_ERROR: Final = 0.5
 _ITEMS_A_CLASS: Final = 100
+ENOUGH_TOLD: Final = 0.5  # of the table of a function by triples, half of the way
 
 
 def moment_balance(
@@ -88,7 +89,7 @@ def moment_balance(
             "'estimate'."
         )
     if abstain == "missing" and single_class_share(votes_by_class(moments)) < MOSTLY_SINGLE_CLASS:
-        return equal_errors_balance(moments), "equal errors"
+        return one_coin_balance(moments), "one_coin"
     says = moments.says
     spoken = 1 / k + (moments.votes.sum(axis=0) if says is None else np.einsum("js,jsy->y", moments.votes, says))
     return spoken / spoken.sum(), "volume"
@@ -120,15 +121,15 @@ def moments_of(patterns: Patterns) -> BothMoments:
 def _told(moments: Moments, triples: Triples, abstain: Meaning) -> NDArray[np.float64] | None:
     """The balance that triples tell, None where they do not."""
     if abstain == "missing":
-        triples, told = covoted_triples(triples)
+        triples, told = complete_triples(triples)
         if not triples.chosen or (moments.cardinality > 2 and not tell_tables(told, moments)):
             return None
     if moments.cardinality > 2:
         return told_balance(triples, moments.votes, items_of(moments, abstain))
     if abstain == "missing":
-        covoted = covoted_of(moments)
+        pairwise = pairwise_complete(moments)
         return _of_two(
-            covoted.outcomes, covoted_differences(covoted)[0], triples, np.pad(shares_of(moments), ((0, 0), (1, 0)))
+            pairwise.outcomes, pairwise_differences(pairwise)[0], triples, np.pad(shares_of(moments), ((0, 0), (1, 0)))
         )
     outcomes = outcomes_of(moments)
     return _of_two(outcomes, scaled_differences(outcomes)[0], triples, None)
@@ -140,7 +141,7 @@ def items_of(moments: Moments, abstain: Meaning) -> NDArray[np.int64]:
     return voted if abstain == "missing" else np.full(len(voted), moments.n_items)
 
 
-def covoted_triples(triples: Triples) -> tuple[Triples, NDArray[np.float64]]:
+def complete_triples(triples: Triples) -> tuple[Triples, NDArray[np.float64]]:
     """The counts of items that all three functions voted on, and how far they tell the table of each function `(m,)`.
 
     Of the triples that have such items; nothing is counted for abstentions. Tables from triples have a standard error
@@ -159,7 +160,7 @@ def covoted_triples(triples: Triples) -> tuple[Triples, NDArray[np.float64]]:
 
 def tell_tables(told: NDArray[np.float64], moments: Moments) -> bool:
     """Whether triples tell the tables of more than two classes for the functions that cast most votes."""
-    return float(np.average(told, weights=moments.votes.sum(axis=1))) >= 0.5
+    return float(np.average(told, weights=moments.votes.sum(axis=1))) >= ENOUGH_TOLD
 
 
 def oriented(gamma: NDArray[np.float64], outcomes: Outcomes) -> NDArray[np.float64]:
@@ -194,7 +195,7 @@ def _of_two(
     chance = np.einsum("sa,sb,sc->sabc", *shares)
     weight = np.divide(n_items, chance, out=np.zeros_like(chance), where=chance > 0)
     information = (weight * expected**2).sum(axis=(1, 2, 3))
-    if information.sum() < _LARGEST_ERROR**-2:
+    if information.sum() < _LARGEST_KAPPA_ERROR**-2:
         return None
     told = np.flatnonzero(information)
     ratio = (weight * expected * third).sum(axis=(1, 2, 3))[told] / information[told]
@@ -203,7 +204,7 @@ def _of_two(
     # Triples that contradict each other, because functions depend on each other, tell no balance either. The
     # median of values with this median deviation has 1.25 * 1.48 of it over the root of their number as its error.
     deviation = _weighted_median(np.abs(ratio - kappa), weights)
-    if 1.85 * deviation * np.sqrt((weights**2).sum()) / weights.sum() > _LARGEST_ERROR:
+    if 1.85 * deviation * np.sqrt((weights**2).sum()) / weights.sum() > _LARGEST_KAPPA_ERROR:
         return None
     of_one = 0.5 * (1 - kappa / np.sqrt(4 + kappa**2))
     return np.array([1 - of_one, of_one])

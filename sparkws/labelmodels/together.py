@@ -17,7 +17,7 @@ from sparkws.labelmodels.metrics import compare
 from sparkws.labelmodels.modelreport import ModelReport, how_fitted
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import work_of_vectors
-from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_drawings, told_of_leaving_out, too_large
+from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_bootstrap, told_of_leaving_out, too_large
 from sparkws.labelmodels.sampling import REFIT_GAIN
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.taskview import TaskView, gold_column, patterns_of_task
@@ -84,7 +84,7 @@ def fit_together(
 def fit_again(
     config: TaskGraphConfig, model: Hierarchical, patterns: Patterns, clamped: Collection[str] = ()
 ) -> Refitted[Hierarchical]:
-    """The model of all tasks fitted again, to items drawn again and without functions, as the configuration asks.
+    """The model of all tasks fitted again, to bootstrap samples and without functions, as the configuration asks.
 
     Parameters
     ----------
@@ -181,14 +181,14 @@ def report_of(
 def _trust(
     view: TaskView, patterns: Patterns, refitted: Refitted[Hierarchical], clamped: Collection[str]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """What models of items drawn again, and without functions, tell of a task."""
+    """What models of bootstrap samples, and without functions, tell of a task."""
     others, classes = [name for name in clamped if name != view.task], view.model.graph.classes[view.task]
     held = TaskView(view.model, view.task, others)
     counted = collapse(select(patterns, held.lf_names_), keep_gold=False)
     views = refitted.map(lambda again: TaskView(again, view.task, others))
     return (
-        told_of_drawings(views, held, counted, classes, held.told),
-        told_of_leaving_out(views, held, counted, held.told),
+        told_of_bootstrap(views, held, counted, classes, held.name_of),
+        told_of_leaving_out(views, held, counted, held.name_of),
     )
 
 

@@ -5,7 +5,7 @@ products of votes: see `covariances`. Unlike the published form it does not need
 classes, so that it is right for functions that vote one class only and for abstention that depends on the class.
 
 Where abstaining is missing, as in crowds, covariances are those of the items that two functions both voted on: see
-`covoted`. There it is about as good as EM.
+`pairwise`. There it is about as good as EM.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,15 +21,15 @@ from sparkws.errors import ConfigError, NothingToFit
 from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
 from sparkws.labelmodels.covariances import Outcomes, check_moments, only, outcomes_of, scaled_differences
-from sparkws.labelmodels.covoted import (
-    Covoted,
-    covoted_differences,
-    covoted_of,
-    covoted_tables,
-    resolved,
+from sparkws.labelmodels.estimate import Abstain, check_abstain
+from sparkws.labelmodels.pairwise import (
+    PairwiseComplete,
+    abstain_meaning,
+    pairwise_complete,
+    pairwise_differences,
+    pairwise_tables,
     shares_of,
 )
-from sparkws.labelmodels.estimate import Abstain, check_abstain
 from sparkws.labelmodels.tables import TABLES, Stored, TableModel, smoothed_tables, soft_cells
 from sparkws.labelmodels.thirds import moment_balance, oriented
 from sparkws.stats.moments import Moments
@@ -68,10 +68,10 @@ class Triplet(TableModel):
         P(vote | class), abstain row first.
     class_balance_ : (k,) float64 array
     abstain_ : {"outcome", "missing"}
-    balance_source_ : {"given", "uniform", "dev", "estimate", "equal errors", "volume"}
+    balance_source_ : {"given", "uniform", "dev", "estimate", "tensor", "one_coin", "volume"}
     identified_ : (m,) bool array
         Which functions could be estimated; the others have the accuracy of the pseudo-votes, or with abstaining as
-        missing are drawn to the mean of all.
+        missing are shrunk to the mean of all.
 
     Examples
     --------
@@ -142,14 +142,14 @@ class Triplet(TableModel):
                 f"triplets need at least {FEWEST} labeling functions that vote, got {len(voting)}: "
                 f"{first_few(voting)}. Use MajorityVote, or add one."
             )
-        abstain = resolved(self.abstain, moments)
+        abstain = abstain_meaning(self.abstain, moments)
         balance, source = moment_balance(self.class_balance, moments, triples, gold_items, abstain)
         estimated = _two_classes if self.cardinality == 2 else _one_vs_rest
         soft = soft_cells(moments.lf_names, moments.grids)
         if abstain == "missing":
-            seen = covoted_of(moments)
-            table, identified = estimated(seen.outcomes, shares_of(moments), balance, partial(_covoted, met=seen.met))
-            self.cpt_ = covoted_tables(table, moments.votes, moments.n_items, balance, self.smoothing, soft)
+            seen = pairwise_complete(moments)
+            table, identified = estimated(seen.outcomes, shares_of(moments), balance, partial(_pairwise, met=seen.met))
+            self.cpt_ = pairwise_tables(table, moments.votes, moments.n_items, balance, self.smoothing, soft)
         else:
             outcomes = outcomes_of(moments)
             table, identified = estimated(outcomes, moments.votes / moments.n_items, balance, scaled_differences)
@@ -163,8 +163,8 @@ class Triplet(TableModel):
         return self
 
 
-def _covoted(outcomes: Outcomes, met: NDArray[np.float64]) -> Scaled:
-    return covoted_differences(Covoted(outcomes, met))
+def _pairwise(outcomes: Outcomes, met: NDArray[np.float64]) -> Scaled:
+    return pairwise_differences(PairwiseComplete(outcomes, met))
 
 
 def _two_classes(

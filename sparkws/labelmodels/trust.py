@@ -76,7 +76,7 @@ class LeftOut:
 def bootstrap(
     fit: Fit, model: LabelModel, patterns: Patterns, rng: np.random.Generator, n_replicates: int = 50
 ) -> Intervals:
-    """Intervals from fits to items drawn again.
+    """Intervals from fits to bootstrap samples.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def bootstrap(
 def draw_models(
     fit: Callable[[Patterns], M], patterns: Patterns, rng: np.random.Generator, n_replicates: int
 ) -> list[M]:
-    """Models of as many items, drawn again; drawings without any vote are left out. For the rest see `bootstrap`."""
+    """Models of bootstrap samples of as many items; those without any vote are left out. See `bootstrap`."""
     if n_replicates < 2:
         raise ConfigError(f"a bootstrap needs at least 2 replicates, got {n_replicates}.")
     share = patterns.counts / patterns.counts.sum()
@@ -114,8 +114,8 @@ def draw_models(
             models.append(fit(drawn))
     if len(models) < 2:
         raise NothingToFit(
-            f"{n_replicates - len(models)} of {n_replicates} drawings of {patterns.n_items:,} items leave nothing to "
-            "fit; intervals need more items with votes, or known classes."
+            f"{n_replicates - len(models)} of {n_replicates} bootstrap samples of {patterns.n_items:,} items leave "
+            "nothing to fit; intervals need more items with votes, or known classes."
         )
     return models
 
@@ -134,14 +134,14 @@ def intervals(replicates: Sequence[LabelModel], model: LabelModel, patterns: Pat
         confidence[number] = of_class(probs, preds)
         steady += predict(probs) == preds
         balance[number] = again.class_balance_
-        estimated = accuracies(again) or {}
+        estimated = accuracy_by_lf(again) or {}
         accuracy[number] = [estimated.get(name, np.nan) for name in model.lf_names_]
     return Intervals(
         len(replicates), quantiles(accuracy), quantiles(balance), quantiles(confidence), steady / len(replicates)
     )
 
 
-def accuracies(model: LabelModel) -> dict[str, float] | None:
+def accuracy_by_lf(model: LabelModel) -> dict[str, float] | None:
     """P(right | voted) of each function under the model, NaN without a vote; None where a model has no tables.
 
     Of a task of a graph, of the functions that vote on it.

@@ -77,7 +77,7 @@ def _bootstrap(
     # Of all items they would be narrower: the fit from the sample is repeated, not what polished it.
     items = "sampled items" if is_sample else "items"
     figures = "; ".join([*([", ".join(shown)] if balance else []), *steady])
-    fits = f"{found['n_replicates']} fits to {items} drawn again"
+    fits = f"{found['n_replicates']} fits to bootstrap samples of the {items}"
     return [f"{COVERED:.0%} intervals, if the model holds, of {told}, from {fits}{': ' if figures else ''}{figures}"]
 
 

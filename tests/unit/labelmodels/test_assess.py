@@ -111,7 +111,7 @@ def test_so_few_votes_that_drawings_have_none_are_told():
     told = fitted(of_matrix(L, LFS, 2), bootstrap=2).report.bootstrap
     assert told["n_replicates"] in (0, 2)
     told = [fitted(of_matrix(L, LFS, 2), bootstrap=2, seed=seed).report.bootstrap for seed in range(4)]
-    assert any("drawings of 200 items leave nothing to fit" in found["why_not"] for found in told)
+    assert any("bootstrap samples of 200 items leave nothing to fit" in found["why_not"] for found in told)
 
 
 def test_functions_are_left_out_one_at_a_time():

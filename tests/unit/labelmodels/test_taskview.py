@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkws.labelmodels.account import account_of, called
+from sparkws.labelmodels.account import account_of, column_names
 from sparkws.labelmodels.contributions import contributions, what_each_adds
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.labelvectors import NEVER
@@ -14,7 +14,7 @@ from sparkws.labelmodels.overview import overview
 from sparkws.labelmodels.posterior import predict
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
 from sparkws.labelmodels.taskview import TaskView, patterns_of_task
-from sparkws.labelmodels.trust import accuracies
+from sparkws.labelmodels.trust import accuracy_by_lf
 from sparkws.stats.patterns import of_matrix
 
 TREE = task_tree({"kind": ["person", "place"], "job": ["cook", "pilot", "nurse"]}, {"job": ("kind", "person")})
@@ -104,7 +104,7 @@ def test_a_known_class_of_another_task_decides():
     assert np.isfinite(terms.total).all()
     account = account_of(view, L[0], ("person", "place"))
     assert account.votes.select("lf", "vote").row(-1) == ("job.gold", "not applicable")
-    assert called(view) == ["a", "job.a", "b", "job.x", "job.y", "job.gold"]
+    assert column_names(view) == ["a", "job.a", "b", "job.x", "job.y", "job.gold"]
     silent = account_of(view, np.full(6, -1, np.int8), ("person", "place"))
     assert (silent.probs, silent.beside, silent.votes.height) == ({}, None, 6)
 
@@ -164,9 +164,9 @@ def test_accuracies_are_of_votes_that_were_cast():
     L, _ = votes(5, 1000)
     L[:, 0] = np.where(L[:, 0] == 0, 0, -1)
     model = Hierarchical(TREE, COLUMNS).fit(L)
-    found = accuracies(TaskView(model, "kind"))
+    found = accuracy_by_lf(TaskView(model, "kind"))
     pi = model.balance_of("kind")
     assert list(found) == ["kind.a", "kind.b"]
     assert found["kind.a"] == pytest.approx(0.7 * pi[0] / (0.7 * pi[0] + 0.3 * pi[1]))
     assert found["kind.b"] == pytest.approx(np.trace(model.cpts_[2] * pi))
-    assert pl.Series(list(accuracies(TaskView(model, "job")).values())).is_between(0.6, 0.95).all()
+    assert pl.Series(list(accuracy_by_lf(TaskView(model, "job")).values())).is_between(0.6, 0.95).all()

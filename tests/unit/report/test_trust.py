@@ -34,12 +34,12 @@ def test_calibration_tells_before_and_after():
 
 def test_intervals():
     assert lines(bootstrap=BOOTSTRAP) == [
-        "90% intervals, if the model holds, of the class balance and accuracies (Est. Acc.), from 50 fits to items "
-        "drawn again: "
+        "90% intervals, if the model holds, of the class balance and accuracies (Est. Acc.), from 50 fits to "
+        "bootstrap samples of the items: "
         "ham 0.700 to 0.780, spam 0.220 to 0.300; 95.6% of the labels are the same in 90% of them"
     ]
     for sampled in ({"level": 3}, {"polish": {"n_steps": 2}}):
-        assert "from 50 fits to sampled items drawn again" in lines(bootstrap=BOOTSTRAP, **sampled)[0]
+        assert "from 50 fits to bootstrap samples of the sampled items" in lines(bootstrap=BOOTSTRAP, **sampled)[0]
     model = {"bootstrap": BOOTSTRAP}
     assert estimated_accuracies(model, ["lf_b", "lf_a", "lf_c", "lf_x"]) == ["-", "0.88 (0.85-0.90)", "0.75 fixed", "-"]
     assert estimated_accuracies({}, ["lf_a"]) is None
@@ -48,8 +48,8 @@ def test_intervals():
 def test_only_what_a_model_estimates_has_intervals():
     fixed = {**BOOTSTRAP, "class_balance": {"ham": [0.75, 0.75], "spam": [0.25, 0.25]}}
     assert lines(bootstrap=fixed, balance_source="given") == [
-        "90% intervals, if the model holds, of accuracies (Est. Acc.), from 50 fits to items drawn again: 95.6% of the "
-        "labels are the same in 90% of them"
+        "90% intervals, if the model holds, of accuracies (Est. Acc.), from 50 fits to bootstrap samples of the "
+        "items: 95.6% of the labels are the same in 90% of them"
     ]
     (line,) = lines(bootstrap=BOOTSTRAP, balance_source="volume to the power 0.2")
     assert line.startswith(

@@ -9,14 +9,14 @@ from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.completion import MatrixCompletion
-from sparkws.labelmodels.covoted import agreement_accuracies, covoted_differences, covoted_of, equal_errors_balance
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.factory import fit_model
 from sparkws.labelmodels.findings import not_identified
 from sparkws.labelmodels.fitting import fit_label_model
+from sparkws.labelmodels.pairwise import agreement_accuracies, one_coin_balance, pairwise_complete, pairwise_differences
 from sparkws.labelmodels.persist import from_json, to_json
 from sparkws.labelmodels.posterior import posterior
-from sparkws.labelmodels.thirds import covoted_triples, moment_balance, moments_of
+from sparkws.labelmodels.thirds import complete_triples, moment_balance, moments_of
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.stats import counters
 from sparkws.stats.moments import Moments
@@ -96,7 +96,7 @@ def test_exact_triples_give_the_exact_balance(kind):
 def test_the_covariances_are_those_of_items_that_both_voted_on_around_shares_of_all_votes():
     rng = np.random.default_rng(2)
     L, _ = crowd(rng, 300, 3, voters(rng, 6, 2), BALANCE)
-    seen = covoted_of(moments_of(counted(L)).pairs)
+    seen = pairwise_complete(moments_of(counted(L)).pairs)
     share = [(L[:, j] == 1).sum() / (L[:, j] >= 0).sum() for j in range(6)]
     one = np.flatnonzero(seen.outcomes.vote_of == 2)
     for i, j in np.ndindex(6, 6):
@@ -109,7 +109,7 @@ def test_the_covariances_are_those_of_items_that_both_voted_on_around_shares_of_
 
 def test_only_items_that_all_three_voted_on_count_in_triples():
     L = np.array([[0, 1, 1, -1], [0, 0, 1, 0], [1, 1, -1, -1], [1, 1, 1, -1]], np.int8)
-    seen, told = covoted_triples(moments_of(counted(L)).triples)
+    seen, told = complete_triples(moments_of(counted(L)).triples)
     assert seen.chosen == ((0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3))
     assert seen.counts.sum(axis=(1, 2, 3)).tolist() == [3, 1, 1, 1]
     assert seen.counts[0, 1, 2, 2] == seen.counts[0, 1, 1, 2] == seen.counts[0, 2, 2, 2] == 1
@@ -196,7 +196,7 @@ def test_who_met_others_seldom_is_drawn_to_the_mean_and_told():
     model = Triplet(2, class_balance=BALANCE, abstain="missing", smoothing=0)
     model.fit(moments_of(counted(L)).pairs)
     assert model.identified_.tolist() == [True] * 11 + [False]
-    gamma, _ = covoted_differences(covoted_of(moments_of(counted(L)).pairs))
+    gamma, _ = pairwise_differences(pairwise_complete(moments_of(counted(L)).pairs))
     # Correlations with the class, of votes for class 1.
     share = np.array([(L[:, j] == 1).sum() / (L[:, j] >= 0).sum() for j in range(12)])
     found = gamma[1::2] / np.sqrt(share * (1 - share))
@@ -215,7 +215,7 @@ def test_agreement_tells_how_often_functions_are_right_that_err_equally_in_all_c
     accuracies, told = agreement_accuracies(moments)
     np.testing.assert_allclose(accuracies, right, atol=1e-5)
     assert told.all()
-    np.testing.assert_allclose(equal_errors_balance(moments), balance, atol=1e-5)
+    np.testing.assert_allclose(one_coin_balance(moments), balance, atol=1e-5)
 
 
 def test_a_balance_that_triples_do_not_tell_is_what_the_volume_comes_from():
@@ -224,7 +224,7 @@ def test_a_balance_that_triples_do_not_tell_is_what_the_volume_comes_from():
     L, Y = crowd(rng, 1500, 6, tables, np.array([0.85, 0.15]))
     both = moments_of(counted(L))
     found, source = moment_balance("estimate", both.pairs, both.triples, None, "missing")
-    assert source == "equal errors"
+    assert source == "one_coin"
     assert abs(found[1] - (Y == 1).mean()) < 0.03
     assert both.pairs.votes.sum(axis=0)[1] / both.pairs.votes.sum() > 0.28
     model = Triplet(2).fit(both.pairs, triples=both.triples)
@@ -238,7 +238,7 @@ def test_three_classes_of_a_crowd_are_labeled_as_by_dawid_and_skene_and_told_as_
     L, Y = crowd(rng, 1000, 8, voters(rng, 60, 3, 0.5, 0.85), balance)
     patterns = counted(L, 3)
     model = fit_model(MatrixCompletion(3), patterns)
-    assert (model.abstain_, model.balance_source_) == ("missing", "equal errors")
+    assert (model.abstain_, model.balance_source_) == ("missing", "one_coin")
     em = DawidSkene(3).fit(patterns)
     assert (model.posterior(L).argmax(axis=1) == Y).mean() > (em.posterior(L).argmax(axis=1) == Y).mean() - 0.01
     assert not model.identified_.any()

@@ -6,7 +6,8 @@ E[([λ_i = a] - q_ia) ([λ_j = b] - q_jb)] = π (1 - π) δ_ia δ_jb on these, w
 of i and δ_ia = P(λ_i = a | 1) - P(λ_i = a | 0), given that i votes. A pair counts by how often it met. Pairs that
 met once or twice tell something too: the shares are those of all votes of a function, not of the items of the pair.
 
-Functions that met others seldom are drawn toward the mean of all.
+These are pairwise-complete estimates, as statistics calls them. Functions that met others seldom are shrunk toward the
+mean of all.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.labelmodels.covariances import Outcomes, toward_one
+from sparkws.labelmodels.covariances import Outcomes, covariance_errors, toward_one
 from sparkws.labelmodels.em import Expected, m_step, make_problem
 from sparkws.labelmodels.estimate import Abstain, may_tell
 from sparkws.labelmodels.rankone import rank_one
@@ -25,7 +26,7 @@ from sparkws.stats.moments import Moments
 # The spread of the correlations of votes with the class around their mean: accuracies around .75 then have one of .1.
 _SPREAD: Final = 0.2
 # A standard error of one half, of a correlation between 0 and 1, tells nothing.
-LARGEST_ERROR: Final = 0.5
+_LARGEST_CORRELATION_ERROR: Final = 0.5
 _ROUNDS: Final = 30  # of the mean: it moves little after the first few
 _MOST_STEPS, _ENOUGH = 50, 1e-9
 _FAINT: Final = 1e-12
@@ -35,7 +36,7 @@ _LEAST_CORRELATION: Final = 0.1  # below, volume tells of the balance next to no
 Meaning = Literal["outcome", "missing"]
 
 
-def resolved(abstain: Abstain, moments: Moments) -> Meaning:
+def abstain_meaning(abstain: Abstain, moments: Moments) -> Meaning:
     """What abstaining means, "auto" by whether there are functions of a single class."""
     if abstain == "auto":
         return "outcome" if may_tell(votes_by_class(moments)) else "missing"
@@ -48,7 +49,7 @@ def shares_of(moments: Moments) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
-class Covoted:
+class PairwiseComplete:
     """How outcomes vary together on the items that two functions both voted on.
 
     Attributes
@@ -68,7 +69,7 @@ class Covoted:
         return self.met[np.ix_(self.outcomes.lf_of, self.outcomes.lf_of)]
 
 
-def covoted_of(moments: Moments) -> Covoted:
+def pairwise_complete(moments: Moments) -> PairwiseComplete:
     """The votes that the moments count, by function."""
     m, lf = len(moments.lf_names), moments.lf_of
     belongs = np.equal(np.arange(m)[:, None], lf).astype(np.float64)  # (m, c)
@@ -82,32 +83,32 @@ def covoted_of(moments: Moments) -> Covoted:
     centered = moments.gram - around - around.T + np.outer(share, share) * pairs
     cov = np.divide(centered, pairs, out=np.zeros_like(pairs), where=pairs > 0)
     outcomes = Outcomes(m, moments.n_items, lf, moments.vote_of + 1, share, cov, toward_one(moments))
-    return Covoted(outcomes, met)
+    return PairwiseComplete(outcomes, met)
 
 
-def covoted_differences(covoted: Covoted) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def pairwise_differences(pairwise: PairwiseComplete) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """√(π (1 - π)) δ of each outcome `(d,)`, and whether each function is identified `(m,)`.
 
-    A weighted fit of all pairs, as robust as `scaled_differences`, that draws the correlations of votes with the
-    class toward their mean: see `_drawn_to_mean`. A function is identified if two others that it met also met each
+    A weighted fit of all pairs, as robust as `scaled_differences`, that shrinks the correlations of votes with the
+    class toward their mean: see `_shrunk_to_mean`. A function is identified if two others that it met also met each
     other, its correlation has a standard error below one half, and it does not always vote the same.
     """
-    outcomes, pairs = covoted.outcomes, covoted.pairs
+    outcomes, pairs = pairwise.outcomes, pairwise.pairs
     # Over the votes b of one function, N γ_b² / q_b adds up to N ρ² for two votes, and not to twice that.
-    strength = pairs / outcomes.share
-    error = _errors(outcomes.spread, pairs)
-    gamma, known = _drawn_to_mean(outcomes.cov, strength, outcomes.spread, np.sign(outcomes.toward), error)
+    weights = pairs / outcomes.share
+    error = covariance_errors(outcomes.spread, np.maximum(pairs, 1))
+    gamma, known = _shrunk_to_mean(outcomes.cov, weights, outcomes.spread, np.sign(outcomes.toward), error)
     enough = np.zeros(outcomes.n_lfs, np.bool_)
-    enough[outcomes.lf_of[(known >= LARGEST_ERROR**-2) & (outcomes.share < 1)]] = True
-    return gamma, enough & in_triangles(covoted.met > 0)
+    enough[outcomes.lf_of[(known >= _LARGEST_CORRELATION_ERROR**-2) & (outcomes.share < 1)]] = True
+    return gamma, enough & in_triangles(pairwise.met > 0)
 
 
 def agreement_accuracies(moments: Moments) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """How often each function is right if it errs equally often in all classes and in any way alike, `(m,)`.
 
     Such functions agree on a share 1/k + (1 - 1/k) ρ_i ρ_j of the items that both voted on, whatever the class
-    balance, with ρ = (accuracy - 1/k) / (1 - 1/k): pairs identify that for any number of classes. What is drawn
-    toward the mean and identified is as in `covoted_differences`.
+    balance, with ρ = (accuracy - 1/k) / (1 - 1/k): pairs identify that for any number of classes. Shrinking
+    toward the mean and what is identified are as in `pairwise_differences`.
     """
     k, m = moments.cardinality, len(moments.lf_names)
     label, lf = moments.label_of, moments.lf_of
@@ -124,11 +125,12 @@ def agreement_accuracies(moments: Moments) -> tuple[NDArray[np.float64], NDArray
     # Votes that know nothing agree on a share 1/k: its variance, over (1 - 1/k)², is 1 / (k - 1).
     pairs = met * (k - 1)
     one = np.ones(m)
-    rho, known = _drawn_to_mean(above / (1 - 1 / k), pairs, one, one, _errors(one, pairs))
-    return 1 / k + (1 - 1 / k) * rho, (known >= LARGEST_ERROR**-2) & in_triangles(met > 0)
+    error = covariance_errors(one, np.maximum(pairs, 1))
+    rho, known = _shrunk_to_mean(above / (1 - 1 / k), pairs, one, one, error)
+    return 1 / k + (1 - 1 / k) * rho, (known >= _LARGEST_CORRELATION_ERROR**-2) & in_triangles(met > 0)
 
 
-def equal_errors_balance(moments: Moments) -> NDArray[np.float64]:
+def one_coin_balance(moments: Moments) -> NDArray[np.float64]:
     """The class balance `(k,)` that the volume of votes would come from if functions erred equally in all classes.
 
     Volume is nearer to uniform than the balance, the more so the more errors there are.
@@ -142,44 +144,51 @@ def equal_errors_balance(moments: Moments) -> NDArray[np.float64]:
     return np.asarray(balance / balance.sum(), np.float64)
 
 
-def _errors(spread: NDArray[np.float64], pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The standard errors of covariances that stem from so many items, of at least one meeting, `(d, d)`."""
-    seen = np.maximum(pairs, 1.0)
-    return np.asarray(np.sqrt(np.outer(spread, spread) ** 2 / seen + 1 / seen**2), np.float64)
-
-
-def _drawn_to_mean(
+def _shrunk_to_mean(
     target: NDArray[np.float64],
-    strength: NDArray[np.float64],
+    weights: NDArray[np.float64],
     spread: NDArray[np.float64],
     side: NDArray[np.float64],
     error: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """u `(d,)` with C = u uᵀ, and the inverse variance of each u_i / spread_i before it is drawn to the mean.
+    """u `(d,)` with C = u uᵀ, and the inverse variance of each u_i / spread_i before it is shrunk, `(d,)`.
 
-    u_i / (side_i spread_i), the correlation of a vote with the class, is drawn toward the mean of all, which is
+    u_i / (side_i spread_i), the correlation of a vote with the class, is shrunk toward the mean of all, which is
     estimated too, as if correlations had a spread of .2 around it: one that pairs tell with an error of .2 goes half
     the way, one from thousands of meetings stays.
+
+    Parameters
+    ----------
+    target : (d, d) float64 array
+        C: covariances of the d outcomes, or what takes their place for d = m functions, correlations.
+    weights : (d, d) float64 array
+        The items of each pair, so divided that Σ_j weights_ij u_j² is the inverse variance of u_i / spread_i.
+    spread : (d,) float64 array
+        The largest size of u: standard deviations of the outcomes; ones for correlations.
+    side : (d,) float64 array in {-1, 0, 1}
+        The sign that u has if the vote is better than chance; 0 of votes that speak for no class.
+    error : (d, d) float64 array
+        The standard errors of C.
     """
     mean = 2 * PRIOR_ACCURACY - 1
     u = mean * side * spread
-    weighted = strength * target
+    weighted = weights * target
     # Least squares first: from far off, Huber's weights are as slow as least absolute values.
     for robust in (None, error):
         for _ in range(_ROUNDS):
             u = rank_one(
                 target,
-                strength,
+                weights,
                 u,
                 prior=mean * side * spread,
-                trust=_SPREAD**-2,
+                prior_precision=_SPREAD**-2,
                 lowest=-spread,
                 highest=spread,
                 error=robust,
                 max_iter=_MOST_STEPS,
                 tol=_ENOUGH,
             )
-            known = strength @ u**2
+            known = weights @ u**2
             told = np.divide(weighted @ u, known * spread, out=np.zeros_like(u), where=known * spread > 0)
             of_mean = np.where(known * spread > 0, np.abs(side) / (_SPREAD**2 + 1 / np.maximum(known, _FAINT)), 0.0)
             if not of_mean.any():
@@ -205,7 +214,7 @@ def in_triangles(linked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(((link @ link) * link).any(axis=1), np.bool_)
 
 
-def covoted_tables(
+def pairwise_tables(
     given_voted: NDArray[np.float64],
     votes: NDArray[np.int64],
     n_items: int,
