@@ -36,7 +36,7 @@ FORMAT: Final = 1
 # One row a number: `lf`, `vote` and `class` are names, NULL where they do not apply; the vote of an
 # abstention is NULL in the rows of `cpt`, those of a function that votes with a probability are "cell 0", "cell 1",
 # ..., and the rows `grid` tell what these declare. `text` is the fingerprint of a function, in the rows
-# `fingerprint`, and what is no number.
+# `fingerprint`, and what is no number: it knows classes by their indices, which the rows `class` tell.
 SCHEMA: Final = pl.Schema(
     {
         "kind": pl.String(),
@@ -93,6 +93,8 @@ def to_rows(model: SavedModel, classes: Sequence[str], fingerprints: Mapping[str
     _check_saved(model, classes)
     parts = [_flat(name, model, how, classes) for name, how in model.stored.items()]
     parts.append(pl.DataFrame({"parameter": "lf", "lf": model.lf_names_, "value": range(len(model.lf_names_))}))
+    if any(how.number is str for how in model.stored.values()):
+        parts.append(pl.DataFrame({"parameter": "class", "class": list(classes), "value": range(len(classes))}))
     if model.grids_:
         parts.append(grid_rows(model.grids_, classes))
     of_lfs = {name: text for name, text in (fingerprints or {}).items() if name in model.lf_names_}
@@ -126,7 +128,8 @@ def from_rows(
     DataError
         If these are not the rows of one model, or have numbers that no fitted model can, see `from_json`.
     IncompatibleStatistics
-        If functions or classes differ; says which.
+        If functions or classes differ; says which. Numbers are found by the names of their classes; a model with more
+        than numbers, as that of groups, must have the classes in this order.
     """
     check_columns("label model", _IN_ALL_ROWS, rows.columns)
     kinds = rows["kind"].unique().to_list()
@@ -144,9 +147,11 @@ def from_rows(
             first = names[int(holes[0][0])]
             raise DataError(f"the label model lacks {len(holes):,} cells of {name}, first of {first!r}; fit it again.")
     found = {name: None if np.isnan(value).all() else value.tolist() for name, value in values.items()}
-    found |= {name: _text(_rows(rows, name)) for name in model.stored.keys() - numbers.keys()}
+    texts_of = model.stored.keys() - numbers.keys()
+    found |= {name: _text(_rows(rows, name)) for name in texts_of}
+    order = _rows(rows, "class").sort("value")["class"].to_list() if texts_of else list(classes)
     texts = _rows(rows, "fingerprint").select("lf", "text").iter_rows() if "text" in rows.columns else ()
-    plain = {**found, "lf_names": names, "classes": list(classes), "fingerprints": dict(texts)}
+    plain = {**found, "lf_names": names, "classes": order, "fingerprints": dict(texts)}
     plain["grids"] = model.grids_.to_plain()
     return _fill(model, plain, classes, lf_names, fingerprints)
 

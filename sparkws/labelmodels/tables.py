@@ -41,7 +41,7 @@ HOW_FITTED: Final[Mapping[str, Stored]] = {
     "class_balance": Stored(("class",), values="shares", adds_up="class"),
     "n_iter": Stored(number=int),
     "converged": Stored(number=bool),
-    "temperature": Stored(optional=True, values="positive"),
+    "temperature": Stored(values="positive"),
 }
 TABLES: Final[Mapping[str, Stored]] = {
     **HOW_FITTED,

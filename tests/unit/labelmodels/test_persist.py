@@ -20,6 +20,7 @@ from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.persist import KINDS, SCHEMA, from_json, from_rows, to_json, to_rows
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.publishedtriplet import PublishedTriplet
+from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.triplet import Triplet
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import of_matrix
@@ -75,7 +76,12 @@ def test_a_temperature_is_remembered():
     assert_same(from_rows(to_rows(corrected, CLASSES), CLASSES), corrected, L)
     assert_same(from_json(to_json(corrected, CLASSES), CLASSES), corrected, L)
     rows = to_rows(corrected, CLASSES).filter(pl.col("parameter") != "temperature")
-    assert_same(from_rows(rows, CLASSES), model, L)
+    with pytest.raises(DataError, match=r"the label model lacks \['temperature'\]; fit it again\.$"):
+        from_rows(rows, CLASSES)  # at 1 it would be as if it had never been calibrated
+    plain = json.loads(to_json(corrected, CLASSES))
+    for damaged in ({**plain, "temperature": None}, {key: plain[key] for key in plain if key != "temperature"}):
+        with pytest.raises(DataError, match=r"the label model lacks \['temperature'\]; fit it again\.$"):
+            from_json(json.dumps(damaged), CLASSES)
 
 
 def test_majority_vote_comes_back():
@@ -167,6 +173,27 @@ def test_a_model_of_other_names_is_refused():
             load(saved, ("HAM", "abstain", "EGGS"))
     with pytest.raises(IncompatibleStatistics, match=r"classes in the order \['HAM', 'abstain', 'SPAM'\], expected"):
         from_json(text, CLASSES[::-1])
+
+
+def test_rows_of_numbers_are_read_in_another_order_of_classes():
+    L, model = fitted(class_balance=(0.5, 0.3, 0.2))
+    turned = from_rows(to_rows(model, CLASSES), CLASSES[::-1]).posterior(np.where(L < 0, L, 2 - L).astype(np.int8))
+    np.testing.assert_allclose(turned[:, ::-1], model.posterior(L), rtol=1e-12)
+
+
+def test_rows_of_groups_are_of_one_order_of_classes():
+    """Their votes are indices of classes, so that another order would give the votes another meaning."""
+    L, model = fitted(SuperLF, groups=[LFS[:2]], abstain="outcome")
+    rows = to_rows(model, CLASSES)
+    shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
+    assert_same(from_rows(shuffled, CLASSES), model, L)
+    turned = (
+        r"classes in the order \['HAM', 'abstain', 'SPAM'\], expected \['SPAM', 'abstain', 'HAM'\]; fit it again\.$"
+    )
+    with pytest.raises(IncompatibleStatistics, match=turned):
+        from_rows(shuffled, CLASSES[::-1])
+    with pytest.raises(DataError, match=r"the classes of the label model must be a list of names, got \[\]; fit"):
+        from_rows(rows.filter(pl.col("parameter") != "class"), CLASSES)
 
 
 def test_what_is_no_model_is_refused():
