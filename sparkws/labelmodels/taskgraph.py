@@ -70,8 +70,7 @@ def graph_of(name: str, config: TaskGraphConfig, classes: Mapping[str, Sequence[
                     f"the last class of task {child!r} must be {config.not_applicable!r}, for items whose {parent!r} "
                     f"is not {branch!r}; it has {first_few(own[child], 12)}."
                 )
-        of_tree = {task: own[task][:-1] if task in config.parents else own[task] for task in ordered}
-        return task_tree(of_tree, config.parents, not_applicable=config.not_applicable)
+        return task_tree({task: own[task] for task in ordered}, config.parents, not_applicable=config.not_applicable)
     except ConfigError as error:
         raise ConfigError(f"task graph {name!r}: {error}") from None
 
@@ -82,7 +81,8 @@ def task_graph(classes: Mapping[str, Sequence[str]], feasible: Sequence[Sequence
     Raises
     ------
     ConfigError
-        If a vector is too short or too long, names no class of its task, or there is none.
+        If a vector is too short or too long, names no class of its task, or there is none, or classes of a task are
+        the same.
 
     Examples
     --------
@@ -91,6 +91,7 @@ def task_graph(classes: Mapping[str, Sequence[str]], feasible: Sequence[Sequence
     [[0, 0], [1, 1]]
     """
     tasks = list(classes)
+    _check_distinct(classes)
     rows = []
     for vector in feasible:
         if len(vector) != len(tasks):
@@ -121,12 +122,13 @@ def task_tree(
         The classes of each task, parents before children.
     parents : mapping of str to (str, str)
         For a child the parent task and the class of it under which the child applies. Elsewhere the child
-        is `not_applicable`, which becomes its last class.
+        is `not_applicable`: its last class, which is added where it is not there, as a configuration has it.
 
     Raises
     ------
     ConfigError
-        If a parent comes after its child or has no such class, or more than 65,536 vectors are feasible.
+        If a parent comes after its child or has no such class, a child has `not_applicable` as another class than its
+        last or no class besides it, classes of a task are the same, or more than 65,536 vectors are feasible.
 
     Examples
     --------
@@ -138,25 +140,49 @@ def task_tree(
     unknown = [child for child in parents if child not in classes]
     if unknown:
         raise ConfigError(f"{unknown[0]!r} has a parent and is no task; the tasks are {tasks}.")
+    _check_distinct(classes)
+    own = {
+        task: _applicable(task, names, not_applicable) if task in parents else tuple(names)
+        for task, names in classes.items()
+    }
     vectors: list[tuple[int, ...]] = [()]
     for at, task in enumerate(tasks):
         if task not in parents:
-            vectors = [(*vector, y) for vector, y in product(vectors, range(len(classes[task])))]
+            vectors = [(*vector, y) for vector, y in product(vectors, range(len(own[task])))]
         else:
             parent, branch = parents[task]
-            if parent not in tasks[:at] or branch not in classes[parent]:
+            if parent not in tasks[:at] or branch not in own[parent]:
                 raise ConfigError(
                     f"task {task!r} is under class {branch!r} of {parent!r}, which is not a class of a task before it."
                 )
-            above, y_above = tasks.index(parent), list(classes[parent]).index(branch)
-            n = len(classes[task])
+            above, y_above = tasks.index(parent), own[parent].index(branch)
+            n = len(own[task])
             vectors = [(*vector, y) for vector in vectors for y in (range(n) if vector[above] == y_above else (n,))]
         if len(vectors) > _MOST_VECTORS:
             raise ConfigError(
                 f"more than {_MOST_VECTORS:,} label vectors of {first_few(tasks)} are feasible; split them."
             )
-    named = {task: (*names, not_applicable) if task in parents else tuple(names) for task, names in classes.items()}
+    named = {task: (*names, not_applicable) if task in parents else names for task, names in own.items()}
     return TaskGraph(named, np.array(vectors, np.int8))
+
+
+def _applicable(task: str, names: Sequence[str], not_applicable: str) -> tuple[str, ...]:
+    """The classes of a child where it applies."""
+    own = tuple(names[:-1] if names and names[-1] == not_applicable else names)
+    if not own:
+        raise ConfigError(f"task {task!r} has no class besides {not_applicable!r}; give at least one.")
+    if not_applicable in own:
+        raise ConfigError(
+            f"{not_applicable!r} must be the last class of task {task!r}, which has {first_few(names, 12)}; votes are "
+            "indices into them."
+        )
+    return own
+
+
+def _check_distinct(classes: Mapping[str, Sequence[str]]) -> None:
+    for task, names in classes.items():
+        if len(set(names)) != len(names):
+            raise ConfigError(f"the classes of task {task!r} must differ, got {first_few(names, 12)}.")
 
 
 def _in_order(tasks: Collection[str], parents: Mapping[str, tuple[str, str]]) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import ConfigError
-from sparkws.labelmodels.taskgraph import graph_of, task_tree
+from sparkws.labelmodels.taskgraph import graph_of, task_graph, task_tree
 
 NOT = "not applicable"
 CLASSES = {
@@ -40,6 +40,37 @@ def test_a_tree_may_name_children_before_their_parents():
     assert {task: found.classes[task] for task in found.tasks} == {task: CLASSES[task] for task in found.tasks}
     in_order = task_tree({"kind": CLASSES["kind"], "job": ("cook", "pilot")}, {"job": ("kind", "person")})
     assert vectors(graph(tasks=("job", "kind"), parents={"job": ("kind", "person")})) == vectors(in_order)
+
+
+def test_a_tree_in_python_takes_the_classes_of_a_configuration():
+    """Votes are indices into the classes that the user gives: "not applicable" stays where they have it."""
+    parents = {"job": ("kind", "person")}
+    found = task_tree({"kind": CLASSES["kind"], "job": CLASSES["job"]}, parents)
+    assert found.classes == {"kind": ("person", "place"), "job": ("cook", "pilot", NOT)}
+    assert found.feasible.tolist() == [[0, 0], [0, 1], [1, 2]]
+    assert found.feasible.tolist() == graph(tasks=("kind", "job"), parents=parents).feasible.tolist()
+    other = task_tree({"kind": CLASSES["kind"], "job": ("cook", NOT)}, parents, not_applicable="none")
+    assert other.classes["job"] == ("cook", NOT, "none")
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ((NOT, "cook"), rf"'{NOT}' must be the last class of task 'job', which has \['{NOT}', 'cook'\]; votes"),
+        ((NOT,), f"task 'job' has no class besides '{NOT}'; give at least one"),
+        ((), f"task 'job' has no class besides '{NOT}'; give at least one"),
+        (("cook", "cook"), r"the classes of task 'job' must differ, got \['cook', 'cook'\]"),
+        (("cook", NOT, NOT), rf"the classes of task 'job' must differ, got \['cook', '{NOT}', '{NOT}'\]"),
+    ],
+)
+def test_a_tree_of_classes_that_no_vote_can_mean_is_refused(job, said):
+    with pytest.raises(ConfigError, match=said):
+        task_tree({"kind": ("person", "place"), "job": job}, {"job": ("kind", "person")})
+
+
+def test_vectors_of_classes_that_are_the_same_are_refused():
+    with pytest.raises(ConfigError, match=r"the classes of task 'kind' must differ, got \['a', 'a'\]"):
+        task_graph({"kind": ("a", "a"), "other": ("x", "y")}, [("a", "x")])
 
 
 def test_vectors_may_be_listed():
