@@ -23,13 +23,14 @@ from sparkws.labelmodels.findings import (
     votes_of,
 )
 from sparkws.labelmodels.labelmodel import LabelModel
-from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, contradictions
+from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, agreed, contradictions
 from sparkws.labelmodels.posterior import class_cpt, hits, predict, vote_shares
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
 
 COLLAPSED_SHARE: Final = 0.98
+_KEPT: Final = 0.5  # of the items that all votes put into a class, for a model to know it
 FEWEST_OVERLAPPING: Final = 3
 # A difference below two standard errors is within what chance does in one case of twenty.
 STANDARD_ERRORS: Final = 2.0
@@ -115,12 +116,13 @@ def check_labels(
     says = grids.says(lf_names, len(classes))
     theirs = vote_shares(L, len(classes), says)
     majority, preds = predict(theirs), predict(probs)
+    voices = _several_voices(model, votes, lf_names)
     return [
         *findings,
         *not_converged(model),
         *not_identified(model),
-        *_contradicts(contradictions(L, counts, preds, len(classes), _several_voices(model, votes, lf_names), says)[1]),
-        *_collapse(preds, majority, counts, votes, classes),
+        *_contradicts(contradictions(L, counts, preds, len(classes), voices, says)[1]),
+        *_collapse(preds, majority, agreed(L, len(classes), voices, says), counts, votes, classes),
         *_worse_than_majority(model.kind, probs, theirs, gold, counts),
     ]
 
@@ -214,6 +216,7 @@ def _contradicts(against_all: float) -> list[Finding]:
 def _collapse(
     preds: NDArray[np.int32],
     majority: NDArray[np.int32],
+    unanimous: NDArray[np.int32],
     counts: NDArray[np.int64],
     votes: NDArray[np.int64],
     classes: Sequence[str],
@@ -224,7 +227,11 @@ def _collapse(
     share = of_class / max(of_class.sum(), 1)
     share_majority = of_majority / max(of_majority.sum(), 1)
     top = int(share.argmax())
-    if share[top] > COLLAPSED_SHARE and share_majority[top] <= COLLAPSED_SHARE:
+    # A class may be as rare as that, and majority vote find it too often: then what all votes are for is kept.
+    all_for = [unanimous == y for y in range(k)]
+    kept = [counts[of_one & (preds == y)].sum() > _KEPT * counts[of_one].sum() for y, of_one in enumerate(all_for)]
+    is_lost = not all(kept[y] for y in range(k) if y != top and of_majority[y])
+    if share[top] > COLLAPSED_SHARE and share_majority[top] <= COLLAPSED_SHARE and is_lost:
         return [
             Finding(
                 "collapsed",

@@ -118,20 +118,35 @@ def contradictions(
         The share of the items with two or more votes, not all of one group, all for one class, on which another
         is predicted.
     """
-    shares = vote_shares(L, cardinality, None if says is None else _firm(says))
-    majority = predict(shares)
+    majority = predict(vote_shares(L, cardinality, None if says is None else _firm(says)))
     differs = (preds != majority) & (preds != ABSTAIN)
     decided = majority != ABSTAIN
+    unanimous = agreed(L, cardinality, groups, says) != ABSTAIN
+    against_majority, against_all = (
+        float(counts[differs & among].sum() / max(counts[among].sum(), 1)) for among in (decided, unanimous)
+    )
+    return against_majority, against_all
+
+
+def agreed(
+    L: NDArray[np.int8],
+    cardinality: int,
+    groups: Sequence[Sequence[int]] = (),
+    says: NDArray[np.float64] | None = None,
+) -> NDArray[np.int32]:
+    """The class that two or more votes, not all of one group, are all for, `(u,)`; -1 elsewhere. See `contradictions`.
+
+    >>> agreed(np.array([[0, 0, -1], [1, -1, -1], [1, 1, 0]], np.int8), 2).tolist()
+    [0, -1, -1]
+    """
+    shares = vote_shares(L, cardinality, None if says is None else _firm(says))
     voted = L != ABSTAIN
     n_voices = voted.sum(axis=1)
     for group in groups:
         of_group = voted[:, list(group)].sum(axis=1)
         n_voices = n_voices - np.maximum(of_group - 1, 0)
-    unanimous = decided & (shares.max(axis=1) == 1) & (n_voices >= 2)
-    against_majority, against_all = (
-        float(counts[differs & among].sum() / max(counts[among].sum(), 1)) for among in (decided, unanimous)
-    )
-    return against_majority, against_all
+    preds = predict(shares)
+    return np.where((preds != ABSTAIN) & (shares.max(axis=1) == 1) & (n_voices >= 2), preds, ABSTAIN)
 
 
 def _firm(says: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.guard import check_model
 from sparkws.labelmodels.majority import MajorityVote
+from sparkws.labelmodels.posterior import predict
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.thirds import moments_of
 from sparkws.labelmodels.triplet import Triplet
@@ -87,10 +88,10 @@ def test_functions_that_pairs_do_not_identify_are_named():
     assert "and 1 more meet the other functions does not tell how good they are, so matrix_completion" in message
 
 
-@pytest.mark.parametrize(("often", "share"), [(0.5, None), (0.95, "59%")])
+@pytest.mark.parametrize(("often", "share"), [(0.5, None), (0.95, "68%")])
 def test_a_learned_group_that_casts_most_votes_is_not_told_from_the_class(often, share):
     rng = np.random.default_rng(2)
-    cpt = np.stack([synthetic.table(0.75, coverage, 2) for coverage in [often] * 3 + [0.5] * 4])
+    cpt = np.stack([synthetic.table(0.75, coverage, 2) for coverage in [often] * 3 + [0.33] * 4])
     truth = synthetic.Truth(class_balance=np.array([0.5, 0.5]), cpt=cpt, groups=((0, 1, 2),), copy=0.9)
     patterns = of_matrix(synthetic.sample(truth, 4000, rng)[0], synthetic.lf_names(7), 2)
     model = SuperLF(2, abstain="missing").fit(patterns)
@@ -218,3 +219,18 @@ def test_functions_that_are_out_are_counted_in_words(n_out):
     _, patterns = world()
     message = codes(MajorityVote(2).fit(patterns), patterns, out_for_faults=["x", "y"][:n_out])["out_for_faults"]
     assert ("takes no part" if n_out == 1 else "take no part") in message
+
+
+def test_a_class_that_is_rare_is_not_a_collapse_while_what_all_votes_say_is_kept():
+    rng = np.random.default_rng(4)
+    cpt = np.stack([synthetic.table(0.9, 0.6, 2)] * 8)
+    truth = synthetic.Truth(class_balance=np.array([0.985, 0.015]), cpt=cpt)
+    L, Y = synthetic.sample(truth, 6000, rng)
+    patterns = of_matrix(L, synthetic.lf_names(8), 2)
+    model = DawidSkene(2).fit(patterns)
+    preds = predict(model.posterior(L))
+    assert (preds == 0).mean() > 0.98
+    assert (preds == Y).mean() > (predict(MajorityVote(2).posterior(L)) == Y).mean()
+    assert "collapsed" not in codes(model, patterns)
+    blind = altered(model, class_balance_=np.array([1 - 1e-9, 1e-9]))
+    assert "collapsed" in codes(blind, patterns)
