@@ -1,7 +1,7 @@
 """How far a fitted model can be trusted, as far as a configuration asks for it, as plain values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from sparkws.labelmodels.calibration import Calibration, calibrate, calibrated
 from sparkws.labelmodels.crossfit import N_FOLDS, Worth, known_by_folds, worth_of
 from sparkws.labelmodels.factory import AnyModel
 from sparkws.labelmodels.findings import Finding
+from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.refits import refit_of, work_of
 from sparkws.labelmodels.refitted import refit_all, told_of_bootstrap, told_of_leaving_out, too_large
+from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import Patterns
 
 
@@ -27,7 +29,7 @@ class Assessed:
     told : mapping
         Plain values for the report.
     replicates : sequence of label models
-        Fitted to bootstrap samples; empty unless labels are to tell how sure they are.
+        Fitted to bootstrap samples; empty unless labels are to tell how sure they are and the model estimates anything.
     without : mapping of str to label model
         By the function that was left out, likewise.
     findings : sequence of Finding
@@ -109,7 +111,17 @@ def assess(
     if too_many:
         return Assessed(corrected, {**told, "label_intervals": too_many}, findings=findings)
     kept = refitted.map(lambda again: calibrated(again, calibration))
+    if kept.replicates and isinstance(model, MajorityVote | WeightedVote):
+        told["label_intervals"] = _nothing_estimated(model)
+        kept = replace(kept, replicates=())
     return Assessed(corrected, told, kept.replicates, kept.without or {}, findings)
+
+
+def _nothing_estimated(model: MajorityVote | WeightedVote) -> str:
+    """Why labels have no interval: whatever the items are, the ends would be the probability itself."""
+    return (
+        f"{model.kind} estimates nothing that other items would change, so confidence_low and confidence_high are NULL"
+    )
 
 
 def _no_gain(fitted: Calibration, worth: Worth) -> Finding:

@@ -7,6 +7,7 @@ from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.errors import NothingToFit
 from sparkws.labelmodels import refitted
+from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.fitting import fit_label_model
 from sparkws.labelmodels.posterior import predict
 from sparkws.stats.counters import of_patterns
@@ -138,3 +139,21 @@ def test_models_behind_labels_are_kept_only_where_labels_are_to_tell_how_sure_th
     left = fitted(patterns, **options, label_intervals=True)
     assert left.assessed.replicates == ()
     assert left.report.label_intervals.startswith("180 numbers of the models behind them, of which at most 100")
+
+
+@pytest.mark.parametrize("options", [{"kind": "majority"}, {"kind": "weighted", "weights": dict.fromkeys(LFS, 0.5)}])
+def test_votes_that_nothing_is_estimated_from_have_no_interval_of_their_labels(options):
+    """Its ends would be the confidence itself, which reads as certainty; what hangs on a function is still told."""
+    L, patterns = world(300)
+    found = fitted(patterns, **options, bootstrap=3, leave_one_out=2, label_intervals=True)
+    assert found.report.label_intervals == (
+        f"{options['kind']} estimates nothing that other items would change, so confidence_low and confidence_high are "
+        "NULL"
+    )
+    assert (len(found.assessed.replicates), len(found.assessed.without)) == (0, 2)
+    doubt = Doubt(found.assessed.replicates, list(found.assessed.without.values()))
+    columns = doubt.of(found.model, L, found.model.posterior(L))
+    assert columns[["confidence_low", "confidence_high"]].null_count().row(0) == (300, 300)
+    assert columns["confidence_spread"].max() > 0
+    unasked = fitted(patterns, **options, bootstrap=0, leave_one_out=2, label_intervals=True)
+    assert unasked.report.label_intervals is None, "there are no such columns"
