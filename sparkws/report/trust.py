@@ -76,7 +76,8 @@ def _bootstrap(
         steady = [f"{_percent(found['steady'])} of the labels are the same in {COVERED:.0%} of them"]
     # Of all items they would be narrower: the fit from the sample is repeated, not what polished it.
     items = "sampled items" if is_sample else "items"
-    figures = "; ".join([*([", ".join(shown)] if balance else []), *steady])
+    held = ["the class balance by tensor is held in them"] if source == "tensor" else []
+    figures = "; ".join([*([", ".join(shown)] if balance else []), *held, *steady])
     fits = f"{found['n_replicates']} fits to bootstrap samples of the {items}"
     return [f"{COVERED:.0%} intervals, if the model holds, of {told}, from {fits}{': ' if figures else ''}{figures}"]
 

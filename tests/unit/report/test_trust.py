@@ -51,6 +51,11 @@ def test_only_what_a_model_estimates_has_intervals():
         "90% intervals, if the model holds, of accuracies (Est. Acc.), from 50 fits to bootstrap samples of the "
         "items: 95.6% of the labels are the same in 90% of them"
     ]
+    (line,) = lines(bootstrap=fixed, balance_source="tensor")  # estimated, but by no fit to the samples
+    assert line.endswith(
+        "bootstrap samples of the items: the class balance by tensor is held in them; 95.6% of the labels are the same "
+        "in 90% of them"
+    )
     (line,) = lines(bootstrap=BOOTSTRAP, balance_source="volume to the power 0.2")
     assert line.startswith(
         "90% intervals, if the model holds, of the volume of voting to the power 0.2 and accuracies (Est. Acc.), from"
