@@ -7,6 +7,7 @@ checked and opened before the steps is in `opening`, the steps that make votes i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from sparkws import multilabel
@@ -25,7 +26,7 @@ from sparkws.lfs import LabelingFunction, LFSet
 from sparkws.lfs.preprocess import Preprocessor
 from sparkws.manage.results import RunResult, StepResult
 from sparkws.opening import check_graphs, check_prepared, check_tables, functions_of, open_source, prepare
-from sparkws.runner import Done, Job, output_of, run_step
+from sparkws.runner import Done, Job, errors_of, output_of, run_step
 from sparkws.stats import steps as stats_steps
 from sparkws.taskgraphs import CountedTask, Together, label_together
 from sparkws.votesteps import gold_source, gold_step, import_step, multi_label_only, prep_step, votes_step
@@ -117,7 +118,8 @@ def _count_task(
 def _label_task(spark: SparkSession, job: Job, name: str, counted: CountedTask) -> list[StepResult]:
     """Fit the label model of a task by itself, and label its items."""
     fit = multilabel.model_step if counted.config.multi_label else _model_step
-    model = fit(spark, job, name, counted.config, counted.votes, counted.stats)
+    with errors_of(f"task {name!r}") if len(job.config.tasks) > 1 else nullcontext():
+        model = fit(spark, job, name, counted.config, counted.votes, counted.stats)
     return [model, _labels_step(spark, job, name, counted.config, counted.votes, counted.gold, model)]
 
 

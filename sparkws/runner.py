@@ -3,8 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from sparkws.engine.refs import Workspace
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion, find_table, find_version, open_version, read_rows
 from sparkws.engine.writes import write_rows
-from sparkws.errors import EngineError
+from sparkws.errors import ConfigError, DataError, EngineError
 from sparkws.manage import ledger, plan
 from sparkws.manage.results import StepResult
 from sparkws.vocab import RUNS, VERSION
@@ -108,6 +108,21 @@ def run_step(
     done = _perform(spark, job, begun, lambda: act(transition))
     logger.info("%-24s %s rows in %.1f s", step, f"{done.n_rows:,}", done.seconds)
     return _result(done, "done", reason)
+
+
+@contextmanager
+def errors_of(what: str) -> Iterator[None]:
+    """What is wrong with the data or the configuration of one of several tasks is told with its name in front.
+
+    >>> with errors_of("task 'spam'"):
+    ...     raise DataError("no item has a vote.")
+    Traceback (most recent call last):
+    sparkws.errors.DataError: task 'spam': no item has a vote.
+    """
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{what}: {error}") from error
 
 
 def _perform(spark: SparkSession, job: Job, begun: ledger.StepRecord, act: Callable[[], Done]) -> ledger.StepRecord:

@@ -18,7 +18,7 @@ from sparkws.labelmodels.graphsteps import FittedTogether
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.together import OfTask
 from sparkws.manage.results import StepResult
-from sparkws.runner import Done, Job, output_of, run_step
+from sparkws.runner import Done, Job, errors_of, output_of, run_step
 from sparkws.stats import steps as stats_steps
 
 
@@ -79,7 +79,8 @@ def label_together(spark: SparkSession, job: Job, together: Together) -> list[St
     # Every task stores the model; the first that has to fits it for all.
     fit = cache(lambda: _fit(spark, job, together, counted))
     for task in together.tasks:
-        model = _model_step(spark, job, together, task, counted, fit)
+        with errors_of(f"task graph {together.name!r}"):
+            model = _model_step(spark, job, together, task, counted, fit)
         steps += [model, _labels_step(spark, job, together, task, model)]
     return steps
 

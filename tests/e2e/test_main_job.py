@@ -415,3 +415,18 @@ def test_an_empty_source_is_said(project: Project, run: Any) -> None:
     code, _, log = run(project(items=comments().head(0)))
     assert code == 3
     assert "the votes table has no items" in log
+
+
+def test_functions_that_never_vote_are_told_with_their_task_where_there_are_several(project: Project, run: Any) -> None:
+    silent = [{"name": "lf_never", "keyword": {"column": "text", "any": ["xyzzy"], "label": 1}}]
+    path = project(lfs={"declarative": silent})
+    code, _, log = run(path)
+    assert code == 3
+    assert "none of the 60 items has a vote" in log.splitlines()[-1]
+    assert "task 'spam'" not in log.splitlines()[-1]
+    config = yaml.safe_load(path.read_text())
+    config["tasks"]["other"] = {"classes": ["ham", "spam"], "lfs": {"modules": ["functions.py"], "declarative": []}}
+    path.write_text(yaml.safe_dump(config))
+    code, _, log = run(path)
+    assert code == 3
+    assert "task 'spam': none of the 60 items has a vote; check that the labeling" in log.splitlines()[-1]
