@@ -8,7 +8,7 @@ from typing import Final
 
 _EM: Final = ("class_balance", "abstain", "smoothing", "max_iter", "tol")
 
-# Options that no kind has here are read of every kind: what is made of the labels, and how they are trusted.
+# Options that no kind has here are read by every kind: what is made of the labels, and how they are trusted.
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     # Of its candidates; it tries both one_coin and the full tables by itself.
     "auto": (*_EM, "groups", "max_group", "precision", "polish"),

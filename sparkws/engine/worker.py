@@ -130,7 +130,7 @@ def forget_archives() -> None:
 def pass_over_imports(n_modules: int) -> None:
     """Keep the garbage collector from what is there now, once for each number of modules.
 
-    Spark collects garbage at the end of every task, and to look through all modules takes .04 seconds. When the
+    Spark collects garbage at the end of every task, and to look through all modules takes .05 seconds. When the
     next task starts, nothing is left that a collection would find.
     """
     gc.freeze()

@@ -109,8 +109,7 @@ class MatrixCompletion(TableModel):
         seed: int = 0,
     ) -> None:
         super().__init__(cardinality)
-        if abstain != "published":
-            check_abstain(abstain)
+        check_abstain(abstain, ("auto", "outcome", "missing", "published"))
         check_amounts({"l2": l2, "smoothing": smoothing, "tol": tol})
         check_max_iter(max_iter)
         self.class_balance = class_balance

@@ -87,7 +87,7 @@ class DawidSkene(TableModel):
     stored: ClassVar[Mapping[str, Stored]] = {
         **TABLES,
         "log_likelihood": Stored(),
-        "n_polish": Stored(number=int, optional=True),
+        "n_polish": Stored(number=int),
     }
 
     def __init__(

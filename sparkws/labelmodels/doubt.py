@@ -1,7 +1,7 @@
 """How sure the probability of a label is itself, from models that the same votes could have given.
 
-For each distinct row of votes: what the probability of its most probable class lies between in models of items
-drawn again, and how far it lies apart in models without one or another function.
+For each distinct row of votes: what the probability of its most probable class lies between in models of
+bootstrap samples, and how far it lies apart in models without one or another function.
 """
 
 from collections.abc import Sequence

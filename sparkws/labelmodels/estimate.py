@@ -109,16 +109,16 @@ def check_options(abstain: str, smoothing: float, max_iter: int, tol: float) -> 
     check_max_iter(max_iter)
 
 
-def check_abstain(abstain: str) -> None:
-    """Refuse what abstaining cannot mean.
+def check_abstain(abstain: str, allowed: Sequence[str] = ("auto", "outcome", "missing")) -> None:
+    """Refuse what abstaining cannot mean to a model.
 
     Raises
     ------
     ConfigError
         With the option.
     """
-    if abstain not in ("auto", "outcome", "missing"):
-        raise ConfigError(f"abstain must be 'auto', 'outcome' or 'missing', got {abstain!r}.")
+    if abstain not in allowed:
+        raise ConfigError(f"abstain must be {', '.join(map(repr, allowed[:-1]))} or {allowed[-1]!r}, got {abstain!r}.")
 
 
 def has_converged(objective: Sequence[float], least_gain: float) -> bool:

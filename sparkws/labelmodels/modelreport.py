@@ -28,7 +28,7 @@ class ModelReport:
     class_balance : mapping of str to float
     balance_source : str
         Where it comes from.
-    abstain : {"outcome", "missing"} or None
+    abstain : {"outcome", "missing", "published"} or None
         What abstaining is to the model.
     n_iter, converged, log_likelihood
         How the fit ended.

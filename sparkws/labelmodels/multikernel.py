@@ -160,8 +160,10 @@ class MultiLabelsKernel:
         return labelcounts.load(rows, len(self.models))
 
     def _part(self, batch: pl.DataFrame, at: int, label: str, model: LabelModel | None) -> Sequence[NDArray[Any]]:
-        """Of one label P(present), the prediction, the votes, whether a function faulted on an item without any, and
-        how sure P(present) is."""
+        """The columns of one label: P(present), prediction, votes, whether a function faulted on an item without any.
+
+        Behind them those that tell how sure P(present) is.
+        """
         if self.clamp_gold:
             batch = batch.with_columns(gold_of(at))
         if model is None:

@@ -48,7 +48,6 @@ SCHEMA: Final = pl.Schema(
         "text": pl.String(),
     }
 )
-_IN_ALL_ROWS: Final = [name for name in SCHEMA if name != "text"]  # models of before there was any lack it
 
 
 class SavedModel(LabelModel, Protocol):
@@ -93,7 +92,7 @@ def to_rows(model: SavedModel, classes: Sequence[str], fingerprints: Mapping[str
     _check_saved(model, classes)
     parts = [_flat(name, model, how, classes) for name, how in model.stored.items()]
     parts.append(pl.DataFrame({"parameter": "lf", "lf": model.lf_names_, "value": range(len(model.lf_names_))}))
-    if any(how.number is str for how in model.stored.values()):
+    if _tells_places(model):
         parts.append(pl.DataFrame({"parameter": "class", "class": list(classes), "value": range(len(classes))}))
     if model.grids_:
         parts.append(grid_rows(model.grids_, classes))
@@ -131,7 +130,7 @@ def from_rows(
         If functions or classes differ; says which. Numbers are found by the names of their classes; a model with more
         than numbers, as that of groups, must have the classes in this order.
     """
-    check_columns("label model", _IN_ALL_ROWS, rows.columns)
+    check_columns("label model", list(SCHEMA), rows.columns)
     kinds = rows["kind"].unique().to_list()
     if len(kinds) != 1:
         raise DataError(f"expected the rows of one label model, got {rows.height:,} rows of the kinds {sorted(kinds)}.")
@@ -147,10 +146,9 @@ def from_rows(
             first = names[int(holes[0][0])]
             raise DataError(f"the label model lacks {len(holes):,} cells of {name}, first of {first!r}; fit it again.")
     found = {name: None if np.isnan(value).all() else value.tolist() for name, value in values.items()}
-    texts_of = model.stored.keys() - numbers.keys()
-    found |= {name: _text(_rows(rows, name)) for name in texts_of}
-    order = _rows(rows, "class").sort("value")["class"].to_list() if texts_of else list(classes)
-    texts = _rows(rows, "fingerprint").select("lf", "text").iter_rows() if "text" in rows.columns else ()
+    found |= {name: _text(_rows(rows, name)) for name in model.stored.keys() - numbers.keys()}
+    order = _rows(rows, "class").sort("value")["class"].to_list() if _tells_places(model) else list(classes)
+    texts = _rows(rows, "fingerprint").select("lf", "text").iter_rows()
     plain = {**found, "lf_names": names, "classes": order, "fingerprints": dict(texts)}
     plain["grids"] = model.grids_.to_plain()
     return _fill(model, plain, classes, lf_names, fingerprints)
@@ -230,6 +228,11 @@ def _new(kind: object, cardinality: int) -> SavedModel:
     return KINDS[kind](cardinality)
 
 
+def _tells_places(model: SavedModel) -> bool:
+    """Whether a text of the model, as that of groups, speaks of classes by their places instead of their names."""
+    return any(how.number is str and not how.one_of for how in model.stored.values())
+
+
 def _flat(parameter: str, model: SavedModel, how: Stored, classes: Sequence[str]) -> pl.DataFrame:
     """One row for each number of an attribute."""
     value = getattr(model, f"{parameter}_")
@@ -298,7 +301,7 @@ def _places(rows: pl.DataFrame, axis: Axis, model: SavedModel, classes: Sequence
 
 
 def _text(rows: pl.DataFrame) -> str | None:
-    return rows["text"][0] if rows.height and "text" in rows.columns else None
+    return rows["text"][0] if rows.height else None
 
 
 def _fill(
@@ -322,7 +325,7 @@ def _fill(
             f"'fingerprints' of the label model must be texts by function, got {shown(then)}; fit it again."
         )
     check_functions(names, then, lf_names, fingerprints or {})
-    lacks = [name for name, how in model.stored.items() if plain.get(name) is None and not how.optional]
+    lacks = [name for name, how in model.stored.items() if plain.get(name) is None]
     if lacks:
         raise DataError(f"the label model lacks {first_few(lacks)}; fit it again.")
     model.lf_names_, model.grids_ = names, stored_grids(plain.get("grids", {}), names, len(classes))

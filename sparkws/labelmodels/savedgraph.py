@@ -132,8 +132,7 @@ def graph_from_json(
         for column, (_, lf), k in zip(plain["columns"], columns, sizes, strict=True)
     )
     model.seen_ = tuple(
-        _stored_seen(column.get("seen", [True] * k), lf, k)
-        for column, (_, lf), k in zip(plain["columns"], columns, sizes, strict=True)
+        _stored_seen(column["seen"], lf, k) for column, (_, lf), k in zip(plain["columns"], columns, sizes, strict=True)
     )
     model.balance_ = stored_numbers(plain["balance"], "balance", (len(graph.feasible),))
     check_range(model.balance_, "balance", _SHARES)
@@ -173,7 +172,7 @@ def _stored_columns(columns: object, graph: TaskGraph) -> list[Column]:
     if not isinstance(columns, list) or not columns or not all(isinstance(column, dict) for column in columns):
         raise DataError(f"'columns' of {_WHAT} must be a list of functions, got {shown(columns)}; fit it again.")
     for column in columns:
-        check_keys(column, ("task", "lf", "fingerprint", "cpt"), f"a function of {_WHAT}")
+        check_keys(column, ("task", "lf", "fingerprint", "cpt", "seen"), f"a function of {_WHAT}")
         if column["task"] not in graph.tasks or not isinstance(column["lf"], str):
             raise DataError(
                 f"{_WHAT} has the function {shown(column['lf'])} of task {shown(column['task'])}, which it does not "
@@ -246,7 +245,7 @@ def graph_from_rows(
 
 
 def _stored_seen(value: object, lf: str, k: int) -> NDArray[np.bool_]:
-    """Which votes a column cast. Models of before it was kept do not tell: any may have been."""
+    """Which votes a column cast, `(k,)`."""
     name = f"seen of {lf}"
     seen = stored_numbers(value, name, (k,))
     check_range(seen, name, Stored(number=bool))

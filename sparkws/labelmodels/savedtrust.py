@@ -118,7 +118,7 @@ def doubt_of_rows(rows: pl.DataFrame, load: Callable[[str], LabelModel], asked: 
     asked : Doubt
         Which of the columns there are, filled or not.
     """
-    if not asked.schema or "text" not in rows.columns:  # there is none in a model of before there was any
+    if not asked.schema:
         return asked
     ordered = rows.filter(pl.col("parameter").is_in([REPLICATE, WITHOUT])).sort("parameter", "value", "lf")
     replicates, without = (

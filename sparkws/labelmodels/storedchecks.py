@@ -66,6 +66,10 @@ def stored_value(name: str, how: Stored, value: object, lengths: Mapping[Axis, i
     if how.number is str:
         if not isinstance(value, str):
             raise DataError(f"{name!r} of the label model must be text, got {shown(value)}; fit it again.")
+        if how.one_of and value not in how.one_of:
+            raise DataError(
+                f"{name!r} of the label model must be one of {list(how.one_of)}, got {value!r}; fit it again."
+            )
         return value
     array = stored_numbers(value, name, tuple(lengths[axis] for axis in how.axes))
     check_range(array, name, how)

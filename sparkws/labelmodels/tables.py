@@ -24,15 +24,16 @@ MAX_PRECISION: Final = 0.99
 
 @dataclass(frozen=True)
 class Stored:
-    """How a fitted attribute is saved: along which axes, as what, and whether older models may lack it.
+    """How a fitted attribute is saved: along which axes, and as what.
 
-    What is no array of numbers is text. Numbers are finite; `values` says whether they are shares, from 0 to 1, or
-    positive, and `adds_up` along which axis they add up to 1: what is read and is otherwise is refused.
+    What is no array of numbers is text, any or `one_of` some. Numbers are finite; `values` says whether they are
+    shares, from 0 to 1, or positive, and `adds_up` along which axis they add up to 1: what is read and is otherwise is
+    refused.
     """
 
     axes: tuple[Axis, ...] = ()
     number: type[float] | type[int] | type[bool] | type[str] = float
-    optional: bool = False
+    one_of: tuple[str, ...] = ()
     values: Literal["any", "shares", "positive"] = "any"
     adds_up: Axis | None = None
 
@@ -46,7 +47,7 @@ HOW_FITTED: Final[Mapping[str, Stored]] = {
 TABLES: Final[Mapping[str, Stored]] = {
     **HOW_FITTED,
     "cpt": Stored(("lf", "vote", "class"), values="shares", adds_up="vote"),
-    "abstain_is_outcome": Stored(number=bool),
+    "abstain": Stored(number=str, one_of=("outcome", "missing", "published")),
 }
 
 
@@ -89,10 +90,6 @@ class TableModel(LabelModelDefaults):
     def abstain_is_outcome_(self) -> bool:
         """Whether abstaining is evidence."""
         return self.abstain_ == "outcome"
-
-    @abstain_is_outcome_.setter
-    def abstain_is_outcome_(self, is_outcome: bool) -> None:
-        self.abstain_ = "outcome" if is_outcome else "missing"
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""

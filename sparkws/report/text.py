@@ -181,7 +181,7 @@ def _dependencies(model: Mapping[str, Any]) -> list[str]:
         ratio = edge["likelihood_ratio"]
         evidence = "" if ratio is None else f"  likelihood ratio {ratio:,.0f}"
         shared = f"  both read {first_few(edge['shared'])}" if edge["shared"] else ""
-        meeting = edge.get("meeting")  # of a run of before it was looked at there is none
+        meeting = edge["meeting"]
         avoids = meeting is not None and meeting < AVOIDING
         met = f"  both vote {meeting:.2f} times as often as the class explains" if avoids else ""
         pair = f"{edge['a']:<{width}}  {edge['b']:<{width}}"

@@ -69,7 +69,12 @@ def _bootstrap(
     shown = [f"{name} {_span(ends)}" for name, ends in spans.items()]
     # A balance that is given or uniform is the same whatever the items are.
     balance = any(high - low > _NOTHING for low, high in spans.values())
-    of = source.replace("volume", "volume of voting") if source.startswith("volume") else "class balance"
+    # What the votes did not tell is no estimate: it is told by name.
+    of = "class balance"
+    if source.startswith("volume"):
+        of = source.replace("volume", "volume of voting")
+    elif source == "one_coin":
+        of = "class balance as if functions erred equally often in all classes (one_coin)"
     told = f"the {of} and accuracies (Est. Acc.)" if balance else "accuracies (Est. Acc.)"
     steady = []
     if found["steady"] is not None:

@@ -100,8 +100,7 @@ def _plain(kind: str, actual: pl.DataFrame) -> list[Row]:
     if kind == "label_model":
         is_fitted = any(row["kind"] == "dawid_skene" for row in rows)
         untold = {"fingerprint", *(["converged"] if is_fitted else [])}
-        told = [row for row in rows if row["parameter"] not in untold]
-        rows = [{column: value for column, value in row.items() if column != "text"} for row in told]
+        rows = [row for row in rows if row["parameter"] not in untold]
     return rows
 
 

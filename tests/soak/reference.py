@@ -258,8 +258,17 @@ def _fit(L: list[list[int]], seen: Sequence[int], task: Task, *, holds: bool) ->
 def _model_rows(fit: Fit, task: Task, lf_names: Sequence[str], n_iter: int) -> list[Row]:
     kind = task.model["kind"]
 
-    def row(parameter: str, value: float, lf: str | None = None, vote: str | None = None, of: str | None = None) -> Row:
-        return {"kind": kind, "parameter": parameter, "lf": lf, "vote": vote, "class": of, "value": float(value)}
+    def row(
+        parameter: str,
+        value: float | None = None,
+        lf: str | None = None,
+        vote: str | None = None,
+        of: str | None = None,
+        text: str | None = None,
+    ) -> Row:
+        number = None if value is None else float(value)
+        names = {"kind": kind, "parameter": parameter, "lf": lf, "vote": vote, "class": of}
+        return {**names, "value": number, "text": text}
 
     rows = [row("class_balance", p, of=name) for p, name in zip(fit.balance, task.classes, strict=True)]
     rows += [row("lf", j, lf=name) for j, name in enumerate(lf_names)]
@@ -269,7 +278,7 @@ def _model_rows(fit: Fit, task: Task, lf_names: Sequence[str], n_iter: int) -> l
     assert fit.log_likelihood is not None
     # No soak project has so many vote vectors that its fit is from a sample, so none is polished.
     rows += [row("n_iter", n_iter), row("n_polish", 0), row("log_likelihood", fit.log_likelihood)]
-    rows.append(row("abstain_is_outcome", bool(fit.use_abstain)))
+    rows.append(row("abstain", text="outcome" if fit.use_abstain else "missing"))
     for name, table in zip(lf_names, fit.cpt, strict=True):
         for vote, cells in zip((None, *task.classes), table, strict=True):
             rows += [row("cpt", p, name, vote, of) for p, of in zip(cells, task.classes, strict=True)]

@@ -183,7 +183,7 @@ def test_permuting_functions_permutes_their_tables(order, seed):
 
 
 def test_options_are_checked():
-    with pytest.raises(ConfigError, match="abstain must be 'auto', 'outcome' or 'missing', got 'ignored'"):
+    with pytest.raises(ConfigError, match="abstain must be 'auto', 'outcome', 'missing' or 'published', got 'ignored'"):
         MatrixCompletion(2, abstain="ignored")
     with pytest.raises(ConfigError, match="l2 must be at least 0 and finite, got -1"):
         MatrixCompletion(2, l2=-1)

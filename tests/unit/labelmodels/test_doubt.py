@@ -79,8 +79,6 @@ def test_stored_models_give_the_same_columns_in_any_order_of_rows(assessed):
     assert ours.equals(theirs)
     only = doubt_of_rows(shuffled, LOAD, Doubt(None, ()))
     assert only.schema.names() == ["confidence_spread"]
-    before = doubt_of_rows(rows.drop("text"), LOAD, Doubt(()))
-    assert (before.replicates, before.without) == ((), None)
 
 
 def test_rows_tell_intervals_and_what_changes(assessed):

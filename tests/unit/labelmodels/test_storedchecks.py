@@ -114,7 +114,14 @@ def test_json_that_no_model_has_is_refused(path, value, said):
         ),
         ("super_lf", ["grouped"], 3, "'grouped' of the label model must be text, got 3"),
         ("super_lf", ["grouped"], "{", "the groups of the label model cannot be read"),
-        ("dawid_skene", ["abstain_is_outcome"], [1], "'abstain_is_outcome' of the label model has the shape (1,)"),
+        ("matrix_completion", ["abstain"], [1], "'abstain' of the label model must be text, got [1]"),
+        (
+            "dawid_skene",
+            ["abstain"],
+            "ignored",
+            "'abstain' of the label model must be one of ['outcome', 'missing', 'published'], got 'ignored'",
+        ),
+        ("dawid_skene", ["n_iter"], [1], "'n_iter' of the label model has the shape (1,)"),
     ],
 )
 def test_what_only_some_kinds_store_is_checked_too(kind, path, value, said):

@@ -225,7 +225,8 @@ def test_of_very_many_classes_the_greatest_are_told():
 
 
 def test_dependent_functions_are_told_with_their_evidence():
-    edge = {"a": "lf_link", "b": "lf_url", "excess": 0.314, "likelihood_ratio": 1234.5, "shared": ["data WORDS"]}
+    pair = {"a": "lf_link", "b": "lf_url", "excess": 0.314, "meeting": None}
+    edge = {**pair, "likelihood_ratio": 1234.5, "shared": ["data WORDS"]}
     other = {"a": "lf_a", "b": "lf_b", "excess": -0.1, "likelihood_ratio": None, "shared": [], "meeting": 0.04}
     found = {"message": "2 groups repeat each other.", "edges": [edge, other], "groups": [], "counted_once": False}
     told = lines(dependencies=found)

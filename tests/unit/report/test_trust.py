@@ -60,6 +60,11 @@ def test_only_what_a_model_estimates_has_intervals():
     assert line.startswith(
         "90% intervals, if the model holds, of the volume of voting to the power 0.2 and accuracies (Est. Acc.), from"
     )
+    (line,) = lines(bootstrap=BOOTSTRAP, balance_source="one_coin")
+    assert line.startswith(
+        "90% intervals, if the model holds, of the class balance as if functions erred equally often in all classes "
+        "(one_coin) and accuracies (Est. Acc.), from"
+    )
     counted = {name: value for name, value in BOOTSTRAP.items() if name != "accuracy"}
     assert lines(bootstrap=counted, balance_source="votes") == []
 
