@@ -32,7 +32,7 @@ class ExplainedItem:
     pred : str or None
         The class that was published.
     faulted : tuple of str
-        The functions that raised on the item.
+        The functions that raised on the item; of a task of a graph also those of other tasks, as `task.function`.
     account : Account
         The votes and what they add, by the label model. A class that was held is not its result.
     labels_version, votes_version, model_version : int
@@ -69,7 +69,8 @@ class ExplainedTask:
     task, kind : str
         And the kind of its label model.
     functions : DataFrame or None
-        See `labelmodels.what_each_adds`; None where no vote has a term, as in majority vote.
+        See `labelmodels.what_each_adds`, also for the rows of a task of a graph, which functions of other tasks have
+        too; None where no vote has a term, as in majority vote.
     pairs : DataFrame
         See `labelmodels.pair_table`.
     n_items : int

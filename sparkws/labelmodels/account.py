@@ -50,6 +50,9 @@ class Account:
         Log-odds before any vote, and in all; None in models in which no vote has a term.
     temperature : float
         What all log-odds have been divided by.
+    most_log_odds : float or None
+        Of a task of a graph, the most that votes can add: larger amounts stand for certainty, by a known class of
+        another task, or because no label vector has the class. None elsewhere, where nothing is certain.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Account:
     total: float | None
     temperature: float
     beside: float | None = None
+    most_log_odds: float | None = None
 
 
 def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str]) -> Account:
@@ -107,6 +111,7 @@ def account_of(model: LabelModel, votes: NDArray[np.int8], classes: Sequence[str
         total=total,
         temperature=model.temperature_,
         beside=beside,
+        most_log_odds=model.most_log_odds if isinstance(model, TaskView) else None,
     )
 
 

@@ -52,7 +52,10 @@ class Contributions:
     of_groups : (n, g, k) float64 array
         The term of each group.
     of_lfs : (n, m, k) float64 array
-        The same, shared among the members; of votes on other tasks of a graph, what leaving out each changes.
+        The same, shared among the members; zeros where `without` tells of a function instead.
+    without : (n, m, k) float64 array
+        Of votes on other tasks of a graph, and of their known classes, which have no shares: by how much the total
+        changes if one is left out, exact one by one, but no sum. Zeros for all others.
     total : (n, k) float64 array
         The prior and the terms: the centered logarithm of the posterior.
     """
@@ -62,11 +65,18 @@ class Contributions:
     prior: NDArray[np.float64]
     of_groups: NDArray[np.float64]
     of_lfs: NDArray[np.float64]
+    without: NDArray[np.float64]
     total: NDArray[np.float64]
 
+    @property
+    def amounts(self) -> NDArray[np.float64]:
+        """What is told of each function, `(n, m, k)`: its share, or what leaving it out changes."""
+        return np.asarray(self.of_lfs + self.without, np.float64)
+
     def log_odds(self, label: int, against: int) -> NDArray[np.float64]:
-        """What each function adds to log P(label) - log P(against), `(n, m)`."""
-        return np.asarray(self.of_lfs[:, :, label] - self.of_lfs[:, :, against], np.float64)
+        """The same in log P(label) - log P(against), `(n, m)`."""
+        amounts = self.amounts
+        return np.asarray(amounts[:, :, label] - amounts[:, :, against], np.float64)
 
 
 def contributions(model: LabelModel, L: NDArray[np.int8]) -> Contributions:
@@ -104,7 +114,13 @@ def contributions(model: LabelModel, L: NDArray[np.int8]) -> Contributions:
     total = prior + of_groups.sum(axis=1)
     prior, of_groups, of_lfs, total = (term / model.temperature_ for term in (prior, of_groups, of_lfs, total))
     return Contributions(
-        lf_names=model.lf_names_, groups=groups, prior=prior, of_groups=of_groups, of_lfs=of_lfs, total=total
+        lf_names=model.lf_names_,
+        groups=groups,
+        prior=prior,
+        of_groups=of_groups,
+        of_lfs=of_lfs,
+        without=np.broadcast_to(0.0, of_lfs.shape),
+        total=total,
     )
 
 
@@ -125,9 +141,13 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
     DataFrame
         `lf`; `items_voted`; `items_only`, which no other function votes on; `items_decided`, whose most
         probable class is another, or tied, without its share; `log_odds`, between the class that its share
-        speaks for most and the one that it speaks against most, mean over the items that it votes on;
-        `accuracy_gain`, by how much its share raises the accuracy on items with known classes that others
-        vote on too, NULL where there are none.
+        speaks for most and the one that it speaks against most, mean over the items that it votes on, NULL for a
+        function that never votes; `accuracy_gain`, by how much its share raises the accuracy on items with known
+        classes that others vote on too, NULL where there are none.
+
+        Of a task of a graph the functions that vote on the task itself stand first, by their names; then those that
+        vote on other tasks, called `task.function`, whose share is what leaving out their votes changes. Known
+        classes of other tasks are no functions and have no row.
     """
     flat = collapse(patterns)
     m = len(flat.lf_names)
@@ -142,13 +162,14 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
         preds = predict(normalize(terms.total)[0])
         voted = votes != ABSTAIN
         only = voted & (voted.sum(axis=1) == 1)[:, None]
-        apart = terms.of_lfs.max(axis=2) - terms.of_lfs.min(axis=2)
+        amounts = terms.amounts
+        apart = amounts.max(axis=2) - amounts.min(axis=2)
         sums[0] += n @ voted
         sums[1] += n @ only
         sums[3] += n @ (apart * voted)
         for j in range(m):
             chosen = np.flatnonzero(voted[:, j] & ~only[:, j])
-            without = predict(normalize(terms.total[chosen] - terms.of_lfs[chosen, j])[0])
+            without = predict(normalize(terms.total[chosen] - amounts[chosen, j])[0])
             sums[2, j] += n[chosen] @ (without != preds[chosen])
             known = gold[rows][chosen]
             counted = n[chosen] * (known != ABSTAIN)
@@ -187,8 +208,9 @@ def _of_tables(
 def _of_task(model: TaskView, L: NDArray[np.int8]) -> Contributions:
     terms = class_terms(model, L)
     groups: tuple[tuple[int, ...], ...] = tuple((j,) for j in model.own)
-    of_groups, of_lfs = terms.own, np.empty((len(L), len(model.lf_names_), model.cardinality))
-    of_lfs[:, model.own], of_lfs[:, model.beside] = terms.own, terms.without
+    of_groups, of_lfs = terms.own, np.zeros((len(L), len(model.lf_names_), model.cardinality))
+    without = np.zeros_like(of_lfs)
+    of_lfs[:, model.own], without[:, model.beside] = terms.own, terms.without
     if model.beside:
         groups = (*groups, model.beside)
         of_groups = np.concatenate([of_groups, terms.beside[:, None]], axis=1)
@@ -199,6 +221,7 @@ def _of_task(model: TaskView, L: NDArray[np.int8]) -> Contributions:
         prior=prior,
         of_groups=of_groups,
         of_lfs=_centered(of_lfs),
+        without=_centered(without),
         total=prior + of_groups.sum(axis=1),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from sparkws.errors import InvalidGold
 from sparkws.labelmodels.posterior import FLOOR
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.vocab import ABSTAIN
-
-# The logarithm of nothing that still can be added: no votes outweigh it.
-NEVER: Final = float(np.log(np.finfo(float).tiny))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +112,31 @@ def hold(known: NDArray[np.int8], graph: TaskGraph) -> NDArray[np.float64]:
     return np.where(possible, 0.0, -np.inf)
 
 
-def log_sums(scores: NDArray[np.float64], classes: NDArray[np.int8], cardinality: int) -> NDArray[np.float64]:
-    """The logarithm of the sum over the vectors of each class of one task, `(n, k)`; `NEVER` for a class of none.
+def most_log_odds(n_columns: int, n_vectors: int) -> float:
+    """The most log-odds between two classes that votes and the prior can give.
+
+    The logarithm of each vote and of each vector lies within that of `FLOOR` and 0.
+
+    Parameters
+    ----------
+    n_columns, n_vectors : int
+    """
+    return float(np.log(n_vectors) - (n_columns + 1) * np.log(FLOOR))
+
+
+def ruled_out(n_columns: int, n_vectors: int) -> float:
+    """The logarithm that stands for nothing where terms are subtracted, as those of minus infinity cannot be.
+
+    Whatever the votes are, and whichever is left out, a class that is ruled out stays more than `most_log_odds` below
+    one that is not: one of them would be needed for a prior that is as low as `FLOOR`, another for the votes.
+    """
+    return -3 * most_log_odds(n_columns, n_vectors)
+
+
+def log_sums(
+    scores: NDArray[np.float64], classes: NDArray[np.int8], cardinality: int, nothing: float
+) -> NDArray[np.float64]:
+    """The logarithm of the sum over the vectors of each class of one task, `(n, k)`.
 
     Parameters
     ----------
@@ -126,10 +146,12 @@ def log_sums(scores: NDArray[np.float64], classes: NDArray[np.int8], cardinality
         The class of each vector.
     cardinality : int
         The number of classes k.
+    nothing : float
+        What stands for a class of no vector, see `ruled_out`.
     """
     order = np.argsort(classes, kind="stable")
     present, first = np.unique(classes[order], return_index=True)
-    sums = np.full((len(scores), cardinality), NEVER)
+    sums = np.full((len(scores), cardinality), nothing)
     # (n, f) in the order of classes -> (n, classes that there are)
     sums[:, present] = np.logaddexp.reduceat(scores[:, order], first, axis=1)
     return sums

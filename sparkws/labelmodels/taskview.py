@@ -16,7 +16,7 @@ from sparkws.grids import NO_GRIDS
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.labelmodel import LabelModelDefaults
-from sparkws.labelmodels.labelvectors import NEVER, log_balance, log_sums
+from sparkws.labelmodels.labelvectors import log_balance, log_sums, most_log_odds, ruled_out
 from sparkws.labelmodels.posterior import FLOOR
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
 from sparkws.vocab import ABSTAIN, GOLD
@@ -89,6 +89,11 @@ class TaskView(LabelModelDefaults):
         known = np.full((len(L), len(self.model.graph.tasks)), ABSTAIN, np.int8)
         known[:, [self.model.graph.tasks.index(name) for name in self.clamped]] = L[:, n_votes:]
         return self.model.posterior(L[:, :n_votes], known if self.clamped else None)[self.task]
+
+    @property
+    def most_log_odds(self) -> float:
+        """The most that votes can give: more are of a known class, or of a class that no vector has."""
+        return most_log_odds(len(self.lf_names_), len(self.model.balance_))
 
     def name_of(self, column: str) -> str:
         """What a column is called where the task is the subject: its own functions by their names alone."""
@@ -166,9 +171,10 @@ def class_terms(view: TaskView, L: NDArray[np.int8]) -> ClassTerms:
         factors = np.log(np.maximum(view.model.cpts_[c], FLOOR))
         own[:, j] = np.where((L[:, c] != ABSTAIN)[:, None], factors[L[:, c]], 0.0)
     balance, classes = log_balance(view.model.balance_), view.model.graph.classes_of(view.task)
-    prior = log_sums(balance[None], classes, k)[0]
+    nothing = ruled_out(len(view.lf_names_), len(balance))
+    prior = log_sums(balance[None], classes, k, nothing)[0]
     beside, without = np.zeros((n, k)), np.zeros((n, len(view.beside), k))
-    factors_beside = [_factors(view, c) for c in view.beside]
+    factors_beside = [_factors(view, c, nothing) for c in view.beside]
     step = max(1, _BLOCK // len(balance))
     for start in range(0, n, step):
         rows = slice(start, start + step)
@@ -176,22 +182,22 @@ def class_terms(view: TaskView, L: NDArray[np.int8]) -> ClassTerms:
         scores = np.tile(balance, (len(votes), 1))
         for j, factors in enumerate(factors_beside):
             scores += np.where((votes[:, j] != ABSTAIN)[:, None], factors[votes[:, j]], 0.0)
-        together = log_sums(scores, classes, k)
+        together = log_sums(scores, classes, k, nothing)
         beside[rows] = together - prior
         for j, factors in enumerate(factors_beside):
             voted = np.flatnonzero(votes[:, j] != ABSTAIN)
-            left = log_sums(scores[voted] - factors[votes[voted, j]], classes, k)
+            left = log_sums(scores[voted] - factors[votes[voted, j]], classes, k, nothing)
             without[start + voted, j] = together[voted] - left
     return ClassTerms(prior, own, beside, without)
 
 
-def _factors(view: TaskView, column: int) -> NDArray[np.float64]:
+def _factors(view: TaskView, column: int, nothing: float) -> NDArray[np.float64]:
     """The logarithm of the factor of each vote of a column under each vector, `(k, f)`.
 
-    A known class rules vectors out, with a number that other votes do not outweigh: infinity has no differences.
+    A known class rules vectors out, by `nothing`.
     """
     graph = view.model.graph
     classes = graph.classes_of(view.tasks[column])
     if column < len(view.model.columns):
         return np.asarray(np.log(np.maximum(view.model.cpts_[column], FLOOR))[:, classes], np.float64)
-    return np.where(np.arange(len(view.classes_of(column)))[:, None] == classes, 0.0, NEVER)
+    return np.where(np.arange(len(view.classes_of(column)))[:, None] == classes, 0.0, nothing)

@@ -10,12 +10,12 @@ from sparkws.vocab import ABSTAINED, FAULTED, GOLD_LABEL
 
 MOST_PAIRS: Final = 10
 _SEEN: Final = 0.005  # what two digits show
-_DECIDES: Final = 500.0  # log-odds that only a known class gives
 
 
 def describe_item(found: ExplainedItem) -> str:
     """The account of a label: prior, votes, sum, probability."""
     account = found.account
+    most = account.most_log_odds
     head = f"task {found.task}{_label(found.of_label)}, item {found.item_id}: {_outcome(found)}"
     versions = (
         f"labels version {found.labels_version}, from votes version {found.votes_version} and label model version "
@@ -30,28 +30,28 @@ def describe_item(found: ExplainedItem) -> str:
             f"a {account.kind} model has no log-odds: each vote counts as one, and probabilities are shares of them"
         ]
         return "\n".join([*lines, *_columns(rows), _probabilities(account.probs), *_aside(found)])
-    rows = [("prior", "", _amount(account.prior))]
+    rows = [("prior", "", _amount(account.prior, most))]
     votes = account.votes.sort(pl.col("log_odds").abs(), descending=True, maintain_order=True)
     cast = votes.drop_nulls("vote")
     for lf, vote, log_odds, group in cast.filter(pl.col("task").is_null()).drop("task").iter_rows():
         with_others = f", one vote with {', '.join(group)}" if group else ""
-        rows.append((lf, f"{vote}{with_others}", _amount(log_odds)))
+        rows.append((lf, f"{vote}{with_others}", _amount(log_odds, most)))
     others = cast.drop_nulls("task")
     if account.beside is not None and others.height == 1:
-        rows.append((others["lf"][0], others["vote"][0], _amount(account.beside)))
+        rows.append((others["lf"][0], others["vote"][0], _amount(account.beside, most)))
     elif account.beside is not None and others.height:
         on = ", ".join(sorted(set(others["task"])))
-        rows.append((f"votes on {on}", f"{others.height} together", _amount(account.beside)))
+        rows.append((f"votes on {on}", f"{others.height} together", _amount(account.beside, most)))
     silent = account.votes.filter(pl.col("vote").is_null())["log_odds"]
     if abs(sum(silent)) >= _SEEN:
         rows.append((f"{len(silent)} that abstained", "", f"{sum(silent):+.2f}"))
-    rows.append(("sum", "", _amount(account.total)))
+    rows.append(("sum", "", _amount(account.total, most)))
     cooled = "" if account.temperature == 1 else f", divided by a temperature of {account.temperature:.3f}"
     lines += [f"log-odds of {account.label} against {account.against}{cooled}:", *_columns(rows)]
     if others.height > 1:
         lines += ["of these together, what leaving out one of them takes away; they overlap, so it is no sum:"]
         lines += _columns(
-            [(lf, vote, _amount(away)) for lf, vote, away in others["lf", "vote", "log_odds"].iter_rows()]
+            [(lf, vote, _amount(away, most)) for lf, vote, away in others["lf", "vote", "log_odds"].iter_rows()]
         )
     return "\n".join([*lines, _probabilities(account.probs), *_aside(found)])
 
@@ -98,9 +98,9 @@ def _aside(found: ExplainedItem) -> list[str]:
     return aside
 
 
-def _amount(log_odds: float) -> str:
-    """Two digits; a known class decides, whatever the votes are."""
-    if abs(log_odds) >= _DECIDES:
+def _amount(log_odds: float, most: float | None) -> str:
+    """Two digits; more than `most` is certain, whatever the votes are."""
+    if most is not None and abs(log_odds) > most:
         return "certain" if log_odds > 0 else "excluded"
     return f"{log_odds:+.2f}"
 

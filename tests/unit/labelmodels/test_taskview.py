@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sparkws.labelmodels.account import account_of, column_names
 from sparkws.labelmodels.contributions import contributions, what_each_adds
 from sparkws.labelmodels.hierarchy import Hierarchical
-from sparkws.labelmodels.labelvectors import NEVER
 from sparkws.labelmodels.overview import overview
 from sparkws.labelmodels.posterior import predict
 from sparkws.labelmodels.taskgraph import task_graph, task_tree
@@ -58,8 +57,8 @@ def test_prior_own_votes_and_the_others_together_add_up_to_the_posterior(seed, t
         left[:, c] = -1
         kept = (left >= 0).any(axis=1)
         without = odds(view.posterior(left[kept]))
-        np.testing.assert_allclose(terms.total[kept] - terms.of_lfs[kept, c], without, atol=1e-10)
-    assert (terms.of_lfs[L < 0] == 0).all(), "who did not vote adds nothing"
+        np.testing.assert_allclose(terms.total[kept] - terms.amounts[kept, c], without, atol=1e-10)
+    assert (terms.amounts[L < 0] == 0).all(), "who did not vote adds nothing"
 
 
 def test_terms_by_hand():
@@ -80,7 +79,9 @@ def test_terms_by_hand():
     both = np.log((0.4 * 0.9**2 + 0.6 * 0.3**2) / 0.3**2)
     one = np.log((0.4 * 0.9 + 0.6 * 0.3) / 0.3)
     np.testing.assert_allclose(against(terms.of_groups[0]), [np.log(0.8 / 0.4), both])
-    np.testing.assert_allclose(against(terms.of_lfs[0]), [np.log(2), both - one, both - one])
+    np.testing.assert_allclose(against(terms.of_lfs[0]), [np.log(2), 0, 0], atol=1e-15)
+    np.testing.assert_allclose(against(terms.without[0]), [0, both - one, both - one], atol=1e-15)
+    np.testing.assert_allclose(terms.log_odds(0, 1)[0], [np.log(2), both - one, both - one])
     assert both - one < both < 2 * (both - one)
 
     account = account_of(view, np.array([0, 0, 0], np.int8), ("x", "y"))
@@ -100,13 +101,55 @@ def test_a_known_class_of_another_task_decides():
     L = np.array([[0, -1, 0, -1, -1, place]], np.int8)  # two votes for a person, but no job applies
     terms = contributions(view, L)
     assert predict(view.posterior(L)).tolist() == [1]
-    assert (terms.of_lfs[0, 5, 1] - terms.of_lfs[0, 5, 0]) > -NEVER / 2
+    assert (terms.without[0, 5, 1] - terms.without[0, 5, 0]) > view.most_log_odds
     assert np.isfinite(terms.total).all()
     account = account_of(view, L[0], ("person", "place"))
     assert account.votes.select("lf", "vote").row(-1) == ("job.gold", "not applicable")
     assert column_names(view) == ["a", "job.a", "b", "job.x", "job.y", "job.gold"]
     silent = account_of(view, np.full(6, -1, np.int8), ("person", "place"))
     assert (silent.probs, silent.beside, silent.votes.height) == ({}, None, 6)
+
+
+def against_a_known_class(n):
+    """A view of t whose known u says x, and `n` functions on u and on t that are as sure as can be and say y."""
+    graph = task_graph({"t": ["x", "y"], "u": ["a", "b"]}, [("x", "a"), ("y", "b")])
+    model = Hierarchical(graph, [*(("u", f"f{j}") for j in range(n)), *(("t", f"g{j}") for j in range(n))])
+    model.cpts_, model.seen_ = (np.eye(2),) * (2 * n), (np.ones(2, np.bool_),) * (2 * n)
+    model.balance_ = np.array([1e-12, 1.0])
+    return TaskView(model, "t", ["u"]), np.array([[1] * (2 * n) + [0]], np.int8)
+
+
+@pytest.mark.parametrize("n", [1, 16, 500])
+def test_no_votes_outweigh_a_known_class(n):
+    view, L = against_a_known_class(n)
+    assert view.posterior(L).tolist() == [[1, 0]]
+    terms, account = contributions(view, L), account_of(view, L[0], ("x", "y"))
+    assert np.exp(terms.total[0, 1] - terms.total[0, 0]) < 1e-16
+    told = terms.log_odds(0, 1)[0]
+    assert told[-1] > view.most_log_odds, "the known class"
+    # Votes by themselves say no more than they do without it.
+    np.testing.assert_allclose(told[:-1], -10 * np.log(10), rtol=1e-9)
+    assert (account.label, account.against) == ("x", "y")
+    assert min(account.total, account.beside) > account.most_log_odds > -account.prior
+
+
+def test_votes_alone_are_never_certain():
+    view, L = against_a_known_class(500)
+    L[0, -1] = -1
+    account = account_of(view, L[0], ("x", "y"))
+    assert account.label == "y"
+    assert account.total == pytest.approx(1001 * 10 * np.log(10))
+    assert account.total < account.most_log_odds
+
+
+def test_a_class_that_no_vector_has_is_ruled_out_whatever_votes_say():
+    graph = task_graph({"t": ["x", "y"], "u": ["a", "b"]}, [("x", "a"), ("x", "b")])
+    model = Hierarchical(graph, [("t", f"f{j}") for j in range(100)])
+    model.cpts_, model.seen_ = (np.eye(2),) * 100, (np.ones(2, np.bool_),) * 100
+    view, L = TaskView(model, "t"), np.ones((1, 100), np.int8)
+    assert view.posterior(L).tolist() == [[1, 0]]
+    terms = contributions(view, L)
+    assert terms.total[0, 0] - terms.total[0, 1] > view.most_log_odds
 
 
 def test_what_each_function_of_any_task_adds_is_what_the_labels_lose_without_it():

@@ -89,6 +89,18 @@ def test_a_known_class_of_another_task_is_certain():
     assert lines[-1] == "probabilities: x 1.000, y 0.000"
 
 
+def test_strong_votes_are_not_called_certain():
+    graph = task_graph({"t": ["x", "y"], "u": ["a", "b"]}, [("x", "a"), ("y", "b")])
+    model = Hierarchical(graph, [("t", f"lf_{j}") for j in range(30)])
+    model.cpts_, model.seen_ = (np.eye(2),) * 30, (np.ones(2, np.bool_),) * 30
+    account = account_of(TaskView(model, "t"), np.zeros(30, np.int8), ("x", "y"))
+    versions = {"labels_version": 3, "votes_version": 2, "model_version": 1, "newest_votes": 2}
+    found = ExplainedItem(task="t", item_id="c7", status="labeled", pred="x", faulted=(), account=account, **versions)
+    text = describe_item(found)
+    assert "  sum       +690.78" in text.splitlines(), "30 times log 1e10"
+    assert "certain" not in text
+
+
 def test_majority_vote_says_what_counts():
     lines = explained([0, 1, 1], MajorityVote(2).fit(ONE_ITEM))
     assert lines[2:] == [
