@@ -25,6 +25,7 @@ from sparkws.labelmodels.findings import (
 from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MOST_AGAINST_ALL, MajorityVote, agreed, contradictions
 from sparkws.labelmodels.posterior import class_cpt, hits, predict, vote_shares
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, unpack
 from sparkws.vocab import ABSTAIN
@@ -109,7 +110,7 @@ def check_labels(
     votes = count_votes(voted_for, counts, len(classes))
     findings = [
         *_about_functions(L, counts, votes, lf_names, classes, out_for_faults),
-        *_repeated(copies(voted_for, counts, len(classes)), model.groups_, lf_names, model.kind),
+        *_repeated(copies(voted_for, counts, len(classes)), model, lf_names),
     ]
     if model.kind == MajorityVote.kind:
         return findings
@@ -123,7 +124,7 @@ def check_labels(
         *not_identified(model),
         *_contradicts(contradictions(L, counts, preds, len(classes), voices, says)[1]),
         *_collapse(preds, majority, agreed(L, len(classes), voices, says), counts, votes, classes),
-        *_worse_than_majority(model.kind, probs, theirs, gold, counts),
+        *_worse_than_majority(model, probs, theirs, gold, counts),
     ]
 
 
@@ -166,21 +167,21 @@ def _about_functions(
     return findings
 
 
-def _repeated(
-    found: Sequence[Sequence[int]], groups: Sequence[Sequence[str]], lf_names: Sequence[str], kind: str
-) -> list[Finding]:
+def _repeated(found: Sequence[Sequence[int]], model: LabelModel, lf_names: Sequence[str]) -> list[Finding]:
     """Functions that vote alike and that the model counts several times; who is in one group counts once."""
-    group_of = {name: number for number, group in enumerate(groups) for name in group}
+    group_of = {name: number for number, group in enumerate(model.groups_) for name in group}
     named = [[lf_names[j] for j in alike] for alike in found]
     several = [names for names in named if len({group_of.get(name, name) for name in names}) > 1]
     if not several:
         return []
+    in_graph = isinstance(model, TaskView)  # whose model has no groups
+    or_grouped = "" if in_graph else ", or give them as one of the groups of super_lf"
     return [
         Finding(
             "repeated",
             f"{first_few(several)} vote alike on practically all items: all but perfect functions do, and so do copies "
-            f"of one, which {kind} counts several times and may take for almost always right. Where they look at the "
-            "same thing, leave all but one out, or give them as one of the groups of super_lf.",
+            f"of one, which {model.kind} counts several times and may take for almost always right. Where they look at "
+            f"the same thing, leave all but one out{or_grouped}.",
         )
     ]
 
@@ -252,7 +253,7 @@ def _collapse(
 
 
 def _worse_than_majority(
-    kind: str,
+    model: LabelModel,
     probs: NDArray[np.float64],
     probs_majority: NDArray[np.float64],
     gold: NDArray[np.int8],
@@ -272,12 +273,13 @@ def _worse_than_majority(
     error = (variance / n) ** 0.5
     if difference <= STANDARD_ERRORS * error:
         return []
+    instead = "Label the task outside its graph" if isinstance(model, TaskView) else "Set label_model.kind: majority"
     accuracy, accuracy_majority = (float(counts[known] @ right) / n for right in (ours, theirs))
     return [
         Finding(
             "worse_than_majority",
-            f"Majority vote does better than {kind}: {accuracy_majority:.3f} against {accuracy:.3f} on {n:,} gold "
-            f"items with votes (difference {difference:.3f}, standard error {error:.3f}). Set label_model.kind: "
-            "majority, or look for functions that repeat each other.",
+            f"Majority vote does better than {model.kind}: {accuracy_majority:.3f} against {accuracy:.3f} on {n:,} "
+            f"gold items with votes (difference {difference:.3f}, standard error {error:.3f}). {instead}, or look "
+            "for functions that repeat each other.",
         )
     ]
