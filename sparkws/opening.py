@@ -75,7 +75,18 @@ def check_tables(config: ProjectConfig, prepared: Sequence[str], tables: Sequenc
 def functions_of(
     name: str, task: TaskConfig, base_dir: str, functions: Mapping[str, Iterable[LabelingFunction]]
 ) -> LFSet | None:
-    """The functions that a task runs, those of its slices last; None where its votes are made elsewhere."""
+    """The functions that a task runs, those of its slices last; None where its votes are made elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        If functions are given to a task whose votes come from a table, the label model's options name functions that
+        there are not or leave none, or a slice is called like a function.
+    InvalidFunction
+        If a function reads what the gold is made from, votes by chance, or has examples that cannot be tried.
+    ExampleMissed
+        If a function votes otherwise on an example.
+    """
     given = tuple(functions.get(name, ()))
     if task.lfs is None:
         if given:

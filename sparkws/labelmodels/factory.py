@@ -62,9 +62,17 @@ def make_label_model(
         The columns and resources that each function reads.
     groups : Dependencies, optional
         Groups that were learned already.
+
+    Raises
+    ------
+    ConfigError
+        If no single model is of this kind, as of `auto`, or the model refuses an option.
     """
     if config.kind not in _MODELS:
-        raise ConfigError(f"there is no label model of the kind {config.kind!r} here.")
+        raise ConfigError(
+            f"there is no label model of the kind {config.kind!r} here: it is chosen among others, by fit_label_model. "
+            f"Use that, or name one of {list(_MODELS)}."
+        )
     make = _MODELS[config.kind]
     options: dict[str, Any] = {name: getattr(config, name) for name in OPTIONS[config.kind] if name not in _OF_THE_STEP}
     if make in (DawidSkene, SuperLF):

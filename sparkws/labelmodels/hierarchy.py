@@ -223,6 +223,15 @@ class Hierarchical:
         L : (n, c) int8 array
         known : (n, t) int8 array, optional
             The known class of each task, -1 where unknown.
+
+        Raises
+        ------
+        NothingToFit
+            If the model was not fitted.
+        InvalidLabelMatrix
+            If a vote is no class of its task.
+        InvalidGold
+            If the known classes of a row cannot be true together.
         """
         if not self.cpts_:
             raise NothingToFit("this Hierarchical has no tables yet; call fit first.")
@@ -235,7 +244,8 @@ class Hierarchical:
     def posterior(self, L: NDArray[np.int8], known: NDArray[np.int8] | None = None) -> dict[str, NDArray[np.float64]]:
         """P(class | votes, known classes) of each task, `(n, k_t)`; NaN in the rows without a vote on any task.
 
-        A task on which nobody voted is told by what the votes say of the others.
+        A task on which nobody voted is told by what the votes say of the others. What `posterior_vectors` refuses
+        is refused here.
         """
         probs = self.posterior_vectors(L, known)
         return {

@@ -17,6 +17,7 @@ from sparkws.labelmodels.factory import AnyModel, MomentModel, fit_model, make_l
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.sampling import REFIT_GAIN
+from sparkws.labelmodels.subset import options_of
 from sparkws.labelmodels.superlf import SuperLF
 from sparkws.labelmodels.tables import TableModel
 from sparkws.stats.patterns import Patterns, unpack
@@ -52,9 +53,7 @@ def refit_of(config: LabelModelConfig, model: AnyModel, *, clamp_gold: bool) -> 
         if isinstance(model, TableModel):
             changed["abstain"] = model.abstain_
         if isinstance(model, SuperLF):
-            changed["groups"] = tuple(tuple(name for name in group if name in names) for group in model.groups_)
-        if config.weights:
-            changed["weights"] = {name: weight for name, weight in config.weights.items() if name in names}
+            changed["groups"] = model.groups_
         if isinstance(model, DawidSkene):
             changed["one_coin"] = model.one_coin
         if isinstance(model, PrecisionVote):
@@ -64,7 +63,8 @@ def refit_of(config: LabelModelConfig, model: AnyModel, *, clamp_gold: bool) -> 
         if isinstance(model, DawidSkene | SuperLF):
             n_votes = float(patterns.counts @ (unpack(patterns) != ABSTAIN).sum(axis=1))
             changed["tol"] = REFIT_GAIN / max(n_votes, 1.0)
-        again = make_label_model(config.model_copy(update=changed), k, clamp_gold=clamp_gold)
+        resolved = options_of(config.model_copy(update=changed), names)
+        again = make_label_model(resolved, k, clamp_gold=clamp_gold)
         if isinstance(again, DawidSkene) and isinstance(model, DawidSkene):
             return again.fit(patterns, start=_of_some(model, names))
         return fit_model(again, patterns)

@@ -110,8 +110,28 @@ def tensor_balance(statistics: Patterns | BothMoments) -> NDArray[np.float64]:
 def moments_of(patterns: Patterns) -> BothMoments:
     """Second moments, and third ones of some triples of functions, of items whose patterns are in memory.
 
-    What `Triplet`, `PublishedTriplet` and `MatrixCompletion` are fitted from; of votes in memory the patterns come
-    from `sparkws.patterns_of_matrix`. See the example of `Triplet`.
+    What `Triplet`, `PublishedTriplet` and `MatrixCompletion` are fitted from.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        Whole counts; of votes in memory they come from `sparkws.patterns_of_matrix`.
+
+    Returns
+    -------
+    BothMoments
+        `pairs` and `triples`, those of at most a hundred triples of functions, the same ones in every call.
+
+    Examples
+    --------
+    >>> from sparkws import patterns_of_matrix
+    >>> from sparkws.labelmodels import Triplet
+    >>> L = np.array([[0, 0, 0]] * 40 + [[1, 1, 1]] * 40 + [[0, 1, 1], [1, 0, 1], [1, 1, 0]] * 5, np.int8)
+    >>> both = moments_of(patterns_of_matrix(L, ["lf_a", "lf_b", "lf_c"], 2))
+    >>> both.pairs.n_items, both.triples.chosen
+    (95, ((0, 1, 2),))
+    >>> Triplet(2).fit(both.pairs, triples=both.triples).posterior(L[-1:]).round(2).tolist()
+    [[0.02, 0.98]]
     """
     votes = count_votes(unpack(patterns), patterns.counts, patterns.n_outcomes)
     # The same triples as a pass over the votes counts.

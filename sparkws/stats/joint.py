@@ -99,7 +99,26 @@ class BothMomentsKernel:
 
 
 def of_patterns(patterns: Patterns, chosen: Chosen) -> BothMoments:
-    """The moments of items whose pattern counts are in memory: the same as those of their votes."""
+    """The moments of items whose pattern counts are in memory: the same as those of their votes.
+
+    Parameters
+    ----------
+    patterns : Patterns
+        Whole counts.
+    chosen : tuple of (int, int, int)
+        The triples of functions whose third moments are counted, as column numbers in ascending order: those that
+        `choose_triples` draws, or () for second moments only. `labelmodels.moments_of` chooses them itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparkws.stats import choose_triples, patterns_of_matrix
+    >>> L = np.array([[0, 0, 1], [1, 1, 1], [1, -1, 1]], np.int8)
+    >>> votes = np.array([[1, 2], [1, 1], [0, 3]])  # how often each function cast each vote
+    >>> both = of_patterns(patterns_of_matrix(L, ["a", "b", "c"], 2), choose_triples(votes, np.random.default_rng(0)))
+    >>> both.pairs.n_items, both.triples.chosen
+    (3, ((0, 1, 2),))
+    """
     kernel = TriplesKernel(patterns.lf_names, patterns.cardinality, chosen, patterns.grids)
     return BothMoments(moments.of_patterns(patterns), kernel.of_patterns(patterns))
 
