@@ -21,13 +21,24 @@ from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.multilabel import published
 from sparkws.labelmodels.savedgraph import graph_from_rows
 from sparkws.labelmodels.steps import read_capped
-from sparkws.labelmodels.taskview import TaskView, gold_column
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.manage import ledger
 from sparkws.stats.joint import BothMoments
 from sparkws.stats.multisteps import read_label_counters
 from sparkws.stats.patterns import Patterns, PatternsKernel
 from sparkws.stats.steps import read_counters, read_moments
-from sparkws.vocab import ABSTAIN, CLASS, ITEM_ID, LABEL, LABEL_CLASSES, MODEL_VERSION, RUNS, VOTES_VERSION
+from sparkws.vocab import (
+    ABSTAIN,
+    CLASS,
+    ITEM_ID,
+    LABEL,
+    LABEL_CLASSES,
+    MODEL_VERSION,
+    RUNS,
+    VOTES_VERSION,
+    gold_column,
+    vote_column,
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,7 +131,7 @@ def read_item(spark: SparkSession, config: ProjectConfig, task: str, item_id: ob
         model, cast = _view(spark, config, graph, task, stored, held), {}
         for name in config.task_graphs[graph].tasks:
             votes = _row(spark, _table(spark, config, task, f"{name}_votes", made.inputs[f"{name}_votes"]), item_id)
-            cast |= {f"{name}.{lf}": vote for lf, vote in votes.items()}
+            cast |= {vote_column(name, lf): vote for lf, vote in votes.items()}
         for name in held:
             known = _row(spark, _table(spark, config, task, f"{name}_gold", made.inputs[f"{name}_gold"]), item_id)
             cast |= {gold_column(name): known[CLASS]} if known else {}
@@ -154,15 +165,15 @@ def read_task(spark: SparkSession, config: ProjectConfig, task: str, label: str 
         counters = read_counters(spark, stats) if label is None else read_label_counters(spark, stats)[label]
         kernel = PatternsKernel(counters.lf_names, len(classes), grids=counters.grids)
         table, n_rows = _table(spark, config, task, f"{task}_patterns"), counters.n_rows
-        n_gold = int((counters.gold_items > 0).sum())
+        n_gold = counters.n_gold_classes
     else:
         made = _maker(spark, config, task, stored, f"{task}_label_model")
         held = [name for name, told in made.fingerprints["tasks"].items() if told["clamped"]]
         model = _view(spark, config, graph, task, stored, held)
         table = _table(spark, config, task, f"{graph}_patterns")
         counted = _maker(spark, config, task, table, f"{graph}_patterns").details
-        largest = max(map(len, model.model.graph.classes.values()))
-        kernel, n_rows, n_gold = PatternsKernel(tuple(counted["columns"]), largest), counted["n_rows"], 0
+        kernel = PatternsKernel(tuple(counted["columns"]), model.model.graph.largest)
+        n_rows, n_gold = counted["n_rows"], 0
     patterns, level = read_capped(spark, table, kernel, n_rows, n_gold, label=label)
     return StoredTask(model=model, patterns=patterns, level=level, both=read_moments(spark, stats))
 
@@ -212,7 +223,11 @@ def _model(spark: SparkSession, table: TableVersion, classes: tuple[str, ...], l
     rows = read_rows(spark, table)
     if label is None:
         return persist.from_rows(rows, classes)
-    rows = rows.filter(pl.col(LABEL) == label)
-    if not rows.height:
-        raise DataError(f"label {label!r} has no model in {str(table)!r}, because no labeling function votes on it.")
-    return persist.from_rows(rows.drop(LABEL), classes)
+    own = rows.filter(pl.col(LABEL) == label)
+    if not own.height:
+        has = rows[LABEL].unique().sort().to_list()
+        raise DataError(
+            f"label {label!r} has no model in {str(table)!r}, because no labeling function votes on it; write one, or "
+            f"name one of {first_few(has)}."
+        )
+    return persist.from_rows(own.drop(LABEL), classes)

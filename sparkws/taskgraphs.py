@@ -94,7 +94,7 @@ def _stats_step(spark: SparkSession, job: Job, together: Together) -> StepResult
             spark,
             _votes(spark, job, together),
             {task: output_of(spark, job, gold, f"{task}_gold") for task, gold in known.items()},
-            max(map(len, together.graph.classes.values())),
+            together.graph.largest,
             job.workspace.table(table),
             transition,
             job.options,

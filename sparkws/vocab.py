@@ -63,3 +63,13 @@ MEMBER: Final = 1
 def slice_column(name: str) -> str:
     """The column of the votes table that tells who is in a slice."""
     return f"slice_{name}"
+
+
+def vote_column(task: str, lf: str) -> str:
+    """The column of a function's votes where those on several tasks stand together."""
+    return f"{task}.{lf}"
+
+
+def gold_column(task: str) -> str:
+    """The column of a task's known classes, beside those of votes on several tasks."""
+    return f"{task}.{GOLD}"

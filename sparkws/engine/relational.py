@@ -13,7 +13,7 @@ from sparkws.engine.refs import quote_column
 from sparkws.engine.tables import Query, Source, first_line, read
 from sparkws.engine.types import to_polars
 from sparkws.errors import ConfigError, DataError, InvalidKeys
-from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID
+from sparkws.vocab import ABSTAIN, CLASS, GOLD, ITEM_ID, gold_column, vote_column
 
 _SHOWN = 3
 
@@ -186,20 +186,21 @@ def join_votes(
         table, lf_names = votes[task]
         _check_same_key(anchor, table)
         seen = f"__sparkws_seen_{number}"
-        renamed = [F.col(quote_column(name)).alias(f"{task}.{name}") for name in lf_names]
+        renamed = [F.col(quote_column(name)).alias(vote_column(task, name)) for name in lf_names]
         own = [F.col(quote_column(name)) for name in also if task == first]
         frames.append(read(spark, table).select(ITEM_ID, F.lit(True).alias(seen), *renamed, *own))
         silent = F.lit(ABSTAIN).cast("byte")
-        votes_of = [f"{task}.{name}" for name in lf_names]
+        votes_of = [vote_column(task, name) for name in lf_names]
         kept += [F.when(F.col(seen), F.col(quote_column(name))).otherwise(silent).alias(name) for name in votes_of]
     kept += [F.col(quote_column(name)) for name in also]
     together = reduce(lambda left, right: left.join(right, ITEM_ID, how), frames).select(*kept)
     for task, table in gold.items():
         _check_same_key(anchor, table)
-        known = read(spark, table).select(ITEM_ID, F.col(CLASS).alias(f"{task}.{GOLD}"))
+        known = read(spark, table).select(ITEM_ID, F.col(CLASS).alias(gold_column(task)))
         together = together.join(known, ITEM_ID, "left")
     unknown = F.lit(ABSTAIN).cast("byte")
-    filled = {f"{task}.{GOLD}": F.coalesce(F.col(quote_column(f"{task}.{GOLD}")), unknown) for task in gold}
+    golds = map(gold_column, gold)
+    filled = {name: F.coalesce(F.col(quote_column(name)), unknown) for name in golds}
     together = together.withColumns(filled)
     return Query(f"votes on {first_few(order)}", together)
 

@@ -22,16 +22,16 @@ from sparkws.labelmodels.refitted import Refitted
 from sparkws.labelmodels.sampling import MAX_PATTERNS
 from sparkws.labelmodels.savedgraph import graph_from_json
 from sparkws.labelmodels.savedtrust import asked_of, doubt_of_rows, task_rows_with_trust
-from sparkws.labelmodels.slicefigures import SliceFiguresKernel
+from sparkws.labelmodels.slicefigures import SliceFiguresKernel, with_accuracy
 from sparkws.labelmodels.steps import label_comments, read_capped
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
 from sparkws.labelmodels.taskgraph import TaskGraph
-from sparkws.labelmodels.taskview import TaskView, gold_column
+from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.together import OfTask, fit_again, fit_together, kept_of, report_of
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.patterns import Patterns, PatternsKernel
 from sparkws.stats.slices import SlicesKernel
-from sparkws.vocab import ITEM_ID, N_ITEMS, slice_column
+from sparkws.vocab import ITEM_ID, N_ITEMS, gold_column, slice_column, vote_column
 
 # The votes table of each task, and its functions.
 VotesOn = Mapping[str, tuple[TableVersion, tuple[str, ...]]]
@@ -99,7 +99,7 @@ def fit_graph(
     clamped : collection of str
         Tasks of which known classes are held.
     """
-    kernel = PatternsKernel(columns, max(map(len, graph.classes.values())))
+    kernel = PatternsKernel(columns, graph.largest)
     counted, level = read_capped(spark, patterns, kernel, n_rows, 0, cap)
     model = fit_together(config, graph, tasks, counted, clamped)
     refitted = fit_again(config, model, counted, clamped)
@@ -170,7 +170,7 @@ def label_task(
         tie_break_policy=config.tie_break_policy,
         seed=config.seed,
         clamp_gold=task in clamped,
-        n_outcomes=max(map(len, classes.values())),
+        n_outcomes=loaded.graph.largest,
         known=tuple(map(gold_column, others)),
         doubt=doubt,
     )
@@ -201,31 +201,29 @@ def slice_figures(
         Of the slices, and of this task's votes alone; what the model says hangs on those on all tasks.
     """
     figures = steps.slice_figures(spark, of.majority, patterns, votes[task][1], slices, options)
-    accuracies = {} if gold is None else _slice_accuracies(spark, model, task, votes, gold, slices)
-    return {
-        name: {**told, "accuracy": {**told["accuracy"], **accuracies.get(name, {})}} for name, told in figures.items()
-    }
+    if gold is None:
+        return figures
+    return with_accuracy(figures, _judged(spark, model, task, votes, gold, slices), model.kind)
 
 
-def _slice_accuracies(
+def _judged(
     spark: SparkSession,
     model: Hierarchical,
     task: str,
     votes: VotesOn,
     gold: TableVersion,
     slices: tuple[str, ...],
-) -> dict[str, dict[str, float | None]]:
-    """How often a model of several tasks is right on the items of each slice of one whose class is known.
+) -> dict[str, dict[str, Any]]:
+    """The figures of a model of several tasks on the items of each slice of one whose class is known.
 
-    They are those on which a function voted on the task itself, as for its majority vote.
+    They are judged where a function voted on the task itself, as for its majority vote.
     """
     joined = join_votes(spark, votes, {}, first=task, also=[slice_column(name) for name in slices])
-    columns = tuple(f"{name}.{lf}" for name, (_, lf_names) in votes.items() for lf in lf_names)
-    largest = max(map(len, model.graph.classes.values()))
+    columns = tuple(vote_column(name, lf) for name, (_, lf_names) in votes.items() for lf in lf_names)
+    largest = model.graph.largest
     counting = SlicesKernel(columns, largest, slices, with_gold=True)
     known = join_gold(spark, joined, gold, only_gold=True)
     summed = sum_rows([tabulate_batches(spark, counting, known, counting.dump_schema)], N_ITEMS)
-    own = tuple(f"{of}.{lf}" for of, lf in model.columns if of == task)
+    own = tuple(vote_column(of, lf) for of, lf in model.columns if of == task)
     kernel = SliceFiguresKernel(TaskView(model, task), columns, slices, n_outcomes=largest, judging=own)
-    told = kernel.to_plain(reduce_batches(spark, kernel, Query("patterns of slices", summed)))
-    return {name: {model.kind: figures["accuracy"][model.kind]} for name, figures in told.items()}
+    return kernel.to_plain(reduce_batches(spark, kernel, Query("patterns of slices", summed)))

@@ -61,6 +61,13 @@ def fit_labels(
         Of each label that is voted on.
     labels : mapping
         The columns of each class, with their functions. `fingerprints` and `reads` are by column.
+
+    Raises
+    ------
+    ConfigError
+        If the options name functions that do not vote.
+    NothingToFit
+        If no label has a model; says why of the first.
     """
     multilabel.check_names(config, labels)
     fitted: dict[str, Fitted] = {}
@@ -70,9 +77,9 @@ def fit_labels(
         try:
             options_of_label = multilabel.config_of_label(config, at, columns)
             counted = counters[label]
-            n_gold = int((counted.gold_items > 0).sum())
             kernel = label_kernel(counted.lf_names)
-            seen, level = read_capped(spark, patterns, kernel, counted.n_rows, n_gold, cap, label=label)
+            n_rows, n_gold = counted.n_rows, counted.n_gold_classes
+            seen, level = read_capped(spark, patterns, kernel, n_rows, n_gold, cap, label=label)
             fitted[label] = fit_label_model(
                 options_of_label,
                 seen,

@@ -1,6 +1,6 @@
 """How a label model does on slices: figures of each, from the patterns of its items, as exact integers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -122,6 +122,21 @@ class SliceFiguresKernel:
         of_kind[_MAJORITY] = vote_shares(L[judged], k, grids.says(names, k))
         right = [int(_units(hits(of_kind[kind], gold[judged])) @ counts[judged]) for kind in self.kinds]
         return np.array([*(int(counts[holds].sum()) for holds in conditions), *right], np.int64)
+
+
+def with_accuracy(
+    figures: Mapping[str, Mapping[str, Any]], judged: Mapping[str, Mapping[str, Any]], kind: str
+) -> dict[str, dict[str, Any]]:
+    """The figures of slices with the accuracy that `judged` has for one more kind of model.
+
+    >>> of_majority = {"short": {"n_items": 9, "accuracy": {"majority": 0.5}}}
+    >>> with_accuracy(of_majority, {"short": {"n_items": 4, "accuracy": {"hierarchical": 0.75}}}, "hierarchical")
+    {'short': {'n_items': 9, 'accuracy': {'majority': 0.5, 'hierarchical': 0.75}}}
+    """
+    return {
+        name: {**told, "accuracy": {**told["accuracy"], kind: judged[name]["accuracy"][kind]}}
+        for name, told in figures.items()
+    }
 
 
 def _units(shares: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -63,8 +63,7 @@ def fit_model(
     what their votes are made from.
     """
     kernel = PatternsKernel(counters.lf_names, len(classes), grids=counters.grids)
-    n_gold = int((counters.gold_items > 0).sum())
-    counted, level = read_capped(spark, patterns, kernel, counters.n_rows, n_gold, cap)
+    counted, level = read_capped(spark, patterns, kernel, counters.n_rows, counters.n_gold_classes, cap)
     fitted = fit_label_model(
         config,
         counted,

@@ -39,6 +39,11 @@ class TaskGraph:
         """The tasks."""
         return tuple(self.classes)
 
+    @property
+    def largest(self) -> int:
+        """The classes of the task that has most."""
+        return max(map(len, self.classes.values()))
+
     def classes_of(self, task: str) -> NDArray[np.int8]:
         """The class that each vector has for a task, `(f,)`."""
         return self.feasible[:, self.tasks.index(task)]

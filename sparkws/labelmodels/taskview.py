@@ -19,14 +19,9 @@ from sparkws.labelmodels.labelmodel import LabelModelDefaults
 from sparkws.labelmodels.labelvectors import log_balance, log_sums, most_log_odds, ruled_out
 from sparkws.labelmodels.posterior import FLOOR
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
-from sparkws.vocab import ABSTAIN, GOLD
+from sparkws.vocab import ABSTAIN, GOLD, gold_column, vote_column
 
 _BLOCK: Final = 1 << 22  # numbers of the scores of one block of rows
-
-
-def gold_column(task: str) -> str:
-    """The column that holds the known classes of a task, beside those of votes on all tasks."""
-    return f"{task}.{GOLD}"
 
 
 class TaskView(LabelModelDefaults):
@@ -69,7 +64,7 @@ class TaskView(LabelModelDefaults):
         self.task = task
         self.clamped = tuple(name for name in model.graph.tasks if name in clamped)
         self.cardinality = len(model.graph.classes[task])
-        self.lf_names_ = (*(f"{of}.{lf}" for of, lf in model.columns), *map(gold_column, self.clamped))
+        self.lf_names_ = (*(vote_column(of, lf) for of, lf in model.columns), *map(gold_column, self.clamped))
         self.tasks = (*(of for of, _ in model.columns), *self.clamped)
         self.own = tuple(c for c, (of, _) in enumerate(model.columns) if of == task)
         self.beside = tuple(c for c in range(len(self.lf_names_)) if c not in self.own)

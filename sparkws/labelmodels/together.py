@@ -20,10 +20,10 @@ from sparkws.labelmodels.refits import work_of_vectors
 from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_bootstrap, told_of_leaving_out, too_large
 from sparkws.labelmodels.sampling import REFIT_GAIN
 from sparkws.labelmodels.taskgraph import TaskGraph
-from sparkws.labelmodels.taskview import TaskView, gold_column, patterns_of_task
+from sparkws.labelmodels.taskview import TaskView, patterns_of_task
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
-from sparkws.vocab import ABSTAIN
+from sparkws.vocab import ABSTAIN, gold_column, vote_column
 
 # Said of a task by itself: votes on other tasks speak for its classes too, and may overrule those on it.
 _OF_ONE_TASK: Final = frozenset({"no_votes_for_class", "few_overlaps", "contradicts_votes"})
@@ -94,7 +94,7 @@ def fit_again(
     patterns, clamped
         See there.
     """
-    names = [f"{task}.{lf}" for task, lf in model.columns]
+    names = [vote_column(task, lf) for task, lf in model.columns]
     seen = collapse(select(patterns, [*names, *map(gold_column, clamped)]))
 
     def refit(counted: Patterns) -> Hierarchical:
@@ -197,7 +197,7 @@ def _rows(
 ) -> tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.int8]]:
     """The distinct rows of votes, their items, and the known classes that are held."""
     graph, golds = model.graph, [gold_column(task) for task in model.graph.tasks if task in clamped]
-    flat = collapse(select(patterns, [*(f"{task}.{lf}" for task, lf in model.columns), *golds]), keep_gold=False)
+    flat = collapse(select(patterns, [*(vote_column(task, lf) for task, lf in model.columns), *golds]), keep_gold=False)
     L, n_votes = unpack(flat), len(model.columns)
     known = np.full((len(L), len(graph.tasks)), ABSTAIN, np.int8)
     known[:, [t for t, task in enumerate(graph.tasks) if task in clamped]] = L[:, n_votes:]

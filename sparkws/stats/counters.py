@@ -73,6 +73,11 @@ class Counters:
         return len(self.gold_items)
 
     @property
+    def n_gold_classes(self) -> int:
+        """The classes of which there are known items."""
+        return int((self.gold_items > 0).sum())
+
+    @property
     def correct(self) -> NDArray[np.int64]:
         """Votes of each function for the known class, `(m,)`."""
         return np.asarray(np.trace(self._of_classes(self.confusion)[:, :, 1:], axis1=1, axis2=2), np.int64)

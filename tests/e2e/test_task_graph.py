@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from deltalake import DeltaTable
 
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.posterior import hits
@@ -202,6 +203,13 @@ def test_a_label_is_explained_by_the_votes_on_all_tasks(tree: Any, run: Any) -> 
     code, _, log = run(path, "c999", "--task", "about", command="explain")
     assert code == 3
     assert "there is no item 'c999' in" in log
+
+    # What a label was made from is told by the runs alone.
+    DeltaTable(str(path.parent / "tables" / "runs")).delete("step = 'about.labels'")
+    code, _, log = run(path, "c004", "--task", "about", command="explain")
+    assert code == 3
+    assert re.search("the table 'runs' has no run that made '.*about_labels.*', so nothing tells", log)
+    assert "Run: sparkws run --overwrite about_labels." in log
 
 
 def test_what_did_not_change_is_not_done_again(tree: Any, run: Any) -> None:

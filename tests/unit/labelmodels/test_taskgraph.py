@@ -36,6 +36,7 @@ def test_a_tree_may_name_children_before_their_parents():
         frozenset({("kind", "person"), ("job", "pilot"), ("dish", NOT)}),
         frozenset({("kind", "place"), ("job", NOT), ("dish", NOT)}),
     }
+    assert found.largest == 3
     # The classes and their order are those of the project: votes and labels are indices into them.
     assert {task: found.classes[task] for task in found.tasks} == {task: CLASSES[task] for task in found.tasks}
     in_order = task_tree({"kind": CLASSES["kind"], "job": ("cook", "pilot")}, {"job": ("kind", "person")})

@@ -17,11 +17,12 @@ from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MajorityVote
 from sparkws.labelmodels.metrics import evaluate
 from sparkws.labelmodels.posterior import predict
+from sparkws.labelmodels.refitted import Refitted, too_large
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
 from sparkws.labelmodels.savedtrust import doubt_of_rows, task_rows_with_trust
 from sparkws.labelmodels.taskgraph import task_tree
 from sparkws.labelmodels.taskview import TaskView
-from sparkws.labelmodels.together import OfTask, fit_again, fit_together, report_of
+from sparkws.labelmodels.together import OfTask, fit_again, fit_together, kept_of, report_of
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.patterns import of_matrix
 
@@ -195,6 +196,27 @@ def test_what_takes_too_long_is_told(monkeypatch):
     assert report.leave_one_out["why_not"].endswith("take too long to fit again unless a number is given")
 
 
+def test_models_that_are_too_large_are_not_kept(monkeypatch):
+    L, truth = world(300)
+    _, _, model, refitted = fitted_again(L, truth, bootstrap=3, leave_one_out=2)
+    # Four vectors; three tables of two classes and four of four; five models.
+    n_numbers = (4 + 3 * 2**2 + 4 * 4**2) * 5
+    monkeypatch.setattr("sparkws.labelmodels.refitted._MOST_NUMBERS", n_numbers)
+    assert kept_of(refitted, model) == (refitted, None)
+    monkeypatch.setattr("sparkws.labelmodels.refitted._MOST_NUMBERS", n_numbers - 1)
+    assert kept_of(refitted, model) == (
+        None,
+        "400 numbers of the models behind them, of which at most 399 are kept",
+    )
+
+
+def test_one_of_several_models_of_a_task_has_its_share_of_what_is_kept(monkeypatch):
+    monkeypatch.setattr("sparkws.labelmodels.refitted._MOST_NUMBERS", 1000)
+    drawn = Refitted(replicates=(MajorityVote(2),) * 3, without={"lf_a": MajorityVote(2)})
+    assert too_large(drawn, 250) == too_large(drawn, 125, share=0.5) == ""
+    assert too_large(drawn, 126, share=0.5).startswith("504 numbers of the models behind them, of which at most 500 ")
+
+
 def test_a_refit_keeps_what_the_model_had_resolved():
     L, _ = world(300)
     model = Hierarchical(TREE, COLUMNS).fit(L)
@@ -252,6 +274,28 @@ def test_a_function_that_is_worse_than_blind_or_faulted_is_told():
     assert "'lf_a' is estimated to be right" in said["below_chance"]
     assert "['lf_c'] faulted on too many items" in said["out_for_faults"]
     assert told["left_out"] == ["lf_c"]
+
+
+def test_what_is_advised_can_be_done_in_a_graph():
+    """A model of several tasks has no groups, and its tasks have no kind."""
+    L, truth = world()
+    L[:, :3] = np.where(np.random.default_rng(1).random(len(L)) < 0.55, truth[:, 0], 1 - truth[:, 0])[:, None]
+    patterns, tasks = counted(L, truth)
+    model = fit_together(CONFIG, TREE, tasks, patterns)
+    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    said = {warning.code: warning.message for warning in told.warnings}
+    assert said["repeated"].startswith("[['lf_a', 'lf_b', 'lf_c']] vote alike on practically all items")
+    assert said["repeated"].endswith("look at the same thing, leave all but one out.")
+    # A model that takes the votes of good functions for their contrary.
+    patterns, tasks = counted(*world())
+    model = fit_together(CONFIG, TREE, tasks, patterns)
+    model.cpts_ = tuple(
+        table[::-1] if task == "kind" else np.full_like(table, 0.25)
+        for table, (task, _) in zip(model.cpts_, COLUMNS, strict=True)
+    )
+    told = report_of(model, "kind", tasks["kind"], patterns, n_items=len(L), level=0, gold_use="evaluate")
+    said = {warning.code: warning.message for warning in told.warnings}
+    assert "Label the task outside its graph, or look for functions" in said["worse_than_majority"]
 
 
 def test_what_is_stored_for_any_task_is_the_whole_model():

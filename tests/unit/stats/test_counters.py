@@ -1,5 +1,7 @@
 """Laws of the counters, one small case by hand, and the naive count."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -32,6 +34,7 @@ def test_four_items_by_hand():
     assert got.correct.tolist() == [1, 2, 0]
     assert got.incorrect.tolist() == [1, 0, 0]
     assert got.gold_items.tolist() == [1, 1, 1]
+    assert (got.n_gold_classes, replace(got, gold_items=np.array([0, 5, 0])).n_gold_classes) == (3, 1)
     assert got.confusion[0].tolist() == [[0, 0, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]]
 
 
