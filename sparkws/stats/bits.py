@@ -111,6 +111,15 @@ def columns_of(
 def pack_votes(votes: Sequence[NDArray[np.int8]], n_outcomes: int, wanted: Sequence[Sequence[int]]) -> VoteBits:
     """The bits of those votes of each function that are wanted and occur.
 
+    Parameters
+    ----------
+    votes : m (n,) int8 arrays in {-1, 0..s-1}
+        Those of each function on the n items; at least one array.
+    n_outcomes : int
+        The most votes s that a function can cast.
+    wanted : m sequences of int
+        The votes of each function that get a row of bits, ascending.
+
     Examples
     --------
     >>> bits = pack_votes([np.array([1, -1, 1], np.int8)], 2, [[0, 1]])
@@ -138,7 +147,13 @@ def pack_votes(votes: Sequence[NDArray[np.int8]], n_outcomes: int, wanted: Seque
 
 
 def count_pairs(bits: VoteBits) -> NDArray[np.int64]:
-    """How many items got each two of the votes that occur, `(c, c)`; on the diagonal, each vote."""
+    """How many items got each two of the votes that occur, `(c, c)` int64; on the diagonal, each vote.
+
+    Parameters
+    ----------
+    bits : VoteBits
+        The bits `(c, w)` of c votes.
+    """
     c = len(bits.cells)
     # Votes of one function exclude each other: a row meets those of the functions behind its own.
     behind = np.searchsorted(bits.cells, (bits.cells // bits.n_outcomes + 1) * bits.n_outcomes).tolist()
@@ -175,7 +190,22 @@ def count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
 
 
 def in_threads(work: Callable[[range], T], length: int, bytes_each: int) -> list[T]:
-    """What work makes of parts of 0..length-1, in as many threads as polars has: in one within tasks of Spark."""
+    """What work makes of parts of 0..length-1, in as many threads as polars has: in one within tasks of Spark.
+
+    Parameters
+    ----------
+    work : function of range
+        Called once for each part, from several threads at a time.
+    length : int
+        How many things there are, as rows or words of bits.
+    bytes_each : int
+        What work reads of one of them: few bytes are not worth threads.
+
+    Returns
+    -------
+    list
+        In the order of the parts.
+    """
     n_parts = max(1, min(pl.thread_pool_size(), length, length * bytes_each // _FEWEST_BYTES))
     if n_parts == 1:
         return [work(range(length))]

@@ -127,7 +127,7 @@ def _gold_changed(project: Project, rng: Random, spark: Spark) -> str:
     task = rng.choice(project.tasks)
     task.gold = random_gold(project, task, rng)
     write_gold(project, task)
-    if task.model["class_balance"] == "dev" and (task.gold is None or task.gold.use == "evaluate"):
+    if task.model.get("class_balance") == "dev" and (task.gold is None or task.gold.use == "evaluate"):
         task.model = {**task.model, "class_balance": "uniform"}
     return NO_VOTES
 
