@@ -94,16 +94,10 @@ def fit_label_model(
     model, sample = _beyond_sample(balanced, model, seen, counters, level, carry, of_all=both is not None)
     assessed = assess(balanced, model, seen, classes, gold_use=gold_use, share=share)
     own = counters_of(chosen, counters, patterns, level, carry)
-    by_tensor = {"balance_source": "tensor"} if config.class_balance == "tensor" else {}
     report = ModelReport(
-        **(how_fitted(model, classes) | by_tensor),
-        choice=None if choice is None else choice.to_plain(),
+        **_of_fit(config, model, choice, sample, classes),
         n_items=counters.n_items,
         n_patterns=counted.rows.height,
-        level=sample.level,
-        largest_standard_error=sample.largest_error,
-        polish=sample.polish,
-        dependencies=_dependencies(model, None if choice is None else choice.dependencies),
         left_out=out,
         not_chosen=[name for name in counters.lf_names if name not in chosen],
         lf_summary=summary(own),
@@ -187,6 +181,26 @@ def _beyond_sample(
         "largest_standard_error_before": before,
     }
     return polished, _Sample(0 if polished.converged_ else level, after, told)
+
+
+def _of_fit(
+    config: LabelModelConfig,
+    model: AnyModel,
+    choice: Choice[AnyModel] | None,
+    sample: _Sample,
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    """What a report tells of how the model came about."""
+    by_tensor = {"balance_source": "tensor"} if config.class_balance == "tensor" else {}
+    return {
+        **how_fitted(model, classes),
+        **by_tensor,
+        "choice": None if choice is None else choice.to_plain(),
+        "level": sample.level,
+        "largest_standard_error": sample.largest_error,
+        "polish": sample.polish,
+        "dependencies": _dependencies(model, None if choice is None else choice.dependencies),
+    }
 
 
 def _dependencies(model: AnyModel, found: Dependencies | None) -> dict[str, Any] | None:
