@@ -1,25 +1,27 @@
 """Checks at the door: a label matrix, a class balance, options that are amounts, the columns of a table."""
 
+import json
 import math
 import reprlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
+from numbers import Integral
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.errors import ConfigError, InvalidLabelMatrix, MissingColumns
-from sparkws.grids import NO_GRIDS, Grids
+from sparkws.errors import ConfigError, DataError, IncompatibleStatistics, InvalidLabelMatrix, MissingColumns
+from sparkws.grids import NO_GRIDS, Grids, is_number
 from sparkws.vocab import ABSTAIN, MAX_CLASSES
 
 _MOST_CHARACTERS: Final = 120  # of a text or a number in a message
 
 
 def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality: int, grids: Grids = NO_GRIDS) -> None:
-    """Refuse votes outside -1..k-1, or the cells of a grid, and a matrix that is not `(n, m)` or not of integers.
+    """Refuse votes outside -1..k-1, or the cells of a grid, and all but an array `(n, m)` of integers.
 
     Raises
     ------
@@ -30,6 +32,8 @@ def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality
     twice = [name for name, times in Counter(lf_names).items() if times > 1]
     if twice:
         raise InvalidLabelMatrix(f"the names {first_few(twice)} are there more than once; give each column its own.")
+    if L.ndim == 2 and not L.shape[1]:
+        raise InvalidLabelMatrix("L has no columns; give the votes of one labeling function or more.")
     if L.ndim != 2 or L.shape[1] != len(lf_names):
         raise InvalidLabelMatrix(
             f"L has shape {L.shape}, expected (n, {len(lf_names)}) for {len(lf_names)} labeling functions."
@@ -48,17 +52,23 @@ def check_label_matrix(L: NDArray[np.int8], lf_names: Sequence[str], cardinality
         )
 
 
-def check_integers(L: NDArray[Any]) -> None:
-    """Refuse votes that are not integers.
+def check_integers(L: NDArray[Any], name: str = "L") -> None:
+    """Refuse votes, or what else has a `name`, that are no array of integers.
 
     Raises
     ------
     InvalidLabelMatrix
         With the type that they have.
     """
+    if not isinstance(L, np.ndarray):
+        raise InvalidLabelMatrix(
+            f"{name} is a {type(L).__name__}, expected a numpy array of integers, {ABSTAIN} where a function abstains "
+            "or nothing is known; convert it with np.asarray."
+        )
     if not np.issubdtype(L.dtype, np.integer):
         raise InvalidLabelMatrix(
-            f"L has the type {L.dtype}, expected integers, {ABSTAIN} where a function abstains; convert it to int8."
+            f"{name} has the type {L.dtype}, expected integers, {ABSTAIN} where a function abstains or nothing is "
+            "known; convert it to int8."
         )
 
 
@@ -68,9 +78,14 @@ def check_class_balance(class_balance: Sequence[float], cardinality: int) -> NDA
     Raises
     ------
     ConfigError
-        If it has another length, a share that is not positive, or another sum.
+        If it is no list of numbers, or has another length, a share that is not positive, or another sum.
     """
-    p = np.asarray(class_balance, np.float64)
+    try:
+        p = np.asarray(class_balance, np.float64)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"class_balance must be {cardinality} shares in the order of the classes, got {shown(class_balance)}."
+        ) from None
     if p.shape != (cardinality,):
         raise ConfigError(f"class_balance has {p.size} values, expected {cardinality}, one for each class.")
     if not (p > 0).all() or abs(p.sum() - 1) > 1e-6:
@@ -87,20 +102,83 @@ def check_amounts(amounts: Mapping[str, float]) -> None:
         With the first of them.
     """
     for name, amount in amounts.items():
-        if not (math.isfinite(amount) and amount >= 0):
+        if not (is_number(amount) and math.isfinite(amount) and amount >= 0):
             raise ConfigError(f"{name} must be at least 0 and finite, got {amount!r}.")
 
 
+def check_switches(switches: Mapping[str, object]) -> None:
+    """Refuse options that are neither true nor false, by their names.
+
+    Raises
+    ------
+    ConfigError
+        With the first of them.
+    """
+    for name, switch in switches.items():
+        if not isinstance(switch, bool | np.bool_):
+            raise ConfigError(f"{name} must be True or False, got {switch!r}.")
+
+
+def check_cardinality(cardinality: int) -> int:
+    """The number of classes k.
+
+    Raises
+    ------
+    ConfigError
+        If it is no whole number, or fewer than 2, or more than votes of eight bits can tell apart.
+    """
+    if not _is_whole(cardinality) or not 2 <= cardinality <= MAX_CLASSES:
+        raise ConfigError(f"cardinality must be the number of classes, 2 to {MAX_CLASSES}, got {shown(cardinality)}.")
+    return int(cardinality)
+
+
 def check_max_iter(max_iter: int) -> None:
-    """Refuse a fit without an iteration.
+    """Refuse a fit without an iteration, or with a part of one.
 
     Raises
     ------
     ConfigError
         With the number.
     """
+    if not _is_whole(max_iter):
+        raise ConfigError(f"max_iter must be a whole number, got {max_iter!r}.")
     if max_iter < 1:
         raise ConfigError(f"max_iter must be at least 1, got {max_iter!r}.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_same_rows(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse arrays that are not of the same rows, by their names; the first says how many rows there are.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        With the first that is no array, or has another number of rows.
+    """
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or not array.ndim:
+            raise IncompatibleStatistics(f"{name} must be a numpy array with a value for each row, got {shown(array)}.")
+    (first, of), *others = arrays.items()
+    for name, array in others:
+        if len(array) != len(of):
+            raise IncompatibleStatistics(f"{name} has {len(array):,} rows, expected {len(of):,}, as many as {first}.")
+
+
+def parsed_json(text: str, what: str) -> Any:
+    """What a text in JSON says; `what` it should be, as "a label model".
+
+    Raises
+    ------
+    DataError
+        If it is no JSON, or no text.
+    """
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"this is not the JSON of {what}: {error}.") from None
 
 
 def check_label_shares(shares: Sequence[float], labels: Sequence[str]) -> None:

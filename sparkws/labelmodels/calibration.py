@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from sparkws.checks import check_same_rows
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.posterior import FLOOR, normalize, tempered
@@ -75,7 +76,10 @@ def calibrate(probs: NDArray[np.float64], gold: NDArray[np.int8], counts: NDArra
     ------
     NothingToFit
         If fewer than `FEWEST_KNOWN` items have both.
+    IncompatibleStatistics
+        If these are not arrays of the same rows.
     """
+    check_same_rows({"probs": probs, "gold": gold, "counts": counts})
     known = (gold != ABSTAIN) & ~np.isnan(probs[:, 0])
     n = int(counts[known].sum())
     if n < FEWEST_KNOWN:

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_label_matrix
 from sparkws.errors import NothingToFit
+from sparkws.labelmodels.differences import check_same_functions
+from sparkws.labelmodels.em import check_counted
 from sparkws.labelmodels.groupscores import group_terms
 from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.posterior import FLOOR, log_table, normalize, predict
@@ -148,7 +150,16 @@ def what_each_adds(model: LabelModel, patterns: Patterns) -> pl.DataFrame:
         Of a task of a graph the functions that vote on the task itself stand first, by their names; then those that
         vote on other tasks, called `task.function`, whose share is what leaving out their votes changes. Known
         classes of other tasks are no functions and have no row.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If the patterns are none, or not of the functions of the model in its order.
+    NothingToFit
+        As `contributions`.
     """
+    check_counted(patterns, "what each function adds is told")
+    check_same_functions("patterns", patterns.lf_names, model)
     flat = collapse(patterns)
     m = len(flat.lf_names)
     # per function: voted, only, decided, log-odds, known, right with it, right without it
@@ -206,6 +217,7 @@ def _of_tables(
 
 
 def _of_task(model: TaskView, L: NDArray[np.int8]) -> Contributions:
+    model.check(L)
     terms = class_terms(model, L)
     groups: tuple[tuple[int, ...], ...] = tuple((j,) for j in model.own)
     of_groups, of_lfs = terms.own, np.zeros((len(L), len(model.lf_names_), model.cardinality))

@@ -16,6 +16,7 @@ from scipy.sparse.linalg import eigsh
 
 from sparkws.errors import IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.rankone import rank_one
+from sparkws.stats.joint import BothMoments
 from sparkws.stats.moments import Moments
 
 MOST_ANCHORS: Final = 64  # functions that the others are measured against: 2,016 pairs; all would be m² / 2
@@ -174,6 +175,23 @@ def _anchors(outcomes: Outcomes, direction: NDArray[np.float64]) -> NDArray[np.i
     return order[np.sort(strongest)[:MOST_ANCHORS]]
 
 
+def check_counted_pairs(moments: object, what: str) -> None:
+    """Refuse anything but moments; `what` is made from them, as "this label model is fitted".
+
+    Raises
+    ------
+    IncompatibleStatistics
+        With what came instead, and how to get moments from it.
+    """
+    if not isinstance(moments, Moments):
+        how = (
+            "of both = moments_of(patterns) give both.pairs, to a fit also triples=both.triples."
+            if isinstance(moments, BothMoments)
+            else "count them first: sparkws.labelmodels.moments_of(patterns).pairs."
+        )
+        raise IncompatibleStatistics(f"{what} from moments, got {type(moments).__name__}; {how}")
+
+
 def check_moments(moments: Moments, cardinality: int) -> None:
     """Refuse moments that no model can be fitted from.
 
@@ -184,11 +202,7 @@ def check_moments(moments: Moments, cardinality: int) -> None:
     NothingToFit
         If no function votes.
     """
-    if not isinstance(moments, Moments):
-        raise IncompatibleStatistics(
-            f"this label model is fitted from moments, got {type(moments).__name__}; count them first: "
-            "sparkws.stats.moments.of_patterns(patterns)."
-        )
+    check_counted_pairs(moments, "this label model is fitted")
     if moments.cardinality != cardinality:
         raise IncompatibleStatistics(
             f"the moments have {moments.cardinality} classes, the label model {cardinality}; make them equal."

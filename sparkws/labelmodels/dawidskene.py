@@ -26,7 +26,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import first_few
+from sparkws.checks import check_switches, first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics
 from sparkws.grids import Grids, classes_voted, refuse_soft
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
@@ -104,6 +104,7 @@ class DawidSkene(TableModel):
         clamp_gold: bool = False,
     ) -> None:
         check_options(abstain, smoothing, max_iter, tol)
+        check_switches({"one_coin": one_coin, "clamp_gold": clamp_gold})
         if not 0 < prior_accuracy < 1:
             raise ConfigError(f"prior_accuracy must be between 0 and 1, got {prior_accuracy!r}.")
         if one_coin and abstain == "outcome":

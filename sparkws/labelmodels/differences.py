@@ -1,10 +1,11 @@
-"""Whether a stored label model is of the functions and classes that it is to be used with; what differs is told."""
+"""Whether a label model is of the functions and classes that it is to be used with; what differs is told."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sparkws.checks import first_few
 from sparkws.errors import IncompatibleStatistics
+from sparkws.labelmodels.labelmodel import LabelModel
 
 _MOST_TOLD: Final = 12
 
@@ -39,6 +40,33 @@ def check_functions(
     told = ", ".join(f"{how} {first_few(names, _MOST_TOLD)}" for how, names in differs.items() if names)
     if told:
         raise IncompatibleStatistics(f"the labeling functions are not those of the label model: {told}; fit it again.")
+
+
+def check_same_functions(what: str, lf_names: Sequence[str], model: LabelModel) -> None:
+    """Refuse a statistic of other functions than a model's, or in another order; `what` it is, as "patterns".
+
+    Raises
+    ------
+    IncompatibleStatistics
+        With the functions of both.
+    """
+    if tuple(lf_names) != model.lf_names_:
+        raise IncompatibleStatistics(
+            f"the {what} are of {first_few(lf_names, _MOST_TOLD)}, the label model of "
+            f"{first_few(model.lf_names_, _MOST_TOLD)}; select the same labeling functions in the same order."
+        )
+
+
+def check_names_of_classes(model: LabelModel, classes: Sequence[str]) -> None:
+    """Refuse more or fewer names than a model has classes.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        With both numbers.
+    """
+    if len(classes) != model.cardinality:
+        raise IncompatibleStatistics(f"the label model has {model.cardinality} classes, got names for {len(classes)}.")
 
 
 def check_classes(expected: Sequence[str], found: Sequence[str]) -> None:

@@ -285,6 +285,21 @@ def clamp(q: NDArray[np.float64], gold: NDArray[np.int8]) -> NDArray[np.float64]
     return held
 
 
+def check_counted(patterns: Patterns, what: str) -> None:
+    """Refuse anything but pattern counts; `what` is made from them, as "a label model is fitted".
+
+    Raises
+    ------
+    IncompatibleStatistics
+        With what came instead.
+    """
+    if not isinstance(patterns, Patterns):
+        raise IncompatibleStatistics(
+            f"{what} from pattern counts, got {type(patterns).__name__}; count a label matrix first: "
+            "sparkws.patterns_of_matrix(L, lf_names, cardinality)."
+        )
+
+
 def check_fittable(patterns: Patterns, cardinality: int) -> None:
     """Refuse counts that no model can be fitted from.
 
@@ -295,11 +310,7 @@ def check_fittable(patterns: Patterns, cardinality: int) -> None:
     NothingToFit
         If no item has a vote.
     """
-    if not isinstance(patterns, Patterns):
-        raise IncompatibleStatistics(
-            f"a label model is fitted from pattern counts, got {type(patterns).__name__}; count a label matrix first: "
-            "sparkws.patterns_of_matrix(L, lf_names, cardinality)."
-        )
+    check_counted(patterns, "a label model is fitted")
     if patterns.cardinality != cardinality:
         raise IncompatibleStatistics(
             f"the patterns have {patterns.cardinality} classes, the label model {cardinality}; make them equal."

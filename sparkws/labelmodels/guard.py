@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sparkws.checks import first_few
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.labelmodels.copies import copies
-from sparkws.labelmodels.em import count_votes
+from sparkws.labelmodels.differences import check_names_of_classes, check_same_functions
+from sparkws.labelmodels.em import check_counted, count_votes
 from sparkws.labelmodels.findings import (
     Finding,
     below_chance,
@@ -58,7 +59,16 @@ def check_model(
         Functions that were left out because they faulted too often.
     counters : Counters, optional
         Of all items, where the patterns are those of a sample.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If the patterns are none, or not of the functions of the model in its order, or there are not as many class
+        names as classes.
     """
+    check_counted(patterns, "a label model is checked")
+    check_same_functions("patterns", patterns.lf_names, model)
+    check_names_of_classes(model, classes)
     flat = collapse(patterns)
     L = unpack(flat)
     if counters is None:

@@ -17,13 +17,15 @@ from typing import Final, Literal, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_amounts, check_integers, check_max_iter, first_few
-from sparkws.errors import ConfigError, InvalidLabelMatrix, NothingToFit
+from sparkws.checks import check_amounts, check_max_iter
+from sparkws.errors import NothingToFit
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS
 from sparkws.labelmodels.estimate import has_converged
 from sparkws.labelmodels.labelvectors import (
     VectorParameters,
     VectorRows,
+    check_rows,
+    check_tasks_of,
     hold,
     log_balance,
     log_factors,
@@ -86,9 +88,7 @@ class Hierarchical:
     ) -> None:
         check_amounts({"smoothing": smoothing, "tol": tol})
         check_max_iter(max_iter)
-        for task, lf in columns:
-            if task not in graph.tasks:
-                raise ConfigError(f"{lf!r} votes on {task!r}, which is no task; the tasks are {list(graph.tasks)}.")
+        check_tasks_of(columns, graph)
         self.graph = graph
         self.columns = tuple(columns)
         self.smoothing = smoothing
@@ -130,7 +130,9 @@ class Hierarchical:
         InvalidLabelMatrix
             If a vote is no class of its task.
         InvalidGold
-            If the known classes of a row cannot be true together.
+            If a known class is none of its task, or those of a row cannot be true together.
+        IncompatibleStatistics
+            If `counts` are not those of the rows.
         NothingToFit
             If no row has a vote.
         """
@@ -147,7 +149,7 @@ class Hierarchical:
     def _rows(
         self, L: NDArray[np.int8], counts: NDArray[np.int64] | None, known: NDArray[np.int8] | None
     ) -> VectorRows:
-        self._check(L)
+        check_rows(L, counts, known, self.columns, self.graph)
         weights = np.ones(len(L)) if counts is None else counts.astype(np.float64)
         n_votes = float(weights @ (L != ABSTAIN).sum(axis=1))
         if not n_votes:
@@ -235,7 +237,7 @@ class Hierarchical:
         """
         if not self.cpts_:
             raise NothingToFit("this Hierarchical has no tables yet; call fit first.")
-        self._check(L)
+        check_rows(L, None, known, self.columns, self.graph)
         scores = vector_scores(one_hot(L, max(self._sizes)), self.factors_, self.balance_)
         probs = normalize(scores if known is None else scores + hold(known, self.graph))[0]
         probs[(L == ABSTAIN).all(axis=1)] = np.nan
@@ -294,17 +296,3 @@ class Hierarchical:
             counted = of_vote[:k] @ (self._of_vectors(c)[:, None] == np.arange(k)).astype(np.float64) + prior
             tables.append(counted / np.maximum(counted.sum(axis=0), np.finfo(float).tiny))
         return tables
-
-    def _check(self, L: NDArray[np.int8]) -> None:
-        check_integers(L)
-        if L.ndim != 2 or L.shape[1] != len(self.columns):
-            raise InvalidLabelMatrix(
-                f"L has shape {L.shape}, expected (n, {len(self.columns)}): {first_few(self.columns)}."
-            )
-        for (task, lf), k, votes in zip(self.columns, self._sizes, L.T, strict=True):
-            outside = (votes < ABSTAIN) | (votes >= k)
-            if outside.any():
-                names = first_few(self.graph.classes[task])
-                raise InvalidLabelMatrix(
-                    f"{lf!r} voted {votes[outside][0]} on task {task!r}, expected -1..{k - 1}: {names}."
-                )

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sparkws.errors import InvalidGold
+from sparkws.checks import check_integers, first_few
+from sparkws.errors import ConfigError, IncompatibleStatistics, InvalidGold, InvalidLabelMatrix
 from sparkws.labelmodels.posterior import FLOOR
 from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.vocab import ABSTAIN
@@ -45,6 +46,99 @@ class VectorParameters:
 
     tables: tuple[NDArray[np.float64], ...]
     balance: NDArray[np.float64]
+
+
+def check_tasks_of(columns: Sequence[tuple[str, str]], graph: TaskGraph) -> None:
+    """Refuse columns of (task, function) that are none, or there twice, or of no task.
+
+    Raises
+    ------
+    ConfigError
+        With the first of no task, or with the columns.
+    """
+    for task, lf in columns:
+        if task not in graph.tasks:
+            raise ConfigError(f"{lf!r} votes on {task!r}, which is no task; the tasks are {list(graph.tasks)}.")
+    if not columns or len(set(columns)) < len(columns):
+        raise ConfigError(
+            f"columns must be one task and function or more, none of them twice, got {first_few(columns, 12)}."
+        )
+
+
+def check_rows(
+    L: NDArray[np.int8],
+    counts: NDArray[np.int64] | None,
+    known: NDArray[np.int8] | None,
+    columns: Sequence[tuple[str, str]],
+    graph: TaskGraph,
+) -> None:
+    """Refuse rows of votes, their items and known classes as `check_votes_on`, `check_counts` and `check_known` do."""
+    check_votes_on(L, columns, graph)
+    if counts is not None:
+        check_counts(counts, len(L))
+    if known is not None:
+        check_known(known, len(L), graph)
+
+
+def check_votes_on(L: NDArray[np.int8], columns: Sequence[tuple[str, str]], graph: TaskGraph) -> None:
+    """Refuse all but an array `(n, c)` of votes: a class of the task of each column of (task, function), or -1.
+
+    Raises
+    ------
+    InvalidLabelMatrix
+        With the first that is none.
+    """
+    check_integers(L)
+    if L.ndim != 2 or L.shape[1] != len(columns):
+        raise InvalidLabelMatrix(f"L has shape {L.shape}, expected (n, {len(columns)}): {first_few(columns)}.")
+    for (task, lf), votes in zip(columns, L.T, strict=True):
+        outside = _outside(votes, graph, task)
+        if len(outside):
+            raise InvalidLabelMatrix(f"{lf!r} voted {outside[0]} on task {task!r}, {_expected(graph, task)}.")
+
+
+def check_known(known: NDArray[np.int8], n: int, graph: TaskGraph) -> None:
+    """Refuse all but an array `(n, t)` of known classes: one of each task, or -1.
+
+    Raises
+    ------
+    InvalidGold
+        With its shape, or the first that is none.
+    """
+    if not isinstance(known, np.ndarray) or known.shape != (n, len(graph.tasks)):
+        raise InvalidGold(
+            f"known has shape {np.shape(known)}, expected the array ({n}, {len(graph.tasks)}), a class or -1 of each "
+            f"task: {first_few(graph.tasks, 12)}."
+        )
+    for task, classes in zip(graph.tasks, known.T, strict=True):
+        outside = _outside(classes, graph, task)
+        if len(outside):
+            raise InvalidGold(f"known has {outside[0]} for task {task!r}, {_expected(graph, task)}.")
+
+
+def check_counts(counts: NDArray[np.int64], n: int) -> None:
+    """Refuse all but the items of each of n rows.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        With their shape, or the first that is negative.
+    """
+    if not isinstance(counts, np.ndarray) or counts.shape != (n,):
+        raise IncompatibleStatistics(
+            f"counts has shape {np.shape(counts)}, expected the array ({n},), the items of each row of L."
+        )
+    negative = counts[~(counts >= 0)]
+    if len(negative):
+        raise IncompatibleStatistics(f"counts has {negative[0]}, expected the items of each row of L, none below 0.")
+
+
+def _outside(classes: NDArray[np.int8], graph: TaskGraph, task: str) -> NDArray[np.int8]:
+    return classes[~((classes >= ABSTAIN) & (classes < len(graph.classes[task])))]
+
+
+def _expected(graph: TaskGraph, task: str) -> str:
+    return f"expected -1..{len(graph.classes[task]) - 1}: {first_few(graph.classes[task])}"
 
 
 def log_factors(tables: Sequence[NDArray[np.float64]], classes: NDArray[np.int8]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_label_matrix
+from sparkws.checks import check_cardinality, check_integers, check_label_matrix
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
 from sparkws.labelmodels.labelmodel import LabelModelDefaults
@@ -45,7 +45,7 @@ class MajorityVote(LabelModelDefaults):
     stored: ClassVar[Mapping[str, Stored]] = HOW_FITTED
 
     def __init__(self, cardinality: int) -> None:
-        self.cardinality = cardinality
+        self.cardinality = check_cardinality(cardinality)
         self.lf_names_: tuple[str, ...] = ()
         self.grids_: Grids = NO_GRIDS
         self.cpt_: NDArray[np.float64] | None = None
@@ -76,6 +76,7 @@ class MajorityVote(LabelModelDefaults):
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes), `(n, k)`; NaN in the rows without a vote."""
+        check_integers(L)
         # It can be asked before a fit, which would only tell it the names.
         names = self.lf_names_ or tuple(f"column {j}" for j in range(L.shape[-1]))
         check_label_matrix(L, names, self.cardinality, self.grids_)

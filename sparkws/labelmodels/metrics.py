@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sparkws.checks import check_same_rows
 from sparkws.labelmodels.posterior import hits, predict, top_shares
 from sparkws.vocab import ABSTAIN
 
@@ -79,7 +80,13 @@ def evaluate(
         -1 where unknown; such rows do not count.
     counts : (u,) int64 array
         Items of each row.
+
+    Raises
+    ------
+    IncompatibleStatistics
+        If these are not arrays of the same rows.
     """
+    check_same_rows({"probs": probs, "preds": preds, "gold": gold, "counts": counts})
     known = gold != ABSTAIN
     probs, preds, gold, counts = probs[known], preds[known], gold[known], counts[known]
     k = probs.shape[1]

@@ -7,8 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sparkws.checks import first_few
-from sparkws.errors import IncompatibleStatistics
+from sparkws.labelmodels.covariances import check_counted_pairs
+from sparkws.labelmodels.differences import check_same_functions
 from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.tables import TableModel
@@ -41,8 +41,9 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
     Raises
     ------
     IncompatibleStatistics
-        If the model is of other functions.
+        If these are no moments, or the model is of other functions.
     """
+    check_counted_pairs(moments, "pairs are told")
     names = moments.lf_names
     both = _by_lf(moments, moments.gram)
     same_label = (moments.label_of[:, None] == moments.label_of) & (moments.label_of != ABSTAIN)
@@ -61,11 +62,7 @@ def pair_table(moments: Moments, model: LabelModel | None = None) -> pl.DataFram
         "lift": _share(met, by_chance[a, b]),
     }
     if model is not None and model.cpt_ is not None:
-        if model.lf_names_ != names:
-            raise IncompatibleStatistics(
-                f"the moments are of {first_few(names)}, the label model of {first_few(model.lf_names_)}; select the "
-                "same labeling functions."
-            )
+        check_same_functions("moments", names, model)
         cast = model.cpt_[:, 1:].sum(axis=1)
         expected = _expected_agreement(class_cpt(model), cast, model.class_balance_)[a, b]
         error = np.sqrt(np.maximum(met * expected * (1 - expected), _MIN_VARIANCE))

@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.checks import check_columns, first_few, shown
+from sparkws.checks import check_columns, first_few, parsed_json, shown
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
-from sparkws.labelmodels.differences import check_classes, check_functions
+from sparkws.labelmodels.differences import check_classes, check_functions, check_names_of_classes
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.labelmodel import LabelModel
 from sparkws.labelmodels.majority import MajorityVote
@@ -201,10 +201,7 @@ def from_json(
     IncompatibleStatistics
         If functions or classes differ; says which.
     """
-    try:
-        plain = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"this is not the JSON of a label model: {error}.") from None
+    plain = parsed_json(text, "a label model")
     found = plain.get("format") if isinstance(plain, dict) else None
     if found != FORMAT:
         raise DataError(
@@ -216,8 +213,7 @@ def from_json(
 def _check_saved(model: SavedModel, classes: Sequence[str]) -> None:
     if not model.lf_names_:
         raise NothingToFit("the label model has no parameters yet; call fit before saving it.")
-    if len(classes) != model.cardinality:
-        raise IncompatibleStatistics(f"the label model has {model.cardinality} classes, got names for {len(classes)}.")
+    check_names_of_classes(model, classes)
 
 
 def _new(kind: object, cardinality: int) -> SavedModel:

@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import first_few
+from sparkws.checks import check_switches, first_few
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
@@ -57,6 +57,7 @@ class PublishedTriplet(TableModel):
             raise ConfigError(f"the published triplets are for two classes, got {cardinality}; use DawidSkene.")
         if aggregate not in ("median", "mean", "single"):
             raise ConfigError(f"aggregate must be 'median', 'mean' or 'single', got {aggregate!r}.")
+        check_switches({"prior_twice": prior_twice})
         self.class_balance = class_balance
         self.aggregate = aggregate
         self.prior_twice = prior_twice

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.checks import check_columns, first_few, shown
+from sparkws.checks import check_columns, first_few, parsed_json, shown
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
 from sparkws.labelmodels.persist import SCHEMA
@@ -105,10 +105,7 @@ def graph_from_json(
     IncompatibleStatistics
         If tasks, classes or functions differ; says which.
     """
-    try:
-        plain: Any = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"this is not the JSON of a label model of several tasks: {error}.") from None
+    plain = parsed_json(text, "a label model of several tasks")
     found = plain.get("format") if isinstance(plain, dict) else None
     if found != FORMAT:
         raise DataError(

@@ -16,7 +16,7 @@ from typing import ClassVar, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_label_matrix
+from sparkws.checks import check_label_matrix, check_switches
 from sparkws.errors import ConfigError, DataError, NothingToFit
 from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance, choose_balance, volume
@@ -88,6 +88,7 @@ class SuperLF(TableModel):
         clamp_gold: bool = False,
     ) -> None:
         check_options(abstain, smoothing, max_iter, tol)
+        check_switches({"clamp_gold": clamp_gold})
         if isinstance(groups, str) and groups != "auto":
             raise ConfigError(f"groups must be 'auto' or lists of labeling functions, got {groups!r}.")
         super().__init__(cardinality)

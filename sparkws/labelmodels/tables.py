@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_label_matrix
+from sparkws.checks import check_cardinality, check_label_matrix
 from sparkws.errors import NothingToFit
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.labelmodel import LabelModelDefaults
@@ -74,7 +74,7 @@ class TableModel(LabelModelDefaults):
     stored: ClassVar[Mapping[str, Stored]] = TABLES
 
     def __init__(self, cardinality: int) -> None:
-        self.cardinality = cardinality
+        self.cardinality = check_cardinality(cardinality)
         self.lf_names_: tuple[str, ...] = ()
         self.grids_: Grids = NO_GRIDS
         self.cpt_: NDArray[np.float64] | None = None

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import first_few
+from sparkws.checks import did_you_mean, first_few
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import ConfigError
 
@@ -45,7 +45,17 @@ class TaskGraph:
         return max(map(len, self.classes.values()))
 
     def classes_of(self, task: str) -> NDArray[np.int8]:
-        """The class that each vector has for a task, `(f,)`."""
+        """The class that each vector has for a task, `(f,)`.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such task.
+        """
+        if task not in self.classes:
+            raise ConfigError(
+                f"there is no task {task!r}; the tasks are {first_few(self.tasks, 12)}.{did_you_mean(task, self.tasks)}"
+            )
         return self.feasible[:, self.tasks.index(task)]
 
 

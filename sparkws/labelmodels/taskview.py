@@ -16,7 +16,7 @@ from sparkws.grids import NO_GRIDS
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.labelmodel import LabelModelDefaults
-from sparkws.labelmodels.labelvectors import log_balance, log_sums, most_log_odds, ruled_out
+from sparkws.labelmodels.labelvectors import check_votes_on, log_balance, log_sums, most_log_odds, ruled_out
 from sparkws.labelmodels.posterior import FLOOR
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
 from sparkws.vocab import ABSTAIN, GOLD, gold_column, vote_column
@@ -63,13 +63,13 @@ class TaskView(LabelModelDefaults):
         self.model = model
         self.task = task
         self.clamped = tuple(name for name in model.graph.tasks if name in clamped)
-        self.cardinality = len(model.graph.classes[task])
         self.lf_names_ = (*(vote_column(of, lf) for of, lf in model.columns), *map(gold_column, self.clamped))
         self.tasks = (*(of for of, _ in model.columns), *self.clamped)
         self.own = tuple(c for c, (of, _) in enumerate(model.columns) if of == task)
         self.beside = tuple(c for c in range(len(self.lf_names_)) if c not in self.own)
         self.cpt_: NDArray[np.float64] | None = None
         self.class_balance_ = model.balance_of(task)
+        self.cardinality = len(self.class_balance_)
         self.balance_source_: str = model.balance_source_
         self.abstain_ = "missing"
         self.log_likelihood_ = model.log_likelihood_
@@ -80,6 +80,7 @@ class TaskView(LabelModelDefaults):
 
     def posterior(self, L: NDArray[np.int8]) -> NDArray[np.float64]:
         """P(class | votes on all tasks, known classes), `(n, k)`; NaN in the rows without a vote on any."""
+        self.check(L)
         n_votes = len(self.model.columns)
         known = np.full((len(L), len(self.model.graph.tasks)), ABSTAIN, np.int8)
         known[:, [self.model.graph.tasks.index(name) for name in self.clamped]] = L[:, n_votes:]
@@ -89,6 +90,16 @@ class TaskView(LabelModelDefaults):
     def most_log_odds(self) -> float:
         """The most that votes can give: more are of a known class, or of a class that no vector has."""
         return most_log_odds(len(self.lf_names_), len(self.model.balance_))
+
+    def check(self, L: NDArray[np.int8]) -> None:
+        """Refuse all but votes on all tasks and known classes, `(n, c)`.
+
+        Raises
+        ------
+        InvalidLabelMatrix
+            With the first that is none.
+        """
+        check_votes_on(L, [*self.model.columns, *((task, GOLD) for task in self.clamped)], self.model.graph)
 
     def name_of(self, column: str) -> str:
         """What a column is called where the task is the subject: its own functions by their names alone."""

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.errors import IncompatibleStatistics, NothingToFit
+from sparkws.errors import ConfigError, IncompatibleStatistics, NothingToFit
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS, ClassBalance, known_balance, single_class_share
 from sparkws.labelmodels.covariances import Outcomes, outcomes_of, scaled_differences
-from sparkws.labelmodels.em import count_votes
+from sparkws.labelmodels.em import check_counted, count_votes
 from sparkws.labelmodels.pairwise import (
     Meaning,
     one_coin_balance,
@@ -62,10 +62,27 @@ def moment_balance(
     ------
     NothingToFit
         If "estimate" or "tensor" has no third moments, "tensor" ones that do not tell it, or "dev" no known class.
+    IncompatibleStatistics
+        If triples are of other functions, classes or items than the moments, or `gold_items` are no counts of the
+        classes.
+    ConfigError
+        If there is no such option.
     """
     k = moments.cardinality
     items = np.zeros(k, np.int64) if gold_items is None else gold_items
+    _check_gold_items(items, k)
+    if triples is not None:
+        _check_triples(triples, moments)
     known = np.flatnonzero(items)
+    if isinstance(option, str) and option not in ("estimate", "tensor", "uniform", "dev"):
+        raise ConfigError(
+            f"class_balance must be {k} shares, 'estimate', 'tensor', 'uniform' or 'dev', got {option!r}."
+        )
+    if isinstance(option, str) and option == "dev" and gold_items is None:
+        raise NothingToFit(
+            "class_balance='dev' counts the items with a known class, which moments do not tell: give gold_items, how "
+            "many items have each class."
+        )
     if not isinstance(option, str) or option not in ("estimate", "tensor"):
         balance = known_balance(option, k, known.astype(np.int8), items[known])
         assert balance is not None
@@ -73,10 +90,6 @@ def moment_balance(
     if triples is None or not triples.chosen:
         raise NothingToFit(
             f"class_balance={option!r} needs the third moments of three functions or more: give triples, or a balance."
-        )
-    if (triples.lf_names, triples.cardinality, triples.grids) != (moments.lf_names, k, moments.grids):
-        raise IncompatibleStatistics(
-            "second and third moments are of different labeling functions or classes; count them on the same votes."
         )
     balance = _told(moments, triples, abstain)
     if balance is not None:
@@ -93,6 +106,33 @@ def moment_balance(
     says = moments.says
     spoken = 1 / k + (moments.votes.sum(axis=0) if says is None else np.einsum("js,jsy->y", moments.votes, says))
     return spoken / spoken.sum(), "volume"
+
+
+def _check_gold_items(gold_items: NDArray[np.int64], cardinality: int) -> None:
+    is_counts = isinstance(gold_items, np.ndarray) and np.issubdtype(gold_items.dtype, np.integer)
+    if not is_counts or gold_items.shape != (cardinality,) or (gold_items < 0).any():
+        told = repr(gold_items) if np.size(gold_items) <= cardinality else f"shape {np.shape(gold_items)}"
+        raise IncompatibleStatistics(
+            f"gold_items must be an array of {cardinality} integers of at least 0, how many items have each class, got "
+            f"{told}."
+        )
+
+
+def _check_triples(triples: Triples, moments: Moments) -> None:
+    if not isinstance(triples, Triples):
+        raise IncompatibleStatistics(
+            f"triples must be third moments, as moments_of(patterns).triples, got {type(triples).__name__}."
+        )
+    of = (moments.lf_names, moments.cardinality, moments.grids)
+    if triples.chosen and (triples.lf_names, triples.cardinality, triples.grids) != of:
+        raise IncompatibleStatistics(
+            "second and third moments are of different labeling functions or classes; count them on the same votes."
+        )
+    if triples.chosen and triples.n_items != moments.n_items:
+        raise IncompatibleStatistics(
+            f"second moments are of {moments.n_items:,} items, third moments of {triples.n_items:,}; count them on the "
+            "same votes."
+        )
 
 
 def tensor_balance(statistics: Patterns | BothMoments) -> NDArray[np.float64]:
@@ -122,6 +162,11 @@ def moments_of(patterns: Patterns) -> BothMoments:
     BothMoments
         `pairs` and `triples`, those of at most a hundred triples of functions, the same ones in every call.
 
+    Raises
+    ------
+    IncompatibleStatistics
+        If these are no pattern counts.
+
     Examples
     --------
     >>> from sparkws import patterns_of_matrix
@@ -133,6 +178,7 @@ def moments_of(patterns: Patterns) -> BothMoments:
     >>> Triplet(2).fit(both.pairs, triples=both.triples).posterior(L[-1:]).round(2).tolist()
     [[0.02, 0.98]]
     """
+    check_counted(patterns, "moments are counted")
     votes = count_votes(unpack(patterns), patterns.counts, patterns.n_outcomes)
     # The same triples as a pass over the votes counts.
     return joint.of_patterns(patterns, choose_triples(votes, np.random.default_rng(0)))

@@ -16,7 +16,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_amounts, first_few
+from sparkws.checks import check_amounts, check_switches, first_few
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.grids import refuse_soft
 from sparkws.labelmodels.balance import ClassBalance
@@ -102,6 +102,7 @@ class Triplet(TableModel):
         super().__init__(cardinality)
         check_abstain(abstain)
         check_amounts({"smoothing": smoothing})
+        check_switches({"one_vs_rest": one_vs_rest})
         if cardinality > 2 and not one_vs_rest:
             raise ConfigError(
                 f"triplets tell two classes apart, got {cardinality}; use DawidSkene, or one_vs_rest=True, which is "

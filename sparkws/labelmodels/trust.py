@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.errors import ConfigError, NothingToFit
+from sparkws.labelmodels.differences import check_same_functions
+from sparkws.labelmodels.em import check_counted
 from sparkws.labelmodels.findings import estimated_accuracy
 from sparkws.labelmodels.heldout import Fit
 from sparkws.labelmodels.labelmodel import LabelModel
@@ -96,7 +98,10 @@ def bootstrap(
         For fewer than two replicates.
     NothingToFit
         If so few items have votes that hardly any drawing has.
+    IncompatibleStatistics
+        If the patterns are none, or not of the functions of the model in its order.
     """
+    _check_fitted(model, patterns)
     return intervals(draw_models(fit, patterns, rng, n_replicates), model, patterns)
 
 
@@ -168,10 +173,25 @@ def leave_one_out(fit: Fit, model: LabelModel, patterns: Patterns, most: int = M
     patterns : Patterns
         Whole counts.
     most : int
-        The busiest so many functions are left out.
+        The busiest so many functions are left out, at least 1.
+
+    Raises
+    ------
+    ConfigError
+        For fewer.
+    IncompatibleStatistics
+        If the patterns are none, or not of the functions of the model in its order.
     """
+    _check_fitted(model, patterns)
+    if most < 1:
+        raise ConfigError(f"leave_one_out needs at least 1 function to leave out, got {most}.")
     without, needed = models_without(fit, patterns, most)
     return left_out(without, model, patterns, needed)
+
+
+def _check_fitted(model: LabelModel, patterns: Patterns) -> None:
+    check_counted(patterns, "a label model is fitted again")
+    check_same_functions("patterns", patterns.lf_names, model)
 
 
 def models_without(

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sparkws.checks import check_class_balance, check_label_matrix, did_you_mean, first_few
+from sparkws.checks import check_cardinality, check_class_balance, check_label_matrix, did_you_mean, first_few
 from sparkws.errors import ConfigError, NothingToFit
 from sparkws.grids import NO_GRIDS, Grids
 from sparkws.labelmodels.em import check_fittable
@@ -55,7 +55,7 @@ class WeightedVote(LabelModelDefaults):
         *,
         class_balance: tuple[float, ...] | None = None,
     ) -> None:
-        self.cardinality = cardinality
+        self.cardinality = check_cardinality(cardinality)
         self.weights = dict(weights or {})
         strange = {name: weight for name, weight in self.weights.items() if not math.isfinite(weight)}
         if strange:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sparkws.checks import check_columns, first_few
+from sparkws.checks import check_columns, first_few, parsed_json
 from sparkws.errors import IncompatibleStatistics
 from sparkws.grids import NO_GRIDS, Grids, classes_voted, grids_from_plain
 from sparkws.stats.compatible import check_same_lfs, not_a_part
@@ -314,10 +314,12 @@ def from_json(text: str) -> Counters:
 
     Raises
     ------
+    DataError
+        If the text is no JSON.
     IncompatibleStatistics
         If the text is not that of counters.
     """
-    plain = json.loads(text)
+    plain = parsed_json(text, "counters")
     names = {field.name for field in fields(Counters)} - {"grids"}
     if not isinstance(plain, dict) or set(plain) - {"grids"} != names:
         has = first_few(sorted(plain), 12) if isinstance(plain, dict) else type(plain).__name__

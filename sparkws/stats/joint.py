@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from sparkws.checks import check_columns, first_few
+from sparkws.checks import check_columns, first_few, parsed_json
 from sparkws.errors import IncompatibleStatistics
 from sparkws.grids import NO_GRIDS, Grids, grids_from_plain
 from sparkws.stats import moments, triples
@@ -143,10 +143,12 @@ def from_json(text: str) -> BothMoments:
 
     Raises
     ------
+    DataError
+        If the text is no JSON.
     IncompatibleStatistics
         If the text is not that of moments.
     """
-    plain = json.loads(text)
+    plain = parsed_json(text, "moments")
     names = {"lf_names", "cardinality", "chosen", *_DUMP_SCHEMA}
     if not isinstance(plain, dict) or set(plain) - {"grids"} != names:
         has = first_few(sorted(plain), 12) if isinstance(plain, dict) else type(plain).__name__

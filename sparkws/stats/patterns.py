@@ -14,7 +14,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sparkws import hashing
-from sparkws.checks import check_columns, check_label_matrix, did_you_mean, first_few
+from sparkws.checks import (
+    check_cardinality,
+    check_columns,
+    check_integers,
+    check_label_matrix,
+    did_you_mean,
+    first_few,
+)
 from sparkws.errors import IncompatibleStatistics, InvalidLabelMatrix, NothingToFit
 from sparkws.grids import NO_GRIDS, Grids, classes_voted
 from sparkws.stats.compatible import check_same_lfs
@@ -198,10 +205,14 @@ def of_matrix(
     Raises
     ------
     InvalidLabelMatrix
-        If `L` or `gold` holds anything else, or has another shape, or two functions have one name.
+        If `L` or `gold` is or holds anything else, or has another shape, or two functions have one name.
+    ConfigError
+        If there are fewer than two classes, or too many.
     """
+    check_cardinality(cardinality)
     check_label_matrix(L, lf_names, cardinality, grids)
     known = np.full(len(L), ABSTAIN, np.int8) if gold is None else gold
+    check_integers(known, "gold")
     if known.shape != (len(L),):
         raise InvalidLabelMatrix(
             f"gold has shape {known.shape}, expected ({len(L)},), a class or -1 for each row of L."
