@@ -4,12 +4,14 @@ Every default lives here and in `lfconfig`; `conf/base.yaml` says the same with 
 equal. The module is longer than 300 lines so that what sections ask of each other is found in one place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sparkws.checks import check_class_balance, check_label_shares, did_you_mean, first_few
+from sparkws.errors import ConfigError
+from sparkws.feasible import TaskGraph, graph_of
 from sparkws.lfconfig import ExpressionConfig, LFsConfig, VotesConfig
 from sparkws.modeloptions import not_read, refusal
 from sparkws.sections import Identifier, Section, SliceName, Text
@@ -251,6 +253,16 @@ class TaskGraphConfig(Section):
             raise ValueError(f"tasks must differ, got {list(self.tasks)}")
         return self
 
+    def graph(self, classes: Mapping[str, Sequence[str]]) -> TaskGraph:
+        """What can be true together, for tasks of these classes; see `feasible.graph_of`."""
+        return graph_of(
+            self.tasks,
+            classes,
+            parents=self.parents,
+            feasible=self.feasible,
+            not_applicable=self.not_applicable,
+        )
+
 
 def _of_graph(keys: list[str]) -> str:
     """Which keys of a label model are options of a task graph, as the end of a sentence."""
@@ -343,4 +355,9 @@ class ProjectConfig(Section):
                         f"the gold of task {task!r} cannot be used for the class balance, which task graph {name!r} "
                         "estimates from the votes on all its tasks; set gold.use: evaluate or clamp"
                     )
+            try:
+                graph.graph({task: self.tasks[task].classes for task in graph.tasks})
+            except ConfigError as error:
+                key = "parents" if graph.parents else "feasible"
+                raise ValueError(f"'task_graphs.{name}.{key}': {error}") from None
         return self

@@ -16,9 +16,9 @@ from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Source, TableVersion, check_workspace, open_table, query
 from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
+from sparkws.feasible import TaskGraph
 from sparkws.hashing import check_key_type
 from sparkws.labelmodels.subset import chosen_functions
-from sparkws.labelmodels.taskgraph import TaskGraph, graph_of
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs.chance import refuse_chance
 from sparkws.lfs.examples import refuse_missed
@@ -34,10 +34,10 @@ def check_graphs(config: ProjectConfig, chosen: Sequence[str]) -> dict[str, Task
     Raises
     ------
     ConfigError
-        For a graph that cannot be, or of which only some tasks are to be run.
+        For a graph of which only some tasks are to be run.
     """
     classes = {name: task.classes for name, task in config.tasks.items()}
-    graphs = {name: graph_of(name, graph, classes) for name, graph in config.task_graphs.items()}
+    graphs = {name: graph.graph(classes) for name, graph in config.task_graphs.items()}
     for name, graph in graphs.items():
         missing = [task for task in graph.tasks if task not in chosen]
         if missing and len(missing) < len(graph.tasks):

@@ -12,10 +12,10 @@ from sparkws.config import TaskConfig, TaskGraphConfig
 from sparkws.engine.history import Transition
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import TableVersion
+from sparkws.feasible import TaskGraph
 from sparkws.grids import grids_from_plain, refuse_soft
 from sparkws.labelmodels import graphsteps
 from sparkws.labelmodels.graphsteps import FittedTogether
-from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.together import OfTask
 from sparkws.manage.results import StepResult
 from sparkws.runner import Done, Job, errors_of, output_of, run_step

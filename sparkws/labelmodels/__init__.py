@@ -20,11 +20,12 @@ which says what a model is.
 - Explaining: contributions, account (of an item), overview, pairs (of a task).
 - From votes to published labels: kernel, multikernel, labelcounts, doubt (how sure a confidence is).
 - Storing: persist, savedgroups, savedgrids, savedgraph, savedtrust; storedchecks, differences (what is refused).
-- Several tasks: taskgraph (what can be true), together (fits and reports), taskview (one of them as a label model);
+- Several tasks: together (fits and reports what `sparkws.feasible` allows), taskview (one of them as a label model);
   multilabel (each label by itself).
 - Steps, which alone know tables and Spark: steps, multisteps, graphsteps.
 """
 
+from sparkws.feasible import task_graph, task_tree
 from sparkws.labelmodels.calibration import Calibration, calibrate
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.contributions import contributions, what_each_adds
@@ -46,7 +47,6 @@ from sparkws.labelmodels.sampling import sample_level, standard_error
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json
 from sparkws.labelmodels.structure import learn_dependencies
 from sparkws.labelmodels.superlf import SuperLF
-from sparkws.labelmodels.taskgraph import task_graph, task_tree
 from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.thirds import moments_of, tensor_balance
 from sparkws.labelmodels.triplet import Triplet

@@ -12,6 +12,7 @@ from sparkws.engine.relational import join_gold, join_votes, sum_rows
 from sparkws.engine.session import SparkSession
 from sparkws.engine.tables import Query, Source, TableVersion, read_rows
 from sparkws.engine.writes import write_rows
+from sparkws.feasible import TaskGraph
 from sparkws.labelmodels import savedgraph, steps
 from sparkws.labelmodels.fitting import faulty
 from sparkws.labelmodels.hierarchy import Hierarchical
@@ -25,7 +26,6 @@ from sparkws.labelmodels.savedtrust import asked_of, doubt_of_rows, task_rows_wi
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel, with_accuracy
 from sparkws.labelmodels.steps import label_comments, read_capped
 from sparkws.labelmodels.subset import chosen_functions, with_faults_of
-from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.together import OfTask, fit_again, fit_together, kept_of, report_of
 from sparkws.stats.counters import Counters, CountersKernel

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_amounts, check_max_iter
 from sparkws.errors import NothingToFit
+from sparkws.feasible import TaskGraph
 from sparkws.labelmodels.balance import MOSTLY_SINGLE_CLASS
 from sparkws.labelmodels.estimate import has_converged
 from sparkws.labelmodels.labelvectors import (
@@ -33,7 +34,6 @@ from sparkws.labelmodels.labelvectors import (
 )
 from sparkws.labelmodels.posterior import FLOOR, normalize, one_hot
 from sparkws.labelmodels.tables import PRIOR_ACCURACY, accurate_table, precise_table
-from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.vocab import ABSTAIN
 
 Column = tuple[str, str]

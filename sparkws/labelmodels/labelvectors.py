@@ -10,8 +10,8 @@ from scipy import sparse
 
 from sparkws.checks import check_integers, first_few
 from sparkws.errors import ConfigError, IncompatibleStatistics, InvalidGold, InvalidLabelMatrix
+from sparkws.feasible import TaskGraph
 from sparkws.labelmodels.posterior import FLOOR
-from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.vocab import ABSTAIN
 
 

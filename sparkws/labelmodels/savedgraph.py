@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sparkws.checks import check_columns, first_few, parsed_json, shown
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
+from sparkws.feasible import TaskGraph
 from sparkws.labelmodels.hierarchy import Column, Hierarchical
 from sparkws.labelmodels.persist import SCHEMA
 from sparkws.labelmodels.storedchecks import (
@@ -25,7 +26,6 @@ from sparkws.labelmodels.storedchecks import (
     stored_value,
 )
 from sparkws.labelmodels.tables import Stored
-from sparkws.labelmodels.taskgraph import TaskGraph
 
 FORMAT: Final = 1
 _WHOLE: Final = "all_tasks"  # the parameter of the row that holds the JSON

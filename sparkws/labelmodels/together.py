@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.config import TaskGraphConfig
+from sparkws.feasible import TaskGraph
 from sparkws.labelmodels.findings import below_chance, gold_of_one_class, never_votes, votes_of
 from sparkws.labelmodels.fitting import summary
 from sparkws.labelmodels.guard import check_labels
@@ -19,7 +20,6 @@ from sparkws.labelmodels.posterior import class_cpt
 from sparkws.labelmodels.refits import work_of_vectors
 from sparkws.labelmodels.refitted import Refitted, refit_all, told_of_bootstrap, told_of_leaving_out, too_large
 from sparkws.labelmodels.sampling import REFIT_GAIN
-from sparkws.labelmodels.taskgraph import TaskGraph
 from sparkws.labelmodels.taskview import TaskView, patterns_of_task
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, select, unpack

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from deltalake import DeltaTable
 
+from sparkws.feasible import task_tree
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.posterior import hits
 from sparkws.labelmodels.savedgraph import graph_from_rows
-from sparkws.labelmodels.taskgraph import task_tree
 from tests.e2e.conftest import Project, ran, table
 
 NOT = "not applicable"
@@ -246,7 +246,10 @@ def test_what_cannot_be_is_refused_before_any_work(tree: Any, run: Any) -> None:
 
     circle = {"about": ["kind", "question"], "kind": ["about", "price"]}
     for change, said in [
-        (graph(parents=circle), "task graph 'asked': the parents go in a circle: 'kind' under 'about' under 'kind'"),
+        (
+            graph(parents=circle),
+            r"yaml: 'task_graphs\.asked\.parents': the parents go in a circle: 'kind' under 'about' under 'kind",
+        ),
         (graph(parents={"about": ["kind", "qestion"]}), "'about' is under class 'qestion' of 'kind'"),
         (graph(tasks=["kind", "abut"]), "has no task 'abut'.*Did you mean 'about'"),
         (graph(parents={}, feasible=[["question", "cost"]]), "'cost' is no class of task 'about'"),

@@ -589,6 +589,45 @@ def test_graphs_slices_and_subsets_that_make_no_sense_are_refused(over, said):
         load_config(BASE, over)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"parents": {"about": ["kind", "qestion"]}},
+            "'task_graphs.asked.parents': task 'about' is under class 'qestion' of 'kind', which is not a class of",
+        ),
+        (
+            {"parents": {"about": ["knd", "question"]}},
+            "asked.parents': task 'about' is under class 'question' of 'knd'",
+        ),
+        (
+            {"parents": {"kind": ["about", "price"]}, "not_applicable": "statement"},
+            "asked.parents': the parents go in a circle: 'kind' under 'about' under 'kind'",
+        ),
+        (
+            {"not_applicable": "none"},
+            "asked.parents': the last class of task 'about' must be 'none', for items whose 'kind' is not 'question'",
+        ),
+        (
+            {"feasible": [["question", "cost"]]},
+            "'task_graphs.asked.feasible': 'cost' is no class of task 'about', which has ['price', 'delivery', 'not",
+        ),
+        (
+            {"feasible": [["question"]]},
+            "asked.feasible': the vector ['question'] has 1 classes, expected one for each of ['kind', 'about']",
+        ),
+    ],
+)
+def test_graphs_that_cannot_be_are_refused_where_they_are_read(changed, said):
+    raw = yaml.safe_load(BASE.read_text(encoding="utf-8"))
+    graph = raw["task_graphs"]["asked"]
+    raw["task_graphs"]["asked"] = {**graph, **changed, **({"parents": {}} if "feasible" in changed else {})}
+    if set(changed) == {"parents", "not_applicable"}:
+        raw["task_graphs"]["asked"]["parents"] = {**graph["parents"], **changed["parents"]}
+    with pytest.raises(ConfigError, match=f"^conf/here.yaml: .*{re.escape(said)}"):
+        parse_config(raw, "conf/here.yaml")
+
+
 def test_tasks_of_a_graph_keep_what_is_asked_of_any_label_model():
     kept = {"lfs": ["a"], "exclude": ["b"], "tie_break_policy": "random", "seed": 3}
     config = load_config(BASE, {"tasks": {"kind": {"label_model": kept}}})

@@ -23,6 +23,7 @@ FOUNDATION = (
     "configerrors",
     "checks",
     "grids",
+    "feasible",
     "synthetic",
     "kernels",
     "hashing",

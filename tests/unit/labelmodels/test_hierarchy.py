@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from sparkws import synthetic
 from sparkws.errors import ConfigError, InvalidGold, InvalidLabelMatrix, NothingToFit
+from sparkws.feasible import task_graph, task_tree
 from sparkws.labelmodels.dawidskene import DawidSkene
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.tables import fixed_precision
-from sparkws.labelmodels.taskgraph import task_graph, task_tree
 from sparkws.stats.patterns import of_matrix
 
 # The tree of the published test: a root with two branches, each with two leaves.

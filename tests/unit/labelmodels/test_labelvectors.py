@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sparkws.errors import InvalidGold
+from sparkws.feasible import task_graph
 from sparkws.labelmodels.labelvectors import hold, log_factors, log_sums, most_log_odds, ruled_out
-from sparkws.labelmodels.taskgraph import task_graph
 
 GRAPH = task_graph({"t": ["x", "y", "z"], "u": ["a", "b"]}, [("x", "a"), ("x", "b"), ("z", "b")])
 

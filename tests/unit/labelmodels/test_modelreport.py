@@ -5,9 +5,9 @@ import json
 import numpy as np
 
 from sparkws.config import LabelModelConfig, TaskGraphConfig
+from sparkws.feasible import task_tree
 from sparkws.labelmodels import multilabel
 from sparkws.labelmodels.fitting import fit_label_model
-from sparkws.labelmodels.taskgraph import task_tree
 from sparkws.labelmodels.together import OfTask, fit_together, report_of
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.patterns import of_matrix, select

@@ -10,6 +10,7 @@ import pytest
 
 from sparkws import synthetic
 from sparkws.errors import DataError, SparkwsError
+from sparkws.feasible import task_tree
 from sparkws.grids import Grids
 from sparkws.labelmodels.completion import MatrixCompletion
 from sparkws.labelmodels.dawidskene import DawidSkene
@@ -19,7 +20,6 @@ from sparkws.labelmodels.persist import from_json, from_rows, to_json, to_rows
 from sparkws.labelmodels.precision import PrecisionVote
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_to_json
 from sparkws.labelmodels.superlf import SuperLF
-from sparkws.labelmodels.taskgraph import task_tree
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.stats.patterns import of_matrix
 

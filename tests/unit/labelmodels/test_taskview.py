@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparkws.feasible import task_graph, task_tree
 from sparkws.labelmodels.account import account_of, column_names
 from sparkws.labelmodels.contributions import contributions, what_each_adds
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.overview import overview
 from sparkws.labelmodels.posterior import predict
-from sparkws.labelmodels.taskgraph import task_graph, task_tree
 from sparkws.labelmodels.taskview import TaskView, patterns_of_task
 from sparkws.labelmodels.trust import accuracy_by_lf
 from sparkws.stats.patterns import of_matrix

@@ -9,6 +9,7 @@ import pytest
 from sparkws import synthetic
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import DataError, IncompatibleStatistics, NothingToFit
+from sparkws.feasible import task_tree
 from sparkws.labelmodels import persist
 from sparkws.labelmodels.doubt import Doubt
 from sparkws.labelmodels.hierarchy import Hierarchical
@@ -20,7 +21,6 @@ from sparkws.labelmodels.posterior import predict
 from sparkws.labelmodels.refitted import Refitted, too_large
 from sparkws.labelmodels.savedgraph import graph_from_json, graph_from_rows, graph_to_json, task_rows
 from sparkws.labelmodels.savedtrust import doubt_of_rows, task_rows_with_trust
-from sparkws.labelmodels.taskgraph import task_tree
 from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.together import OfTask, fit_again, fit_together, kept_of, report_of
 from sparkws.stats.counters import of_patterns, with_faults

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 
 from sparkws.explain import ExplainedItem, ExplainedTask
+from sparkws.feasible import task_graph
 from sparkws.labelmodels.account import account_of
 from sparkws.labelmodels.calibration import Calibration, calibrated
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.majority import MajorityVote
-from sparkws.labelmodels.taskgraph import task_graph
 from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.weighted import WeightedVote
 from sparkws.report.explain import describe_item, describe_task

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparkws.checks import did_you_mean, first_few
-from sparkws.config import TaskGraphConfig
 from sparkws.errors import ConfigError
 
 _MOST_VECTORS: Final = 1 << 16
@@ -59,13 +58,24 @@ class TaskGraph:
         return self.feasible[:, self.tasks.index(task)]
 
 
-def graph_of(name: str, config: TaskGraphConfig, classes: Mapping[str, Sequence[str]]) -> TaskGraph:
-    """The graph that a configuration calls `name`.
+def graph_of(
+    tasks: Sequence[str],
+    classes: Mapping[str, Sequence[str]],
+    *,
+    parents: Mapping[str, tuple[str, str]],
+    feasible: Sequence[Sequence[str]],
+    not_applicable: str,
+) -> TaskGraph:
+    """The graph that a configuration describes: of vectors where `feasible` are given, else a tree.
 
     Parameters
     ----------
+    tasks : sequence of str
+        Those of the graph, in any order.
     classes : mapping of str to sequences of str
         The classes of each task of the project.
+    parents, feasible, not_applicable
+        As of `task_tree` and `task_graph`.
 
     Raises
     ------
@@ -73,21 +83,18 @@ def graph_of(name: str, config: TaskGraphConfig, classes: Mapping[str, Sequence[
         If a vector, a parent or a class does not exist, the parents go in a circle, or a child lacks the class of
         items to which it does not apply.
     """
-    own = {task: tuple(classes[task]) for task in config.tasks}
-    try:
-        if config.feasible:
-            return task_graph(own, config.feasible)
-        ordered = _in_order(own, config.parents)
-        for child in config.parents:
-            if child in own and own[child][-1] != config.not_applicable:
-                parent, branch = config.parents[child]
-                raise ConfigError(
-                    f"the last class of task {child!r} must be {config.not_applicable!r}, for items whose {parent!r} "
-                    f"is not {branch!r}; it has {first_few(own[child], 12)}."
-                )
-        return task_tree({task: own[task] for task in ordered}, config.parents, not_applicable=config.not_applicable)
-    except ConfigError as error:
-        raise ConfigError(f"task graph {name!r}: {error}") from None
+    own = {task: tuple(classes[task]) for task in tasks}
+    if feasible:
+        return task_graph(own, feasible)
+    ordered = _in_order(own, parents)
+    for child in parents:
+        if child in own and own[child][-1] != not_applicable:
+            parent, branch = parents[child]
+            raise ConfigError(
+                f"the last class of task {child!r} must be {not_applicable!r}, for items whose {parent!r} is not "
+                f"{branch!r}; it has {first_few(own[child], 12)}."
+            )
+    return task_tree({task: own[task] for task in ordered}, parents, not_applicable=not_applicable)
 
 
 def task_graph(classes: Mapping[str, Sequence[str]], feasible: Sequence[Sequence[str]]) -> TaskGraph:

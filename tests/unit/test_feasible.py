@@ -4,7 +4,7 @@ import pytest
 
 from sparkws.config import TaskGraphConfig
 from sparkws.errors import ConfigError
-from sparkws.labelmodels.taskgraph import graph_of, task_graph, task_tree
+from sparkws.feasible import task_graph, task_tree
 
 NOT = "not applicable"
 CLASSES = {
@@ -16,7 +16,7 @@ CLASSES = {
 
 
 def graph(**options):
-    return graph_of("life", TaskGraphConfig(**options), CLASSES)
+    return TaskGraphConfig(**options).graph(CLASSES)
 
 
 def vectors(found):
@@ -84,7 +84,7 @@ def test_vectors_may_be_listed():
     [
         (
             {"tasks": ("job", "dish"), "parents": {"job": ("dish", "soup"), "dish": ("job", "cook")}},
-            "task graph 'life': the parents go in a circle: 'job' under 'dish' under 'job'",
+            "the parents go in a circle: 'job' under 'dish' under 'job'",
         ),
         ({"tasks": ("kind", "job"), "parents": {"kind": ("kind", "person")}}, "'kind' under 'kind'"),
         (
