@@ -194,6 +194,7 @@ def _test(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
     from sparkws.lfs import check_examples, lfset_of
     from sparkws.lfs.chance import refuse_chance
     from sparkws.lfs.leaks import refuse_leaks
+    from sparkws.modeloptions import chosen_functions
     from sparkws.report.text import log_examples
 
     config = load_config(arguments.config, *arguments.overlay)
@@ -204,6 +205,7 @@ def _test(arguments: argparse.Namespace, submitted: bool) -> dict[str, Any]:
         if task.lfs is None:
             continue
         lfset = lfset_of(task.lfs, config.base_dir)
+        chosen_functions(task.label_model, lfset.names)
         refuse_leaks(name, lfset, task.gold)
         refuse_chance(lfset)
         limit_s = task.lfs.time_limit_s

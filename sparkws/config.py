@@ -13,7 +13,7 @@ from sparkws.checks import check_class_balance, check_label_shares, did_you_mean
 from sparkws.errors import ConfigError
 from sparkws.feasible import TaskGraph, graph_of
 from sparkws.lfconfig import ExpressionConfig, LFsConfig, VotesConfig
-from sparkws.modeloptions import not_read, refusal
+from sparkws.modeloptions import chosen_functions, not_read, refusal
 from sparkws.sections import Identifier, Section, SliceName, Text
 from sparkws.vocab import MAX_CLASSES, TASK_TABLES
 
@@ -107,6 +107,8 @@ class LabelModelConfig(Section):
             raise ValueError(f"abstain: published is for kind: matrix_completion, got {self.kind!r}; take auto")
         if self.kind == "weighted" and self.class_balance == "dev":
             raise ValueError("kind: weighted takes class_balance as shares, tensor or uniform, got 'dev'")
+        if self.lfs is not None and set(self.lfs) <= set(self.exclude):
+            raise ValueError(f"exclude leaves none of lfs: {first_few(self.lfs)}; at least one function must take part")
         return self
 
 
@@ -189,6 +191,13 @@ class TaskConfig(Section):
             raise ValueError("label_model.one_coin: true takes abstaining for missing; leave out abstain: outcome")
         if kind == "weighted" and not self.label_model.weights:
             raise ValueError("label_model.kind: weighted needs weights: a number for each function")
+        return self
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        # The functions of a notebook are told later, as are those of a table all of whose columns are votes.
+        if self.votes is not None and self.votes.columns is not None:
+            chosen_functions(self.label_model, tuple(self.votes.columns))
         return self
 
     @model_validator(mode="after")

@@ -1,10 +1,16 @@
-"""Which options of a label model each kind reads: what is set and not read is refused, never passed over.
+"""Which options of a label model each kind reads, and which functions: what is set and not read is refused.
 
 The models are made from this table, see `labelmodels.factory`, so that it cannot say something else than what is read.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from sparkws.checks import did_you_mean, first_few
+from sparkws.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sparkws.config import LabelModelConfig
 
 _EM: Final = ("class_balance", "abstain", "smoothing", "max_iter", "tol")
 
@@ -55,3 +61,47 @@ def refusal(kind: str, options: Iterable[str]) -> str:
         f"kind: {kind} does not read {told}{more}; leave {'it' if len(listed) == 1 else 'them'} out, or take another "
         "kind"
     )
+
+
+def chosen_functions(config: "LabelModelConfig", lf_names: Sequence[str]) -> tuple[str, ...]:
+    """The functions that the label model reads, in the order of the votes.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration names one that does not vote, leaves none, or lacks the weight of one.
+
+    Examples
+    --------
+    >>> from sparkws.config import LabelModelConfig
+    >>> chosen_functions(LabelModelConfig(exclude=("b",)), ["a", "b", "c"])
+    ('a', 'c')
+    """
+    groups = () if config.groups == "auto" else config.groups
+    named = {
+        "lfs": config.lfs or (),
+        "exclude": config.exclude,
+        "weights": tuple(config.weights),
+        "groups": tuple(name for group in groups for name in group),
+    }
+    for key, names in named.items():
+        unknown = [name for name in names if name not in lf_names]
+        if unknown:
+            raise ConfigError(
+                f"'label_model.{key}' names {first_few(unknown)}, which do not vote on the task; it has "
+                f"{first_few(lf_names, 12)}.{did_you_mean(unknown[0], lf_names)}"
+            )
+    wanted = lf_names if config.lfs is None else config.lfs
+    chosen = tuple(name for name in lf_names if name in wanted and name not in config.exclude)
+    if not chosen:
+        raise ConfigError(
+            f"'label_model.lfs' and 'label_model.exclude' leave none of {first_few(lf_names)}; at least one labeling "
+            "function must take part."
+        )
+    lacks = [] if config.kind != "weighted" else [name for name in chosen if name not in config.weights]
+    if lacks:
+        raise ConfigError(
+            f"'label_model.weights' lacks {first_few(lacks)}; give each labeling function a weight, 0 to ignore it, or "
+            "leave it out by 'label_model.exclude'."
+        )
+    return chosen

@@ -18,12 +18,12 @@ from sparkws.engine.worker import Care
 from sparkws.errors import ConfigError
 from sparkws.feasible import TaskGraph
 from sparkws.hashing import check_key_type
-from sparkws.labelmodels.subset import chosen_functions
 from sparkws.lfs import LabelingFunction, LFSet, lfset_of
 from sparkws.lfs.chance import refuse_chance
 from sparkws.lfs.examples import refuse_missed
 from sparkws.lfs.leaks import refuse_leaks
 from sparkws.lfs.slices import with_slices
+from sparkws.modeloptions import chosen_functions
 from sparkws.runner import Job
 from sparkws.vocab import PREP_PREFIX
 
@@ -93,8 +93,6 @@ def functions_of(
             raise ConfigError(
                 f"task {name!r} takes its votes from a table, so it cannot run {first_few([lf.name for lf in given])}."
             )
-        if task.votes is not None and task.votes.columns is not None:  # else the table tells the functions
-            chosen_functions(task.label_model, tuple(task.votes.columns))
         return None
     configured = bool(task.lfs.modules or task.lfs.declarative) or not given
     lfset = LFSet([*given, *(lfset_of(task.lfs, base_dir) if configured else ())])

@@ -21,8 +21,9 @@ from sparkws.labelmodels.metrics import compare
 from sparkws.labelmodels.modelreport import ModelReport, how_fitted
 from sparkws.labelmodels.polish import Carry, polish
 from sparkws.labelmodels.sampling import standard_error, standard_errors
-from sparkws.labelmodels.subset import chosen_functions, counters_of, options_of
+from sparkws.labelmodels.subset import counters_of, options_of
 from sparkws.labelmodels.superlf import SuperLF
+from sparkws.modeloptions import chosen_functions
 from sparkws.stats import joint
 from sparkws.stats.analysis import lf_summary
 from sparkws.stats.counters import Counters

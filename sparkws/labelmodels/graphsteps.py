@@ -25,9 +25,10 @@ from sparkws.labelmodels.savedgraph import graph_from_json
 from sparkws.labelmodels.savedtrust import asked_of, doubt_of_rows, task_rows_with_trust
 from sparkws.labelmodels.slicefigures import SliceFiguresKernel, with_accuracy
 from sparkws.labelmodels.steps import label_comments, read_capped
-from sparkws.labelmodels.subset import chosen_functions, with_faults_of
+from sparkws.labelmodels.subset import with_faults_of
 from sparkws.labelmodels.taskview import TaskView
 from sparkws.labelmodels.together import OfTask, fit_again, fit_together, kept_of, report_of
+from sparkws.modeloptions import chosen_functions
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.patterns import Patterns, PatternsKernel
 from sparkws.stats.slices import SlicesKernel

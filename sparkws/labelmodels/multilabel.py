@@ -22,7 +22,7 @@ from sparkws.labelmodels.modelreport import MultiLabelReport
 from sparkws.labelmodels.persist import SavedModel
 from sparkws.labelmodels.posterior import TIE, predict
 from sparkws.labelmodels.savedtrust import doubt_of_rows
-from sparkws.labelmodels.subset import chosen_functions
+from sparkws.modeloptions import chosen_functions
 from sparkws.stats.counters import Counters
 from sparkws.stats.patterns import Patterns, collapse, select, unpack
 from sparkws.vocab import ABSENT, ABSTAINED, FAULTED, LABEL, LABEL_CLASSES, LABEL_STATUS, PRED, PRESENT, PROBS

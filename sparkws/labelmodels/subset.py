@@ -1,58 +1,13 @@
-"""Which labeling functions a label model is fitted on: all, or those that the configuration chooses."""
+"""A label model of some of the labeling functions: its options, and counters as if there were no others."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
-from sparkws.checks import did_you_mean, first_few
 from sparkws.config import LabelModelConfig
-from sparkws.errors import ConfigError
 from sparkws.labelmodels.polish import Carry
 from sparkws.stats import counters as counting
 from sparkws.stats.counters import Counters, CountersKernel
 from sparkws.stats.patterns import Patterns, select
-
-
-def chosen_functions(config: LabelModelConfig, lf_names: Sequence[str]) -> tuple[str, ...]:
-    """The functions that the label model reads, in the order of the votes.
-
-    Raises
-    ------
-    ConfigError
-        If the configuration names one that does not vote, leaves none, or lacks the weight of one.
-
-    Examples
-    --------
-    >>> chosen_functions(LabelModelConfig(exclude=("b",)), ["a", "b", "c"])
-    ('a', 'c')
-    """
-    groups = () if config.groups == "auto" else config.groups
-    named = {
-        "lfs": config.lfs or (),
-        "exclude": config.exclude,
-        "weights": tuple(config.weights),
-        "groups": tuple(name for group in groups for name in group),
-    }
-    for key, names in named.items():
-        unknown = [name for name in names if name not in lf_names]
-        if unknown:
-            raise ConfigError(
-                f"'label_model.{key}' names {first_few(unknown)}, which do not vote on the task; it has "
-                f"{first_few(lf_names, 12)}.{did_you_mean(unknown[0], lf_names)}"
-            )
-    wanted = lf_names if config.lfs is None else config.lfs
-    chosen = tuple(name for name in lf_names if name in wanted and name not in config.exclude)
-    if not chosen:
-        raise ConfigError(
-            f"'label_model.lfs' and 'label_model.exclude' leave none of {first_few(lf_names)}; at least one labeling "
-            "function must take part."
-        )
-    lacks = [] if config.kind != "weighted" else [name for name in chosen if name not in config.weights]
-    if lacks:
-        raise ConfigError(
-            f"'label_model.weights' lacks {first_few(lacks)}; give each labeling function a weight, 0 to ignore it, or "
-            "leave it out by 'label_model.exclude'."
-        )
-    return chosen
 
 
 def options_of(config: LabelModelConfig, taking_part: Collection[str]) -> LabelModelConfig:

@@ -65,6 +65,13 @@ def test_a_missed_example_is_shown_and_is_exit_code_3(test):
     assert "'lf_win' abstained on its example 1, {'text': 'win'}, expected 'spam'" in err
 
 
+def test_a_label_model_of_a_function_that_there_is_not_is_exit_code_2(test):
+    strange = PROJECT.replace("classes: [a, b]", "classes: [a, b]\n        label_model: {lfs: [lf_b]}")
+    code, result, err = test(project=strange)
+    assert (code, result) == (2, None)
+    assert "'label_model.lfs' names ['lf_b'], which do not vote on the task; it has ['lf_a']. Did you mean" in err
+
+
 def test_a_function_that_reads_the_gold_and_an_unknown_task_are_exit_code_2(test):
     assert test(project=PROJECT.replace("gold = 1", "stars = 1"))[0] == 2
     code, result, err = test("--task", "spm")

@@ -582,6 +582,10 @@ def test_a_band_without_numbers_and_dates_the_wrong_way_round_are_refused():
         ({"tasks": {"topic": {"slices": {"short": "true"}}}}, r"slices \['short'\] are found in the pass"),
         ({"tasks": {"spam": {"slices": {"a-b": "true"}}}}, "slices"),
         ({"tasks": {"spam": {"label_model": {"lfs": []}}}}, "label_model.lfs"),
+        (
+            {"tasks": {"spam": {"label_model": {"lfs": ["lf_a", "lf_b"], "exclude": ["lf_c", "lf_b", "lf_a"]}}}},
+            r"'tasks\.spam\.label_model' in .*: exclude leaves none of lfs: \['lf_a', 'lf_b'\]; at least one",
+        ),
     ],
 )
 def test_graphs_slices_and_subsets_that_make_no_sense_are_refused(over, said):

@@ -7,8 +7,9 @@ from sparkws import synthetic
 from sparkws.config import LabelModelConfig
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.fitting import fit_label_model
-from sparkws.labelmodels.subset import chosen_functions, counters_of
+from sparkws.labelmodels.subset import counters_of
 from sparkws.labelmodels.thirds import moments_of
+from sparkws.modeloptions import chosen_functions
 from sparkws.stats.counters import CountersKernel, of_patterns, with_faults
 from sparkws.stats.patterns import at_level, of_matrix, unpack
 
@@ -96,7 +97,7 @@ def test_what_is_said_of_functions_that_take_no_part_is_not_used(options):
             {"kind": "weighted", "weights": dict.fromkeys(LFS[:4], 1.0), "exclude": ("lf_4",)},
             r"'label_model\.weights' lacks \['lf_5'\]; give each labeling function a weight, 0 to ignore it, or leave",
         ),
-        ({"lfs": ("lf_1",), "exclude": ("lf_1",)}, r"leave none of \['lf_0', 'lf_1', 'lf_2'\] and 3 more"),
+        ({"exclude": LFS}, r"leave none of \['lf_0', 'lf_1', 'lf_2'\] and 3 more"),
     ],
 )
 def test_names_that_make_no_sense_are_refused(options, said):
