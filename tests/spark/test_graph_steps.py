@@ -15,11 +15,11 @@ from sparkws.engine.lanes import Options
 from sparkws.engine.reach import probe
 from sparkws.engine.refs import parse_ref
 from sparkws.engine.tables import TableVersion, open_version, read_rows
+from sparkws.feasible import task_graph
 from sparkws.labelmodels import graphsteps
 from sparkws.labelmodels.hierarchy import Hierarchical
 from sparkws.labelmodels.posterior import hits, predict
 from sparkws.labelmodels.savedgraph import graph_from_rows
-from sparkws.labelmodels.taskgraph import task_graph
 from sparkws.stats.counters import of_patterns, with_faults
 from sparkws.stats.patterns import PatternsKernel, of_matrix
 from sparkws.stats.steps import count_slices, count_together
