@@ -26,6 +26,7 @@ from scipy import stats
 from sparkws.errors import ConfigError
 from sparkws.labelmodels.balance import single_class_share
 from sparkws.labelmodels.copies import alike_pairs
+from sparkws.labelmodels.covariances import check_counted_pairs
 from sparkws.labelmodels.edges import MAX_GROUP, Dependencies, Edge, closure, grow
 from sparkws.labelmodels.estimate import SOME_SINGLE_CLASS, Abstain
 from sparkws.labelmodels.ratio import likelihood_ratios
@@ -73,7 +74,11 @@ def learn_dependencies(
     ------
     ConfigError
         If an option is out of range.
+    IncompatibleStatistics
+        If the statistics are neither moments nor patterns.
     """
+    if not isinstance(statistics, Patterns):
+        check_counted_pairs(statistics, "dependencies are learned")
     if not 0 < false_rate < 1 or max_group < 2:
         raise ConfigError(f"false_rate must be in 0..1 and max_group at least 2, got {false_rate!r} and {max_group!r}.")
     statistics = _of_classes(statistics)

@@ -142,8 +142,10 @@ def tensor_balance(statistics: Patterns | BothMoments) -> NDArray[np.float64]:
     ------
     NothingToFit
         If they do not tell it.
+    IncompatibleStatistics
+        If these are neither pattern counts nor moments.
     """
-    both = moments_of(statistics) if isinstance(statistics, Patterns) else statistics
+    both = statistics if isinstance(statistics, BothMoments) else moments_of(statistics)
     return moment_balance("tensor", both.pairs, both.triples, None)[0]
 
 

@@ -130,6 +130,13 @@ def test_functions_in_another_order_are_refused_and_what_is_no_statistic_too(use
         use(L)
 
 
+def test_what_reads_patterns_or_moments_takes_no_matrix():
+    with pytest.raises(IncompatibleStatistics, match="moments are counted from pattern counts, got ndarray"):
+        lm.tensor_balance(L)
+    with pytest.raises(IncompatibleStatistics, match=r"dependencies are learned from moments, got ndarray; count them"):
+        lm.learn_dependencies(L)
+
+
 def test_as_many_names_as_classes():
     for classes in (("ham",), ("ham", "spam", "eggs")):
         with pytest.raises(IncompatibleStatistics, match=f"model has 2 classes, got names for {len(classes)}"):
