@@ -30,7 +30,7 @@ class Finding:
     code : str
         One of `no_votes_for_class`, `never_votes`, `few_overlaps`, `out_for_faults`, `gold_of_one_class`,
         `class_never_predicted`, `repeated`, `contradicts_votes`, `collapsed`, `worse_than_majority`, `below_chance`,
-        `not_converged`, `not_identified`, `not_calibrated`.
+        `not_converged`, `not_identified`, `not_calibrated`; of a multi-label task also `no_model`.
     message : str
         What was found, in plain words.
     """
@@ -102,7 +102,7 @@ def _outvoting(model: LabelModel) -> list[Finding]:
     if model.dependencies_ is None or model.cpt_ is None:
         return []
     often = 1 - model.cpt_[:, 0] @ model.class_balance_
-    of_lf = dict(zip(model.lf_names_, (often / max(float(often.sum()), 1e-300)).tolist(), strict=True))
+    of_lf = dict(zip(model.lf_names_, (often / often.sum()).tolist(), strict=True))
     shares = {group: sum(of_lf[name] for name in group) for group in model.groups_}
     group = max(shares, key=lambda members: shares[members], default=())
     if not group or shares[group] <= _MOST_VOTES:
